@@ -1,0 +1,287 @@
+from dvswitch.v1 import types_pb2 as _types_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ModuleMessage(_message.Message):
+    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    ACK_FIELD_NUMBER: _ClassVar[int]
+    REFUSE_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    ATTACHED_FIELD_NUMBER: _ClassVar[int]
+    DETACHED_FIELD_NUMBER: _ClassVar[int]
+    DRAINED_FIELD_NUMBER: _ClassVar[int]
+    UPLINK_FIELD_NUMBER: _ClassVar[int]
+    MACS_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    hello: Hello
+    ack: Ack
+    refuse: Refuse
+    heartbeat: Heartbeat
+    counters: CounterReport
+    attached: PortAttached
+    detached: PortDetached
+    drained: PortDrained
+    uplink: UplinkState
+    macs: MacReport
+    port: PortState
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ...) -> None: ...
+
+class SupervisorMessage(_message.Message):
+    __slots__ = ("welcome", "update", "in_sync", "heartbeat", "attach_refused")
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_FIELD_NUMBER: _ClassVar[int]
+    IN_SYNC_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    ATTACH_REFUSED_FIELD_NUMBER: _ClassVar[int]
+    welcome: Welcome
+    update: Update
+    in_sync: InSync
+    heartbeat: Heartbeat
+    attach_refused: AttachRefused
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ...) -> None: ...
+
+class Hello(_message.Message):
+    __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation")
+    class ModuleType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        VEM: _ClassVar[Hello.ModuleType]
+        VIS: _ClassVar[Hello.ModuleType]
+    VEM: Hello.ModuleType
+    VIS: Hello.ModuleType
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    HOST_UUID_FIELD_NUMBER: _ClassVar[int]
+    HOST_NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SYSTEM_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PORTS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    protocol: int
+    domain: int
+    host_uuid: str
+    host_name: str
+    type: Hello.ModuleType
+    engine: str
+    version: str
+    system: str
+    address: str
+    max_ports: int
+    revision: int
+    digest: str
+    incarnation: str
+    def __init__(self, protocol: _Optional[int] = ..., domain: _Optional[int] = ..., host_uuid: _Optional[str] = ..., host_name: _Optional[str] = ..., type: _Optional[_Union[Hello.ModuleType, str]] = ..., engine: _Optional[str] = ..., version: _Optional[str] = ..., system: _Optional[str] = ..., address: _Optional[str] = ..., max_ports: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ..., incarnation: _Optional[str] = ...) -> None: ...
+
+class Welcome(_message.Message):
+    __slots__ = ("slot", "switch_name", "heartbeat_ms", "counters_ms")
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    SWITCH_NAME_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_MS_FIELD_NUMBER: _ClassVar[int]
+    COUNTERS_MS_FIELD_NUMBER: _ClassVar[int]
+    slot: int
+    switch_name: str
+    heartbeat_ms: int
+    counters_ms: int
+    def __init__(self, slot: _Optional[int] = ..., switch_name: _Optional[str] = ..., heartbeat_ms: _Optional[int] = ..., counters_ms: _Optional[int] = ...) -> None: ...
+
+class Update(_message.Message):
+    __slots__ = ("revision", "snapshot", "commit", "changes")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    snapshot: bool
+    commit: bool
+    changes: _containers.RepeatedCompositeFieldContainer[Change]
+    def __init__(self, revision: _Optional[int] = ..., snapshot: bool = ..., commit: bool = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ...) -> None: ...
+
+class Change(_message.Message):
+    __slots__ = ("set_switch", "set_policy", "set_port", "set_uplink", "remove_port", "remove_policy", "remove_uplink")
+    SET_SWITCH_FIELD_NUMBER: _ClassVar[int]
+    SET_POLICY_FIELD_NUMBER: _ClassVar[int]
+    SET_PORT_FIELD_NUMBER: _ClassVar[int]
+    SET_UPLINK_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_PORT_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_POLICY_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_UPLINK_FIELD_NUMBER: _ClassVar[int]
+    set_switch: _types_pb2.Switch
+    set_policy: _types_pb2.Policy
+    set_port: _types_pb2.Port
+    set_uplink: _types_pb2.Uplink
+    remove_port: int
+    remove_policy: int
+    remove_uplink: int
+    def __init__(self, set_switch: _Optional[_Union[_types_pb2.Switch, _Mapping]] = ..., set_policy: _Optional[_Union[_types_pb2.Policy, _Mapping]] = ..., set_port: _Optional[_Union[_types_pb2.Port, _Mapping]] = ..., set_uplink: _Optional[_Union[_types_pb2.Uplink, _Mapping]] = ..., remove_port: _Optional[int] = ..., remove_policy: _Optional[int] = ..., remove_uplink: _Optional[int] = ...) -> None: ...
+
+class InSync(_message.Message):
+    __slots__ = ("revision",)
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    def __init__(self, revision: _Optional[int] = ...) -> None: ...
+
+class Ack(_message.Message):
+    __slots__ = ("revision", "apply_us")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    APPLY_US_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    apply_us: int
+    def __init__(self, revision: _Optional[int] = ..., apply_us: _Optional[int] = ...) -> None: ...
+
+class Refuse(_message.Message):
+    __slots__ = ("revision", "refusals")
+    class Refusal(_message.Message):
+        __slots__ = ("object", "reason")
+        OBJECT_FIELD_NUMBER: _ClassVar[int]
+        REASON_FIELD_NUMBER: _ClassVar[int]
+        object: str
+        reason: str
+        def __init__(self, object: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    REFUSALS_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    refusals: _containers.RepeatedCompositeFieldContainer[Refuse.Refusal]
+    def __init__(self, revision: _Optional[int] = ..., refusals: _Optional[_Iterable[_Union[Refuse.Refusal, _Mapping]]] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ("sequence", "revision")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    revision: int
+    def __init__(self, sequence: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class CounterReport(_message.Message):
+    __slots__ = ("incarnation", "ports")
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    PORTS_FIELD_NUMBER: _ClassVar[int]
+    incarnation: str
+    ports: _containers.RepeatedCompositeFieldContainer[PortCounters]
+    def __init__(self, incarnation: _Optional[str] = ..., ports: _Optional[_Iterable[_Union[PortCounters, _Mapping]]] = ...) -> None: ...
+
+class PortCounters(_message.Message):
+    __slots__ = ("veth", "uplink", "generation", "counters")
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    UPLINK_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    veth: int
+    uplink: int
+    generation: int
+    counters: _types_pb2.Counters
+    def __init__(self, veth: _Optional[int] = ..., uplink: _Optional[int] = ..., generation: _Optional[int] = ..., counters: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ...) -> None: ...
+
+class PortAttached(_message.Message):
+    __slots__ = ("nic", "mac", "profile", "plug", "veth", "generation", "prepare", "request")
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    PLUG_FIELD_NUMBER: _ClassVar[int]
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    PREPARE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    nic: _types_pb2.Nic
+    mac: str
+    profile: str
+    plug: _types_pb2.Plug
+    veth: int
+    generation: int
+    prepare: bool
+    request: str
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ..., plug: _Optional[_Union[_types_pb2.Plug, _Mapping]] = ..., veth: _Optional[int] = ..., generation: _Optional[int] = ..., prepare: bool = ..., request: _Optional[str] = ...) -> None: ...
+
+class AttachRefused(_message.Message):
+    __slots__ = ("request", "nic", "mac", "reason")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    request: str
+    nic: _types_pb2.Nic
+    mac: str
+    reason: str
+    def __init__(self, request: _Optional[str] = ..., nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class PortDetached(_message.Message):
+    __slots__ = ("veth", "nic", "mac", "generation", "last")
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    veth: int
+    nic: _types_pb2.Nic
+    mac: str
+    generation: int
+    last: _types_pb2.Counters
+    def __init__(self, veth: _Optional[int] = ..., nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., generation: _Optional[int] = ..., last: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ...) -> None: ...
+
+class PortDrained(_message.Message):
+    __slots__ = ("veth", "generation", "last")
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    veth: int
+    generation: int
+    last: _types_pb2.Counters
+    def __init__(self, veth: _Optional[int] = ..., generation: _Optional[int] = ..., last: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ...) -> None: ...
+
+class PortState(_message.Message):
+    __slots__ = ("veth", "link_up", "forwarding", "pinned_uplink")
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    LINK_UP_FIELD_NUMBER: _ClassVar[int]
+    FORWARDING_FIELD_NUMBER: _ClassVar[int]
+    PINNED_UPLINK_FIELD_NUMBER: _ClassVar[int]
+    veth: int
+    link_up: bool
+    forwarding: bool
+    pinned_uplink: int
+    def __init__(self, veth: _Optional[int] = ..., link_up: bool = ..., forwarding: bool = ..., pinned_uplink: _Optional[int] = ...) -> None: ...
+
+class UplinkState(_message.Message):
+    __slots__ = ("number", "adapter", "profile", "link_up", "present", "mac")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    LINK_UP_FIELD_NUMBER: _ClassVar[int]
+    PRESENT_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    adapter: str
+    profile: str
+    link_up: bool
+    present: bool
+    mac: str
+    def __init__(self, number: _Optional[int] = ..., adapter: _Optional[str] = ..., profile: _Optional[str] = ..., link_up: bool = ..., present: bool = ..., mac: _Optional[str] = ...) -> None: ...
+
+class MacReport(_message.Message):
+    __slots__ = ("macs",)
+    MACS_FIELD_NUMBER: _ClassVar[int]
+    macs: _containers.RepeatedCompositeFieldContainer[LearnedMac]
+    def __init__(self, macs: _Optional[_Iterable[_Union[LearnedMac, _Mapping]]] = ...) -> None: ...
+
+class LearnedMac(_message.Message):
+    __slots__ = ("mac", "vlan", "veth", "uplink", "age_s")
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    VLAN_FIELD_NUMBER: _ClassVar[int]
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    UPLINK_FIELD_NUMBER: _ClassVar[int]
+    AGE_S_FIELD_NUMBER: _ClassVar[int]
+    mac: str
+    vlan: int
+    veth: int
+    uplink: int
+    age_s: int
+    def __init__(self, mac: _Optional[str] = ..., vlan: _Optional[int] = ..., veth: _Optional[int] = ..., uplink: _Optional[int] = ..., age_s: _Optional[int] = ...) -> None: ...

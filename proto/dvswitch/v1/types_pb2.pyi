@@ -1,0 +1,175 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Policy(_message.Message):
+    __slots__ = ("id", "profile", "mode", "vlan", "allowed", "shutdown", "forged_transmits", "mac_changes", "mac_learning", "unknown_flood", "mac_limit", "teaming", "mtu")
+    class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        ACCESS: _ClassVar[Policy.Mode]
+        TRUNK: _ClassVar[Policy.Mode]
+    ACCESS: Policy.Mode
+    TRUNK: Policy.Mode
+    class Teaming(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        PORT_ID: _ClassVar[Policy.Teaming]
+    PORT_ID: Policy.Teaming
+    ID_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    VLAN_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_FIELD_NUMBER: _ClassVar[int]
+    SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
+    FORGED_TRANSMITS_FIELD_NUMBER: _ClassVar[int]
+    MAC_CHANGES_FIELD_NUMBER: _ClassVar[int]
+    MAC_LEARNING_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FLOOD_FIELD_NUMBER: _ClassVar[int]
+    MAC_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    TEAMING_FIELD_NUMBER: _ClassVar[int]
+    MTU_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    profile: str
+    mode: Policy.Mode
+    vlan: int
+    allowed: str
+    shutdown: bool
+    forged_transmits: bool
+    mac_changes: bool
+    mac_learning: bool
+    unknown_flood: bool
+    mac_limit: int
+    teaming: Policy.Teaming
+    mtu: int
+    def __init__(self, id: _Optional[int] = ..., profile: _Optional[str] = ..., mode: _Optional[_Union[Policy.Mode, str]] = ..., vlan: _Optional[int] = ..., allowed: _Optional[str] = ..., shutdown: bool = ..., forged_transmits: bool = ..., mac_changes: bool = ..., mac_learning: bool = ..., unknown_flood: bool = ..., mac_limit: _Optional[int] = ..., teaming: _Optional[_Union[Policy.Teaming, str]] = ..., mtu: _Optional[int] = ...) -> None: ...
+
+class Port(_message.Message):
+    __slots__ = ("veth", "policy", "mac", "nic", "generation", "phase", "shutdown", "announce")
+    class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        PREPARED: _ClassVar[Port.Phase]
+        ACTIVE: _ClassVar[Port.Phase]
+        DRAINING: _ClassVar[Port.Phase]
+    PREPARED: Port.Phase
+    ACTIVE: Port.Phase
+    DRAINING: Port.Phase
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
+    ANNOUNCE_FIELD_NUMBER: _ClassVar[int]
+    veth: int
+    policy: int
+    mac: str
+    nic: Nic
+    generation: int
+    phase: Port.Phase
+    shutdown: bool
+    announce: bool
+    def __init__(self, veth: _Optional[int] = ..., policy: _Optional[int] = ..., mac: _Optional[str] = ..., nic: _Optional[_Union[Nic, _Mapping]] = ..., generation: _Optional[int] = ..., phase: _Optional[_Union[Port.Phase, str]] = ..., shutdown: bool = ..., announce: bool = ...) -> None: ...
+
+class Nic(_message.Message):
+    __slots__ = ("vm", "vm_uuid", "index", "adapter")
+    VM_FIELD_NUMBER: _ClassVar[int]
+    VM_UUID_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    vm: str
+    vm_uuid: str
+    index: int
+    adapter: str
+    def __init__(self, vm: _Optional[str] = ..., vm_uuid: _Optional[str] = ..., index: _Optional[int] = ..., adapter: _Optional[str] = ...) -> None: ...
+
+class Uplink(_message.Message):
+    __slots__ = ("number", "policy", "shutdown")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    policy: int
+    shutdown: bool
+    def __init__(self, number: _Optional[int] = ..., policy: _Optional[int] = ..., shutdown: bool = ...) -> None: ...
+
+class Switch(_message.Message):
+    __slots__ = ("name", "domain", "mtu", "keep_priority_tag")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    MTU_FIELD_NUMBER: _ClassVar[int]
+    KEEP_PRIORITY_TAG_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    domain: int
+    mtu: int
+    keep_priority_tag: bool
+    def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ...) -> None: ...
+
+class Counters(_message.Message):
+    __slots__ = ("rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies", "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded", "drops_in", "drops_out")
+    class DropsInEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class DropsOutEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    RX_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    RX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RX_MULTICAST_FIELD_NUMBER: _ClassVar[int]
+    RX_BROADCAST_FIELD_NUMBER: _ClassVar[int]
+    RX_FORWARDED_FIELD_NUMBER: _ClassVar[int]
+    RX_COPIES_FIELD_NUMBER: _ClassVar[int]
+    TX_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    TX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TX_MULTICAST_FIELD_NUMBER: _ClassVar[int]
+    TX_BROADCAST_FIELD_NUMBER: _ClassVar[int]
+    TX_FLOODED_FIELD_NUMBER: _ClassVar[int]
+    DROPS_IN_FIELD_NUMBER: _ClassVar[int]
+    DROPS_OUT_FIELD_NUMBER: _ClassVar[int]
+    rx_frames: int
+    rx_bytes: int
+    rx_multicast: int
+    rx_broadcast: int
+    rx_forwarded: int
+    rx_copies: int
+    tx_frames: int
+    tx_bytes: int
+    tx_multicast: int
+    tx_broadcast: int
+    tx_flooded: int
+    drops_in: _containers.ScalarMap[str, int]
+    drops_out: _containers.ScalarMap[str, int]
+    def __init__(self, rx_frames: _Optional[int] = ..., rx_bytes: _Optional[int] = ..., rx_multicast: _Optional[int] = ..., rx_broadcast: _Optional[int] = ..., rx_forwarded: _Optional[int] = ..., rx_copies: _Optional[int] = ..., tx_frames: _Optional[int] = ..., tx_bytes: _Optional[int] = ..., tx_multicast: _Optional[int] = ..., tx_broadcast: _Optional[int] = ..., tx_flooded: _Optional[int] = ..., drops_in: _Optional[_Mapping[str, int]] = ..., drops_out: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class Plug(_message.Message):
+    __slots__ = ("tap", "veth", "raw", "wire", "netns")
+    TAP_FIELD_NUMBER: _ClassVar[int]
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    RAW_FIELD_NUMBER: _ClassVar[int]
+    WIRE_FIELD_NUMBER: _ClassVar[int]
+    NETNS_FIELD_NUMBER: _ClassVar[int]
+    tap: str
+    veth: str
+    raw: str
+    wire: Wire
+    netns: str
+    def __init__(self, tap: _Optional[str] = ..., veth: _Optional[str] = ..., raw: _Optional[str] = ..., wire: _Optional[_Union[Wire, _Mapping]] = ..., netns: _Optional[str] = ...) -> None: ...
+
+class Wire(_message.Message):
+    __slots__ = ("local", "remote")
+    LOCAL_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_FIELD_NUMBER: _ClassVar[int]
+    local: str
+    remote: str
+    def __init__(self, local: _Optional[str] = ..., remote: _Optional[str] = ...) -> None: ...

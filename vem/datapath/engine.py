@@ -1,0 +1,121 @@
+"""The one interface in front of both engines.
+
+kernel.py (eBPF in the kernel) and user.py (a thread in this process) implement it; the agent, the modelled physical
+switch and the packet rows know nothing else.  All calls are made from one control thread and return quickly; none
+disturbs forwarding of what it does not change.  Engines raise EngineError.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dvswitch.errors import DvsError
+from dvswitch.mac import MacAddress
+from vem.datapath.image import Control, Counters, Fate, Image, LearnedMac, Policy, Port, Team
+
+
+class EngineError(DvsError):
+    """The engine could not do it; the subject names the port or table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plug:
+    """Where a NIC is plugged in.  Exactly one of device and wire is used, by ``kind``."""
+
+    kind: str
+    """"tap", "veth", "raw" (a netdevice), "wire" (datagrams; user engine only) or "memory" (tests; user engine only)."""
+    device: str = ""
+    netns: str = ""
+    """Name under /run/netns; "" = the agent's own."""
+    local: str = ""
+    """wire: "unix:/path" or "udp:address:port" to receive on."""
+    remote: str = ""
+    """wire: where to send."""
+
+
+class Engine(abc.ABC):
+    """A running datapath of one switch on one host."""
+
+    kind: str
+    """"kernel" or "user"."""
+    incarnation: str
+    """Changes whenever counters restarted from zero; survives adoption in the kernel engine."""
+
+    # --- NICs -----------------------------------------------------------------------------------------------
+    @abc.abstractmethod
+    def plug(self, lport: int, plug: Plug) -> None:
+        """Start taking frames from the NIC as ``lport``.  The port's table entry decides what happens to them.
+
+        Plugging what is already plugged the same way (adoption) is a no-op that loses no frame.
+        """
+
+    @abc.abstractmethod
+    def unplug(self, lport: int) -> None:
+        """Stop; idempotent.  Leaves the NIC itself as it was found."""
+
+    @abc.abstractmethod
+    def plugged(self) -> Mapping[int, Plug]:
+        """What is plugged, by lport (after adoption: as far as it can be read back)."""
+
+    @abc.abstractmethod
+    def link_up(self, lport: int) -> bool:
+        """Carrier of the plugged NIC; wires and memory are always up."""
+
+    @abc.abstractmethod
+    def emit(self, lport: int, frame: bytes) -> None:
+        """Send a frame of the agent's own (RARP, probe) out of a port, as given, outside the pipeline."""
+
+    # --- tables ---------------------------------------------------------------------------------------------
+    @abc.abstractmethod
+    def set_config(self, control: Control, policies: Mapping[int, Policy], teams: Mapping[int, Team]) -> None:
+        """Replace control, all policies and all teams at one instant."""
+
+    @abc.abstractmethod
+    def set_port(self, lport: int, port: Port | None) -> None:
+        """Write or remove one port entry.  Counters of the lport are kept until clear_counters."""
+
+    @abc.abstractmethod
+    def set_static_macs(self, entries: Mapping[MacAddress, int | None]) -> None:
+        """Write (lport) or remove (None) static MAC entries."""
+
+    @abc.abstractmethod
+    def set_members(
+        self, members: Mapping[int, tuple[int, ...] | None], unknown: Mapping[int, tuple[int, ...] | None]
+    ) -> None:
+        """Replace or remove (None) receiver lists, each list whole, by VLAN."""
+
+    @abc.abstractmethod
+    def image(self) -> Image:
+        """Read the tables back (without learned MACs)."""
+
+    # --- what the datapath saw ------------------------------------------------------------------------------
+    @abc.abstractmethod
+    def learned(self) -> list[LearnedMac]:
+        """The learned part of the MAC table."""
+
+    @abc.abstractmethod
+    def forget(self, macs: Iterable[LearnedMac]) -> None:
+        """Remove learned entries (ageing, flush); those already gone are ignored."""
+
+    @abc.abstractmethod
+    def counters(self, lports: Iterable[int] | None = None) -> dict[int, Counters]:
+        """Counters of these lports (default: of all ports in use)."""
+
+    @abc.abstractmethod
+    def clear_counters(self, lport: int) -> None:
+        """Back to zero: the lport gets a new owner."""
+
+    @abc.abstractmethod
+    def test(self, lport: int, frame: bytes, gso: int = 0) -> Fate:
+        """Run one frame through the loaded pipeline as if it came from ``lport``, counting and learning, delivering
+        nothing.  ``gso``: segment payload bytes when the frame is a superframe."""
+
+    # --- life -----------------------------------------------------------------------------------------------
+    @abc.abstractmethod
+    def close(self, keep: bool) -> None:
+        """Let go.  keep: leave the datapath running if it can run without us (kernel engine); else remove it all."""
+
+
+__all__ = ["Engine", "EngineError", "Plug"]

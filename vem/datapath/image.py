@@ -1,0 +1,141 @@
+"""What the datapath should hold, as values: the Python view of the tables in src/abi.h.
+
+An Image is complete: everything an engine needs to forward, nothing about how NICs are plugged.  The agent compiles one
+from wanted state (vem/agent), an engine can read one back (adoption), and the difference of two is what must be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dvswitch.mac import MacAddress
+from dvswitch.vlan import VlanSet
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """struct dvs_control without the bank, which is the engine's own affair."""
+
+    mtu: int = 1500
+    reverse_teaming: bool = True
+    keep_priority_tag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """struct dvs_port."""
+
+    policy: int
+    """Key of Image.policies, 0..1023."""
+    number: int
+    """vEth number, or p of Ethernet m/p."""
+    mac: MacAddress
+    port_id: int = 0
+    generation: int = 0
+    uplink: bool = False
+    link_up: bool = True
+    blocked: bool = False
+    mac_violation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """struct dvs_policy."""
+
+    trunk: bool = False
+    vlan: int = 0
+    """Access VLAN, or native VLAN of a trunk; 0 = untagged."""
+    allowed: VlanSet = VlanSet()
+    """Trunk only; may contain 0."""
+    team: int = 0
+    blocked: bool = False
+    forged_ok: bool = False
+    mac_changes_ok: bool = False
+    learn: bool = False
+    unknown_flood: bool = False
+    bpdu_ok: bool = False
+    mac_limit: int = 0
+
+    def carries(self, vlan: int) -> bool:
+        """Whether ports with this policy belong to ``vlan`` (the C twin is dvs_carries)."""
+        return vlan in self.allowed if self.trunk else vlan == self.vlan
+
+    def vlans(self) -> VlanSet:
+        """Every VLAN carried."""
+        return self.allowed if self.trunk else VlanSet.of([self.vlan])
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """struct dvs_team: lports of the uplinks in use, in order; at most 16."""
+
+    uplinks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """All tables."""
+
+    control: Control = Control()
+    ports: Mapping[int, Port] = field(default_factory=dict)
+    """By lport, 1..1023."""
+    policies: Mapping[int, Policy] = field(default_factory=dict)
+    teams: Mapping[int, Team] = field(default_factory=dict)
+    """By team number, 0..63."""
+    static_macs: Mapping[MacAddress, int] = field(default_factory=dict)
+    """Owner's lport; valid in every VLAN the port carries."""
+    members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """VLAN -> lports (no uplinks) that receive its broadcasts; sorted."""
+    unknown_members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """VLAN -> lports that also receive unknown unicast; sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedMac:
+    """A learned entry of the MAC table."""
+
+    mac: MacAddress
+    vlan: int
+    lport: int
+    age: float
+    """Seconds since last seen as a source."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """struct dvs_counters, summed over CPUs; drops by reason name (dvswitch.drops), zeroes left out."""
+
+    rx_frames: int = 0
+    rx_bytes: int = 0
+    rx_multicast: int = 0
+    rx_broadcast: int = 0
+    rx_forwarded: int = 0
+    rx_copies: int = 0
+    tx_frames: int = 0
+    tx_bytes: int = 0
+    tx_multicast: int = 0
+    tx_broadcast: int = 0
+    tx_flooded: int = 0
+    drops_in: dict[str, int] = field(default_factory=dict)
+    drops_out: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyFate:
+    """What became of one receiver's copy in a test run or a trace (struct dvs_copy)."""
+
+    lport: int
+    reason: str
+    """"" = delivered, else the drop reason's name."""
+    frame: bytes
+    """As it leaves (or would have left), tag included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a frame in a test run (struct dvs_trace)."""
+
+    reason: str
+    """"" = forwarded to the receivers in copies, else why it was dropped on the way in."""
+    copies: tuple[CopyFate, ...]

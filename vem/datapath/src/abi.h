@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Table layouts shared by the kernel engine, the user engine and Python.
+ *
+ * Read three times: by clang -target bpf (kernel.bpf.c), by the C compiler (user.c) and, as text, by cffi
+ * (abi.py).  Only fixed-size integers, every hole is an explicit pad, little-endian hosts.  tests/abi compares
+ * sizes and offsets across the three readers.  A changed layout needs a new DVS_ABI_VERSION: the kernel engine
+ * puts it in the pin path, so that an old agent's maps are never read with new eyes.
+ *
+ * Numbers: an *lport* is a port of one switch on one host, 1..DVS_MAX_PORTS-1; 0 means none.  A *policy* is
+ * what a port profile comes to on this host.  VLAN 0 stands for "untagged, no VLAN" (S-030 ff.).
+ */
+#ifndef DVS_ABI_H
+#define DVS_ABI_H
+
+#include <linux/types.h>
+#include "drops.h"
+
+#define DVS_ABI_VERSION 1
+
+#define DVS_MAX_PORTS 1024
+#define DVS_MAX_POLICIES 1024
+#define DVS_POLICY_SLOTS 2048
+#define DVS_MAX_TEAMS 64
+#define DVS_TEAM_UPLINKS 16
+#define DVS_MAX_MACS 131072
+#define DVS_MAX_MEMBERS 1022
+#define DVS_LISTS 8192
+#define DVS_DROP_SLOTS 48
+
+/* key of a static MAC: a vNIC's own MAC is valid in every VLAN its port carries (S-053, S-060) */
+#define DVS_VLAN_ANY 0xffff
+
+/* dvs_port.flags */
+#define DVS_PORT_USED 1
+#define DVS_PORT_UPLINK 2
+#define DVS_PORT_LINK_UP 4
+#define DVS_PORT_BLOCKED 8
+#define DVS_PORT_MAC_VIOLATION 16
+
+/* dvs_policy.mode */
+#define DVS_MODE_ACCESS 0
+#define DVS_MODE_TRUNK 1
+
+/* dvs_policy.flags */
+#define DVS_POL_BLOCKED 1
+#define DVS_POL_FORGED_OK 2
+#define DVS_POL_MAC_CHANGES_OK 4
+#define DVS_POL_LEARN 8
+#define DVS_POL_UNKNOWN_FLOOD 16
+#define DVS_POL_BPDU_OK 32
+
+/* dvs_team.method */
+#define DVS_TEAM_PORT_ID 0
+
+/* dvs_control.flags */
+#define DVS_CTL_NO_REVERSE_TEAMING 1
+#define DVS_CTL_KEEP_PRIORITY_TAG 2
+
+/* dvs_mac.flags */
+#define DVS_MAC_STATIC 1
+
+/* member lists: key = kind * 4096 + vlan */
+#define DVS_LIST_ALL 0
+#define DVS_LIST_UNKNOWN 1
+
+/* Indexes of dvs_counters.drops */
+#define DVS_IN 0
+#define DVS_OUT 1
+
+/* Whole-switch settings; one entry.  `bank` picks the half of policy_index and teams that is in force:
+ * the agent writes the other half and flips, so that edits of many policies take effect at one instant. */
+struct dvs_control {
+	__u32 bank;  /* 0 or 1 */
+	__u32 flags; /* DVS_CTL_* */
+	__u32 mtu;   /* bytes of L3 payload a segment may carry, 1280..9190 (S-243) */
+	__u32 pad;
+};
+
+/* One switch port, by lport.  Small: what many ports share is in the policy. */
+struct dvs_port {
+	__u32 flags;      /* DVS_PORT_* */
+	__u32 ifindex;    /* kernel engine: the NIC; user engine: 0 */
+	__u32 policy;     /* index into policy_index, 0..DVS_MAX_POLICIES-1 */
+	__u32 number;     /* vEth number, or p of Ethernet m/p for an uplink: who this is */
+	__u32 port_id;    /* what port-id teaming counts with (S-130) */
+	__u32 generation; /* of the vEth's place; higher wins (S-255) */
+	__u8 mac[6];      /* effective MAC (S-008 compares with it) */
+	__u16 pad;
+};
+
+/* What a port profile comes to.  allowed: bit v = VLAN v is carried (trunk); bit 0 = untagged without native. */
+struct dvs_policy {
+	__u32 flags;     /* DVS_POL_* */
+	__u16 mode;      /* DVS_MODE_* */
+	__u16 vlan;      /* access VLAN, or native VLAN of a trunk; 0 = untagged */
+	__u16 team;      /* which uplinks, in what order, its ports use; index into teams */
+	__u16 mac_limit; /* learned MACs a port may have; 0 = as the table allows */
+	__u32 pad;
+	__u64 allowed[64];
+};
+
+/* Uplinks in use, in order.  n = 0: no usable uplink (S-093, S-094). */
+struct dvs_team {
+	__u16 method; /* DVS_TEAM_* */
+	__u16 n;
+	__u16 uplink[DVS_TEAM_UPLINKS]; /* lports */
+	__u32 pad;
+};
+
+/* MAC table key; as one little-endian u64: vlan << 48 | mac (first byte of the MAC lowest) */
+struct dvs_mac_key {
+	__u8 mac[6];
+	__u16 vlan; /* DVS_VLAN_ANY for static entries */
+};
+
+struct dvs_mac {
+	__u16 lport;
+	__u16 flags; /* DVS_MAC_* */
+	__u32 pad;
+	__u64 seen; /* engine clock, ns; learned entries only, refreshed when older than a second */
+};
+
+/* Receivers of a flooded frame; swapped whole.  May hold more ports than carry the VLAN (each receiver's policy
+ * decides), never fewer. */
+struct dvs_members {
+	__u32 n;
+	__u16 lport[DVS_MAX_MEMBERS];
+};
+
+/* Per port (and per CPU in the kernel engine).  Frames, and bytes as received or sent without FCS, tag included.
+ *   rx_frames = rx_forwarded + sum of drops[DVS_IN]
+ *   over all ports: sum of rx_copies = sum of (tx_frames + sum of drops[DVS_OUT])                         */
+struct dvs_counters {
+	__u64 rx_frames;
+	__u64 rx_bytes;
+	__u64 rx_multicast;
+	__u64 rx_broadcast;
+	__u64 rx_forwarded; /* frames that had at least one receiver */
+	__u64 rx_copies;    /* receivers of those frames, summed */
+	__u64 tx_frames;
+	__u64 tx_bytes;
+	__u64 tx_multicast;
+	__u64 tx_broadcast;
+	__u64 tx_flooded; /* unicast frames sent because their MAC was unknown */
+	__u64 pad;
+	__u64 drops[2][DVS_DROP_SLOTS]; /* [DVS_IN or DVS_OUT][reason] */
+};
+
+/* What became of one receiver's copy; the record of a test run or a trace. */
+struct dvs_copy {
+	__u16 lport;
+	__u16 reason; /* 0 = delivered, else DVS_DROP_* */
+	__u16 tci;
+	__u16 tagged; /* 1: leaves with an 802.1Q tag of that tci */
+};
+
+#define DVS_TRACE_COPIES 64
+
+struct dvs_trace {
+	__u32 in_reason; /* 0 = forwarded */
+	__u32 n;         /* copies made; the first DVS_TRACE_COPIES are recorded */
+	struct dvs_copy copy[DVS_TRACE_COPIES];
+};
+
+#ifndef DVS_CFFI
+/* reason 0 means "go on" */
+enum dvs_drop {
+	DVS_OK = 0,
+#define X(name, text) DVS_DROP_##name,
+	DVS_DROP_REASONS(X)
+#undef X
+	DVS_DROP_COUNT
+};
+
+_Static_assert(DVS_DROP_COUNT <= DVS_DROP_SLOTS, "more drop reasons than counter slots");
+_Static_assert(sizeof(struct dvs_control) == 16, "dvs_control");
+_Static_assert(sizeof(struct dvs_port) == 32, "dvs_port");
+_Static_assert(sizeof(struct dvs_policy) == 528, "dvs_policy");
+_Static_assert(sizeof(struct dvs_team) == 40, "dvs_team");
+_Static_assert(sizeof(struct dvs_mac_key) == 8, "dvs_mac_key");
+_Static_assert(sizeof(struct dvs_mac) == 16, "dvs_mac");
+_Static_assert(sizeof(struct dvs_members) == 2048, "dvs_members");
+_Static_assert(sizeof(struct dvs_counters) == 864, "dvs_counters");
+_Static_assert(sizeof(struct dvs_trace) == 520, "dvs_trace");
+#endif
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every frame is accounted for: received = forwarded + drops on the way in; every copy = sent or a drop on the way
+ * out.  These are the only places that touch counters, so that a drop can't go uncounted.
+ */
+#ifndef DVS_COUNT_H
+#define DVS_COUNT_H
+
+#include "packet.h"
+
+static INL __u32 dvs_wire_bytes(const struct dvs_pkt *p, int tagged) { return p->len + (tagged ? 4 : 0); }
+
+static INL void dvs_count_received(const struct dvs_pkt *p)
+{
+	struct dvs_counters *c = dp_counters(p->lport);
+
+	if (!c)
+		return;
+	c->rx_frames++;
+	c->rx_bytes += dvs_wire_bytes(p, p->tag_present);
+	if (dvs_is_broadcast(p->dst))
+		c->rx_broadcast++;
+	else if (dvs_is_multicast(p->dst))
+		c->rx_multicast++;
+}
+
+/* The end of a frame that nobody gets. */
+static INL int dvs_drop_in(const struct dvs_pkt *p, int reason)
+{
+	struct dvs_counters *c = dp_counters(p->lport);
+
+	if (c && (__u32)reason < DVS_DROP_SLOTS)
+		c->drops[DVS_IN][reason]++;
+	return reason;
+}
+
+static INL void dvs_count_forwarded(const struct dvs_pkt *p, __u32 copies)
+{
+	struct dvs_counters *c = dp_counters(p->lport);
+
+	if (!c)
+		return;
+	c->rx_forwarded++;
+	c->rx_copies += copies;
+}
+
+/* The end of one receiver's copy that it does not get. */
+static INL void dvs_drop_out(__u32 lport, __u32 reason)
+{
+	struct dvs_counters *c = dp_counters(lport);
+
+	if (c && reason < DVS_DROP_SLOTS)
+		c->drops[DVS_OUT][reason]++;
+}
+
+static INL void dvs_count_sent(const struct dvs_pkt *p, __u32 lport, int tagged)
+{
+	struct dvs_counters *c = dp_counters(lport);
+
+	if (!c)
+		return;
+	c->tx_frames++;
+	c->tx_bytes += dvs_wire_bytes(p, tagged);
+	if (dvs_is_broadcast(p->dst))
+		c->tx_broadcast++;
+	else if (dvs_is_multicast(p->dst))
+		c->tx_multicast++;
+	else if (p->unknown)
+		c->tx_flooded++;
+}
+
+#endif

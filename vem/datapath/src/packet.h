@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The frame as the pipeline sees it, and what an engine must provide.
+ *
+ * The steps never touch engine memory directly: the engine that includes pipeline.h defines, before it does so,
+ *
+ *   static INL const struct dvs_control *dp_control(void);
+ *   static INL const struct dvs_port    *dp_port(__u32 lport);             NULL when out of range
+ *   static INL const struct dvs_policy  *dp_policy(__u32 policy);          of the bank in force, or NULL
+ *   static INL const struct dvs_team    *dp_team(__u32 team);              of the bank in force, or NULL
+ *   static INL struct dvs_mac           *dp_mac(__u64 key);                NULL when absent
+ *   static INL int                       dp_learn(__u64 key, const struct dvs_mac *entry);   0, or the table is full
+ *   static INL struct dvs_counters      *dp_counters(__u32 lport);         NULL when not to be counted
+ *   static INL __u64                     dp_now(void);                     ns, monotonic
+ *
+ * The outer 802.1Q tag is out of band (tag_present, tci) as the kernel keeps it; the drivers push and pop.
+ */
+#ifndef DVS_PACKET_H
+#define DVS_PACKET_H
+
+#include "abi.h"
+
+#ifndef INL
+#define INL inline __attribute__((always_inline))
+#endif
+
+#define DVS_ETH_HLEN 14
+#define DVS_TPID_8021Q 0x8100
+#define DVS_TPID_8021AD 0x88a8
+#define DVS_TCI_VID 0x0fff
+#define DVS_TCI_PRIORITY 0xf000 /* PCP and DEI */
+#define DVS_VID_RESERVED 4095
+#define DVS_MAC_MASK 0x0000ffffffffffffULL
+
+struct dvs_pkt {
+	/* filled by the driver */
+	const __u8 *data; /* destination MAC */
+	const __u8 *end;
+	__u32 len;     /* bytes, without the out-of-band tag */
+	__u32 gso;     /* payload bytes of each segment a superframe will be cut into; 0 = not a superframe */
+	__u16 lport;   /* ingress */
+	__u16 tci;     /* of the out-of-band tag */
+	__u8 tag_present; /* an out-of-band tag is there ... */
+	__u8 tag_foreign; /* ... but its TPID is not 0x8100 (S-045): carried along unchanged, never matched */
+	__u8 gso_udp;
+	__u8 uplink;   /* came in by an uplink */
+
+	/* filled by the steps */
+	__u64 dst, src; /* MACs, first byte lowest */
+	__u16 ethertype; /* host order, of the frame without the out-of-band tag */
+	__u16 vlan;     /* where the frame belongs; 0 = untagged */
+	__u8 priority_tagged; /* came with VID 0 (S-042) */
+	__u8 unknown;   /* flooded because nobody owns the destination */
+	__u16 out;      /* the one receiver, when flood is 0 */
+	__u16 out_uplink; /* flood: the one uplink that gets a copy too; 0 = none */
+	__u16 list_kind; /* flood: DVS_LIST_* */
+	__u16 flood;
+};
+
+static INL int dvs_is_multicast(__u64 mac) { return mac & 1; }
+static INL int dvs_is_broadcast(__u64 mac) { return mac == DVS_MAC_MASK; }
+
+static INL __u64 dvs_mac_key(__u64 mac, __u32 vlan) { return mac | (__u64)vlan << 48; }
+
+static INL __u64 dvs_load_mac(const __u8 *p)
+{
+	return (__u64)p[0] | (__u64)p[1] << 8 | (__u64)p[2] << 16 | (__u64)p[3] << 24 | (__u64)p[4] << 32 |
+	       (__u64)p[5] << 40;
+}
+
+static INL __u16 dvs_load_be16(const __u8 *p) { return (__u16)(p[0] << 8 | p[1]); }
+
+/* Reads the Ethernet header (S-002). */
+static INL int dvs_parse(struct dvs_pkt *p)
+{
+	const __u8 *d = p->data;
+
+	if (d + DVS_ETH_HLEN > p->end)
+		return DVS_DROP_RUNT;
+	p->dst = dvs_load_mac(d);
+	p->src = dvs_load_mac(d + 6);
+	p->ethertype = dvs_load_be16(d + 12);
+	return DVS_OK;
+}
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The forwarding pipeline, written once.  A driver (kernel.bpf.c, user.c)
+ *   1. fills struct dvs_pkt from the frame and calls dvs_decide();
+ *   2. on DVS_OK sends the frame to p->out, or to every port of list (p->list_kind, p->vlan) and to p->out_uplink,
+ *      calling dvs_receive() for each receiver, and then dvs_count_forwarded() or, if there was none,
+ *      dvs_drop_in(p, dvs_nobody(p)).
+ * Nothing here changes the frame.
+ */
+#ifndef DVS_PIPELINE_H
+#define DVS_PIPELINE_H
+
+#include "packet.h"
+#include "count.h"
+#include "admit.h"
+#include "vlan.h"
+#include "team.h"
+#include "fdb.h"
+
+static INL int dvs_steps(struct dvs_pkt *p)
+{
+	const struct dvs_control *control = dp_control();
+	const struct dvs_port *port = dp_port(p->lport);
+	const struct dvs_policy *policy;
+	int reason;
+
+	if (!control || !port || !(port->flags & DVS_PORT_USED))
+		return DVS_DROP_NO_PORT;
+	policy = dp_policy(port->policy);
+	if (!policy)
+		return DVS_DROP_PORT_BLOCKED;
+	p->uplink = !!(port->flags & DVS_PORT_UPLINK);
+
+	reason = dvs_admit(p, port, policy, control->mtu);
+	if (!reason)
+		reason = dvs_classify(p, policy);
+	if (!reason)
+		reason = dvs_local_source(p);
+	if (!reason)
+		reason = dvs_learn(p, policy);
+	if (!reason)
+		reason = dvs_lookup(p, port, policy);
+	return reason;
+}
+
+/* Counts the frame, runs the steps.  DVS_OK: forward as p says.  Else it was dropped, and counted, for that reason. */
+static INL int dvs_decide(struct dvs_pkt *p)
+{
+	int reason = dvs_parse(p);
+
+	dvs_count_received(p);
+	if (!reason)
+		reason = dvs_steps(p);
+	return reason ? dvs_drop_in(p, reason) : DVS_OK;
+}
+
+/* Is this port of the flood list a receiver at all?  (Not being one is no drop.) */
+static INL int dvs_wants(const struct dvs_pkt *p, __u32 lport)
+{
+	const struct dvs_port *port = dp_port(lport);
+	const struct dvs_policy *policy;
+
+	if (lport == p->lport || !port || !(port->flags & DVS_PORT_USED))
+		return 0;
+	policy = dp_policy(port->policy);
+	if (!policy || !dvs_carries(policy, p->vlan))
+		return 0;
+	if (p->tag_foreign && policy->mode == DVS_MODE_ACCESS)
+		return 0; /* S-045 */
+	return !p->unknown || (policy->flags & DVS_POL_UNKNOWN_FLOOD) || (port->flags & DVS_PORT_UPLINK);
+}
+
+static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)
+{
+	const struct dvs_control *control = dp_control();
+	const struct dvs_port *port = dp_port(copy->lport);
+	const struct dvs_policy *policy;
+	int reason;
+
+	if (!control || !port || !(port->flags & DVS_PORT_USED))
+		return DVS_DROP_NO_PORT;
+	policy = dp_policy(port->policy);
+	if (!policy)
+		return DVS_DROP_PORT_BLOCKED;
+	reason = dvs_admit_state(port, policy);
+	if (!reason && !(port->flags & DVS_PORT_LINK_UP))
+		reason = DVS_DROP_LINK_DOWN; /* S-090 */
+	if (!reason && (port->flags & DVS_PORT_MAC_VIOLATION))
+		reason = DVS_DROP_MAC_CHANGED; /* S-011 */
+	if (!reason && !dvs_carries(policy, p->vlan))
+		reason = DVS_DROP_VLAN_MISMATCH;
+	if (!reason && p->tag_foreign && policy->mode == DVS_MODE_ACCESS)
+		reason = DVS_DROP_VLAN_MISMATCH; /* S-045 */
+	if (!reason)
+		reason = dvs_reverse_teaming(p, port, policy, control->flags);
+	dvs_egress_tag(p, port, policy, control->flags, copy);
+	return reason;
+}
+
+/* One receiver's copy: fills copy->reason and the tag it leaves with.  A drop is counted here; the driver calls
+ * dvs_count_sent() or dvs_drop_out(TX_ERROR) for the rest. */
+static INL void dvs_receive(const struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
+{
+	copy->lport = lport;
+	copy->tagged = 0;
+	copy->tci = 0;
+	copy->reason = dvs_receive_steps(p, copy);
+	if (copy->reason)
+		dvs_drop_out(lport, copy->reason);
+}
+
+#endif

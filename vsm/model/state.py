@@ -1,0 +1,195 @@
+"""Everything the supervisor knows and stores, as immutable values.
+
+Config is the operator's (it is what running-config shows); Inventory is the system's (what hosts and managers reported
+and what was allocated for them).  Nothing here does I/O or knows the protocol; a change is a function State -> State
+given to vsm.supervisor.Supervisor.transact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from dvswitch.mac import MacAddress
+from vsm.model.settings import Settings
+
+MAX_CHAIN = 4
+"""Levels of profile inheritance, the profile itself included."""
+FIRST_SLOT, LAST_SLOT = 3, 66
+MAX_VETH = 1048575
+
+
+class ProfileType(Enum):
+    """What a profile is for."""
+
+    VETHERNET = "vethernet"
+    ETHERNET = "ethernet"
+
+
+@dataclass(frozen=True, slots=True)
+class PortProfile:
+    """A named bundle of interface settings (nexus-1000v section 3)."""
+
+    name: str
+    type: ProfileType = ProfileType.VETHERNET
+    policy_id: int = 0
+    """Allocated when the profile is created; never reused while the VSM's store lives."""
+    description: str = ""
+    inherit: str = ""
+    """Parent's name; "" = none.  Same type, no loops, at most MAX_CHAIN levels."""
+    settings: Settings = Settings()
+    enabled: bool = False
+    """`state enabled`."""
+    port_group: str | None = None
+    """Name published to managers; None = not published."""
+    max_ports: int = 32
+    min_ports: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Vlan:
+    """A VLAN the operator made; a VLAN that does not exist or is not active carries nothing."""
+
+    id: int
+    name: str = ""
+    """"" = VLAN0010-style default."""
+    active: bool = True
+    shutdown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VemSlot:
+    """A slot bound to a host: sticky by UUID, made by the first Hello or by the operator (`vem 3` / `host id`)."""
+
+    slot: int
+    host_uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The running configuration."""
+
+    hostname: str = "vsm"
+    domain: int = 1
+    """svs domain id, 1-4095."""
+    mtu: int = 1500
+    keep_priority_tag: bool = False
+    default_max_ports: int = 32
+    vlans: Mapping[int, Vlan] = field(default_factory=lambda: {1: Vlan(1, "default")})
+    profiles: Mapping[str, PortProfile] = field(default_factory=dict)
+    overrides: Mapping[str, Settings] = field(default_factory=dict)
+    """Interface-level settings by full interface name ("Vethernet5", "Ethernet3/2")."""
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    """Operator's interface descriptions, by full interface name."""
+    slots: Mapping[int, VemSlot] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """A virtual NIC, wherever it runs; (vm_uuid or vm, index) identify it."""
+
+    vm: str
+    index: int = 0
+    adapter: str = ""
+    vm_uuid: str = ""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Identity: survives migration, re-plugging and rename of the adapter."""
+        return (self.vm_uuid or self.vm, self.index)
+
+
+class Phase(Enum):
+    """Of a vEth on one host; numbers as Port.Phase in types.proto."""
+
+    PREPARED = 0
+    ACTIVE = 1
+    DRAINING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Veth:
+    """A virtual Ethernet port: the identity everything else hangs on."""
+
+    number: int
+    nic: Nic
+    mac: MacAddress
+    profile: str
+    slot: int | None = None
+    """Where it lives; None = not plugged anywhere."""
+    generation: int = 1
+    """Rises with every change of place."""
+    policy_id: int = 0
+    """Own policy, when the interface has overrides; 0 = the profile's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A VEM or VIS as last seen.  Whether it is connected now is run-time knowledge (vsm/fabric)."""
+
+    slot: int
+    host_uuid: str
+    host_name: str = ""
+    type: str = "VEM"
+    engine: str = ""
+    version: str = ""
+    system: str = ""
+    address: str = ""
+    max_ports: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """Ethernet <slot>/<number>."""
+
+    slot: int
+    number: int
+    adapter: str = ""
+    profile: str = ""
+    link_up: bool = False
+    present: bool = True
+    mac: str = ""
+
+
+class MoveState(Enum):
+    """Of a migration (DESIGN section 6)."""
+
+    PREPARED = "prepared"
+    PAUSED = "paused"
+    ACTIVATED = "activated"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A migration under way: one per vEth at most; removed when done or cancelled."""
+
+    veth: int
+    source: int
+    target: int
+    state: MoveState
+    generation: int
+    """The vEth's generation once activated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What exists beside the configuration."""
+
+    modules: Mapping[int, Module] = field(default_factory=dict)
+    uplinks: Mapping[tuple[int, int], Uplink] = field(default_factory=dict)
+    veths: Mapping[int, Veth] = field(default_factory=dict)
+    moves: Mapping[int, Move] = field(default_factory=dict)
+    next_policy_id: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Config and inventory at one revision."""
+
+    config: Config = Config()
+    inventory: Inventory = Inventory()
+    revision: int = 0
+    """Rises by one with every stored change."""
