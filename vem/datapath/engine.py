@@ -25,7 +25,7 @@ class Plug:
     """Where a NIC is plugged in.  Exactly one of device and wire is used, by ``kind``."""
 
     kind: str
-    """"tap", "veth", "raw" (a netdevice), "wire" (datagrams; user engine only) or "memory" (tests; user engine only)."""
+    """"tap", "veth", "raw" (a netdevice), "wire" (datagrams) or "memory" (tests); the last two: user engine only."""
     device: str = ""
     netns: str = ""
     """Name under /run/netns; "" = the agent's own."""

@@ -1,7 +1,8 @@
 """What the datapath should hold, as values: the Python view of the tables in src/abi.h.
 
-An Image is complete: everything an engine needs to forward, nothing about how NICs are plugged.  The agent compiles one
-from wanted state (vem/agent), an engine can read one back (adoption), and the difference of two is what must be written.
+An Image is complete: everything an engine needs to forward, nothing about how NICs are plugged.  The agent compiles
+one from wanted state (vem/agent), an engine can read one back (adoption), and the difference of two is what must be
+written.
 """
 
 from __future__ import annotations

@@ -1,0 +1,238 @@
+"""Values of image.py <-> the bytes of the structs in src/abi.h; both engines use it.
+
+Everything here is bytes in and out, so that it fits a BPF map value, a buffer of the user engine and a test alike.
+Rules about ranges (at most 16 uplinks in a team...) are checked on packing and raise EngineError.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from dvswitch.drops import BY_NUMBER
+from dvswitch.mac import MacAddress
+from dvswitch.vlan import VlanSet
+from vem.datapath.abi import CONSTANTS, MAX_MEMBERS, MAX_POLICIES, TEAM_UPLINKS, VLAN_ANY, ffi
+from vem.datapath.engine import EngineError
+from vem.datapath.image import Control, Counters, Policy, Port, Team
+
+Readable = bytes | bytearray | memoryview
+
+_PORT_FLAGS = {
+    "uplink": CONSTANTS["DVS_PORT_UPLINK"],
+    "link_up": CONSTANTS["DVS_PORT_LINK_UP"],
+    "blocked": CONSTANTS["DVS_PORT_BLOCKED"],
+    "mac_violation": CONSTANTS["DVS_PORT_MAC_VIOLATION"],
+}
+_PORT_USED = CONSTANTS["DVS_PORT_USED"]
+_POLICY_FLAGS = {
+    "blocked": CONSTANTS["DVS_POL_BLOCKED"],
+    "forged_ok": CONSTANTS["DVS_POL_FORGED_OK"],
+    "mac_changes_ok": CONSTANTS["DVS_POL_MAC_CHANGES_OK"],
+    "learn": CONSTANTS["DVS_POL_LEARN"],
+    "unknown_flood": CONSTANTS["DVS_POL_UNKNOWN_FLOOD"],
+    "bpdu_ok": CONSTANTS["DVS_POL_BPDU_OK"],
+}
+_NO_REVERSE_TEAMING = CONSTANTS["DVS_CTL_NO_REVERSE_TEAMING"]
+_KEEP_PRIORITY_TAG = CONSTANTS["DVS_CTL_KEEP_PRIORITY_TAG"]
+_MAC_STATIC = CONSTANTS["DVS_MAC_STATIC"]
+_SLOTS = CONSTANTS["DVS_DROP_SLOTS"]
+_COUNTER_WORDS = ffi.sizeof("struct dvs_counters") // 8
+_COUNTER_NAMES = [
+    name for name, field in ffi.typeof("struct dvs_counters").fields if field.type.kind == "primitive" and name != "pad"
+]
+
+
+def _bytes(kind: str, values: dict[str, Any]) -> bytes:
+    return bytes(ffi.buffer(ffi.new(f"struct {kind} *", values)))
+
+
+def _struct(kind: str, data: Readable) -> Any:
+    """A copy, so that the caller's buffer may go."""
+    size = ffi.sizeof(f"struct {kind}")
+    value = ffi.new(f"struct {kind} *")
+    ffi.memmove(value, data, size)
+    return value
+
+
+def _flags(value: object, table: dict[str, int]) -> int:
+    return sum(bit for name, bit in table.items() if getattr(value, name))
+
+
+def _flag_fields(flags: int, table: dict[str, int]) -> dict[str, bool]:
+    return {name: bool(flags & bit) for name, bit in table.items()}
+
+
+# --- control, ports, policies, teams -----------------------------------------------------------------------------
+
+
+def pack_control(control: Control, bank: int = 0) -> bytes:
+    """struct dvs_control."""
+    flags = 0 if control.reverse_teaming else _NO_REVERSE_TEAMING
+    flags |= _KEEP_PRIORITY_TAG if control.keep_priority_tag else 0
+    return _bytes("dvs_control", {"bank": bank, "flags": flags, "mtu": control.mtu})
+
+
+def unpack_control(data: Readable) -> Control:
+    """The bank is left out: it is the engine's own affair (control_bank)."""
+    raw = _struct("dvs_control", data)
+    return Control(
+        mtu=raw.mtu,
+        reverse_teaming=not raw.flags & _NO_REVERSE_TEAMING,
+        keep_priority_tag=bool(raw.flags & _KEEP_PRIORITY_TAG),
+    )
+
+
+def control_bank(data: Readable) -> int:
+    """The bank in force."""
+    return int(_struct("dvs_control", data).bank)
+
+
+def pack_port(port: Port | None, ifindex: int = 0) -> bytes:
+    """struct dvs_port; None is an unused entry."""
+    if port is None:
+        return bytes(ffi.sizeof("struct dvs_port"))
+    if not 0 <= port.policy < MAX_POLICIES:
+        raise EngineError(f"port {port.number}", f"policy {port.policy} is out of range 0-{MAX_POLICIES - 1}")
+    return _bytes(
+        "dvs_port",
+        {
+            "flags": _PORT_USED | _flags(port, _PORT_FLAGS),
+            "ifindex": ifindex,
+            "policy": port.policy,
+            "number": port.number,
+            "port_id": port.port_id,
+            "generation": port.generation,
+            "mac": list(port.mac.octets),
+        },
+    )
+
+
+def unpack_port(data: Readable) -> Port | None:
+    """None when the entry is not in use."""
+    raw = _struct("dvs_port", data)
+    if not raw.flags & _PORT_USED:
+        return None
+    return Port(
+        policy=raw.policy,
+        number=raw.number,
+        mac=MacAddress(bytes(raw.mac)),
+        port_id=raw.port_id,
+        generation=raw.generation,
+        **_flag_fields(raw.flags, _PORT_FLAGS),
+    )
+
+
+def port_ifindex(data: Readable) -> int:
+    """The NIC of a struct dvs_port (kernel engine)."""
+    return int(_struct("dvs_port", data).ifindex)
+
+
+def pack_policy(policy: Policy) -> bytes:
+    """struct dvs_policy."""
+    raw = ffi.new(
+        "struct dvs_policy *",
+        {
+            "flags": _flags(policy, _POLICY_FLAGS),
+            "mode": CONSTANTS["DVS_MODE_TRUNK" if policy.trunk else "DVS_MODE_ACCESS"],
+            "vlan": policy.vlan,
+            "team": policy.team,
+            "mac_limit": policy.mac_limit,
+        },
+    )
+    ffi.memmove(raw.allowed, policy.allowed.mask.to_bytes(512, "little"), 512)
+    return bytes(ffi.buffer(raw))
+
+
+def unpack_policy(data: Readable) -> Policy:
+    """The inverse of pack_policy."""
+    raw = _struct("dvs_policy", data)
+    return Policy(
+        trunk=raw.mode == CONSTANTS["DVS_MODE_TRUNK"],
+        vlan=raw.vlan,
+        allowed=VlanSet(int.from_bytes(ffi.buffer(raw.allowed), "little")),
+        team=raw.team,
+        mac_limit=raw.mac_limit,
+        **_flag_fields(raw.flags, _POLICY_FLAGS),
+    )
+
+
+def pack_team(team: Team) -> bytes:
+    """struct dvs_team; EngineError above 16 uplinks."""
+    if len(team.uplinks) > TEAM_UPLINKS:
+        raise EngineError("team", f"{len(team.uplinks)} uplinks; at most {TEAM_UPLINKS} are possible")
+    return _bytes(
+        "dvs_team",
+        {"method": CONSTANTS["DVS_TEAM_PORT_ID"], "n": len(team.uplinks), "uplink": list(team.uplinks)},
+    )
+
+
+def unpack_team(data: Readable) -> Team:
+    """The inverse of pack_team."""
+    raw = _struct("dvs_team", data)
+    return Team(tuple(raw.uplink[0 : min(raw.n, TEAM_UPLINKS)]))
+
+
+# --- MAC table and member lists ----------------------------------------------------------------------------------
+
+
+def mac_key(mac: MacAddress, vlan: int = VLAN_ANY) -> int:
+    """struct dvs_mac_key as the u64 that both engines use; static entries leave ``vlan`` out."""
+    return int.from_bytes(mac.octets, "little") | vlan << 48
+
+
+def pack_mac_key(mac: MacAddress, vlan: int = VLAN_ANY) -> bytes:
+    """struct dvs_mac_key."""
+    return mac.octets + vlan.to_bytes(2, "little")
+
+
+def unpack_mac_key(data: Readable) -> tuple[MacAddress, int]:
+    """(MAC, VLAN); VLAN_ANY for static entries."""
+    return MacAddress(bytes(data[:6])), int.from_bytes(data[6:8], "little")
+
+
+def pack_mac(lport: int, static: bool = True, seen: int = 0) -> bytes:
+    """struct dvs_mac."""
+    return _bytes("dvs_mac", {"lport": lport, "flags": _MAC_STATIC if static else 0, "seen": seen})
+
+
+def unpack_mac(data: Readable) -> tuple[int, bool, int]:
+    """(lport, static, seen in ns of the engine's clock)."""
+    raw = _struct("dvs_mac", data)
+    return raw.lport, bool(raw.flags & _MAC_STATIC), raw.seen
+
+
+def pack_members(lports: Sequence[int]) -> bytes:
+    """struct dvs_members; EngineError above 1022 receivers."""
+    if len(lports) > MAX_MEMBERS:
+        raise EngineError("member list", f"{len(lports)} receivers; at most {MAX_MEMBERS} are possible")
+    return _bytes("dvs_members", {"n": len(lports), "lport": list(lports)})
+
+
+def unpack_members(data: Readable) -> tuple[int, ...]:
+    """The inverse of pack_members."""
+    raw = _struct("dvs_members", data)
+    return tuple(raw.lport[0 : min(raw.n, MAX_MEMBERS)])
+
+
+# --- counters ----------------------------------------------------------------------------------------------------
+
+
+def unpack_counters(data: Readable) -> Counters:
+    """struct dvs_counters, or several of them (one per CPU) in a row, which are summed."""
+    words = struct.unpack(f"={len(data) // 8}Q", data)
+    if len(words) > _COUNTER_WORDS:
+        words = tuple(sum(words[i::_COUNTER_WORDS]) for i in range(_COUNTER_WORDS))
+    values = dict(zip(_COUNTER_NAMES, words, strict=False))
+    drops = words[_COUNTER_WORDS - 2 * _SLOTS :]
+    return Counters(**values, drops_in=_drops(drops[:_SLOTS]), drops_out=_drops(drops[_SLOTS:]))
+
+
+def _drops(slots: Iterable[int]) -> dict[str, int]:
+    return {drop_name(number): count for number, count in enumerate(slots) if count}
+
+
+def drop_name(number: int) -> str:
+    """ "" for 0 (delivered, forwarded), else the reason's name."""
+    return BY_NUMBER[number].name if number else ""
