@@ -60,11 +60,13 @@ class Policy:
 
     def carries(self, vlan: int) -> bool:
         """Whether ports with this policy belong to ``vlan`` (the C twin is dvs_carries)."""
-        return vlan in self.allowed if self.trunk else vlan == self.vlan
+        return vlan in self.vlans()
 
     def vlans(self) -> VlanSet:
-        """Every VLAN carried."""
-        return self.allowed if self.trunk else VlanSet.of([self.vlan])
+        """Every VLAN carried; a trunk with a native VLAN can't carry untagged frames as VLAN 0."""
+        if not self.trunk:
+            return VlanSet.of([self.vlan])
+        return self.allowed - VlanSet.of([0]) if self.vlan else self.allowed
 
 
 @dataclass(frozen=True, slots=True)

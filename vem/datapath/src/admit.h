@@ -8,6 +8,8 @@
 
 #include "packet.h"
 
+#define DVS_CDP_GROUP 0xcccccc0c0001ULL /* 01-00-0C-CC-CC-CC, first byte lowest */
+
 static INL int dvs_admit_state(const struct dvs_port *port, const struct dvs_policy *policy)
 {
 	if ((port->flags & DVS_PORT_BLOCKED) || (policy->flags & DVS_POL_BLOCKED))
@@ -18,11 +20,7 @@ static INL int dvs_admit_state(const struct dvs_port *port, const struct dvs_pol
 /* Bytes of L2 header that do not count against the MTU: MACs, type, and up to two tags (S-004). */
 static INL __u32 dvs_l2_bytes(const struct dvs_pkt *p)
 {
-	__u32 n = DVS_ETH_HLEN;
-
-	if (p->ethertype == DVS_TPID_8021Q || p->ethertype == DVS_TPID_8021AD)
-		n += 4;
-	return n;
+	return DVS_ETH_HLEN + (dvs_is_tag(p->ethertype) ? 4 : 0);
 }
 
 /* A superframe is as long as the segments it will be cut into (S-005): its headers, then gso bytes. */
@@ -54,12 +52,14 @@ static INL int dvs_admit_source(const struct dvs_pkt *p)
 	return DVS_OK;
 }
 
-/* 01-80-C2-00-00-0x is never forwarded, whoever sends it (S-018, S-020, S-021). */
+/* 01-80-C2-00-00-0x is never forwarded, whoever sends it (S-018, S-020, S-021); CDP of the network neither (S-019). */
 static INL int dvs_admit_control(const struct dvs_pkt *p, const struct dvs_policy *policy)
 {
 	__u64 group = p->dst & 0x0000ffffffffffULL;
 	__u32 low = (__u32)(p->dst >> 40);
 
+	if (p->uplink && p->dst == DVS_CDP_GROUP)
+		return DVS_DROP_RESERVED_MCAST;
 	if (group != 0x000000c28001ULL || low > 0x0f)
 		return DVS_OK;
 	if (low == 0 && !p->uplink)

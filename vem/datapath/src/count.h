@@ -53,6 +53,7 @@ static INL void dvs_drop_out(__u32 lport, __u32 reason)
 		c->drops[DVS_OUT][reason]++;
 }
 
+/* tagged: left with an 802.1Q tag of ours; a foreign tag is carried along and counts too. */
 static INL void dvs_count_sent(const struct dvs_pkt *p, __u32 lport, int tagged)
 {
 	struct dvs_counters *c = dp_counters(lport);
@@ -60,7 +61,7 @@ static INL void dvs_count_sent(const struct dvs_pkt *p, __u32 lport, int tagged)
 	if (!c)
 		return;
 	c->tx_frames++;
-	c->tx_bytes += dvs_wire_bytes(p, tagged);
+	c->tx_bytes += dvs_wire_bytes(p, tagged || p->tag_foreign);
 	if (dvs_is_broadcast(p->dst))
 		c->tx_broadcast++;
 	else if (dvs_is_multicast(p->dst))

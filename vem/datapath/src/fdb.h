@@ -13,10 +13,9 @@
 
 #define DVS_REFRESH_NS 1000000000ULL
 
-/* The port that owns a MAC in a VLAN, or 0. */
-static INL __u32 dvs_static_owner(__u64 mac, __u32 vlan)
+/* An entry counts only while its port is there and carries the VLAN: a leftover blackholes nobody (S-056, S-074). */
+static INL __u32 dvs_entry_port(const struct dvs_mac *entry, __u32 vlan)
 {
-	const struct dvs_mac *entry = dp_mac(dvs_mac_key(mac, DVS_VLAN_ANY));
 	const struct dvs_port *port;
 	const struct dvs_policy *policy;
 
@@ -29,15 +28,17 @@ static INL __u32 dvs_static_owner(__u64 mac, __u32 vlan)
 	return policy && dvs_carries(policy, vlan) ? entry->lport : 0;
 }
 
+static INL __u32 dvs_static_owner(__u64 mac, __u32 vlan)
+{
+	return dvs_entry_port(dp_mac(dvs_mac_key(mac, DVS_VLAN_ANY)), vlan);
+}
+
+/* The port that owns a MAC in a VLAN, or 0; a vNIC's own MAC before a learned one. */
 static INL __u32 dvs_owner(__u64 mac, __u32 vlan)
 {
-	const struct dvs_mac *entry;
 	__u32 lport = dvs_static_owner(mac, vlan);
 
-	if (lport)
-		return lport;
-	entry = dp_mac(dvs_mac_key(mac, vlan));
-	return entry ? entry->lport : 0;
+	return lport ? lport : dvs_entry_port(dp_mac(dvs_mac_key(mac, vlan)), vlan);
 }
 
 /* Our own frame come back by the network (S-087, S-089a: per VLAN and MAC). */
@@ -46,7 +47,7 @@ static INL int dvs_local_source(const struct dvs_pkt *p)
 	return p->uplink && dvs_owner(p->src, p->vlan) ? DVS_DROP_RPF_LOCAL_SRC : DVS_OK;
 }
 
-/* Learning, and its refresh, at most one write a second and MAC. */
+/* Learning, never from an uplink (S-062); and its refresh, at most one write a second and MAC. */
 static INL int dvs_learn(const struct dvs_pkt *p, const struct dvs_policy *policy)
 {
 	__u64 key = dvs_mac_key(p->src, p->vlan);
@@ -54,7 +55,7 @@ static INL int dvs_learn(const struct dvs_pkt *p, const struct dvs_policy *polic
 	struct dvs_mac *entry;
 	__u32 owner;
 
-	if (!(policy->flags & DVS_POL_LEARN))
+	if (p->uplink || !(policy->flags & DVS_POL_LEARN))
 		return DVS_OK;
 	owner = dvs_static_owner(p->src, p->vlan);
 	if (owner)
@@ -63,10 +64,10 @@ static INL int dvs_learn(const struct dvs_pkt *p, const struct dvs_policy *polic
 	entry = dp_mac(key);
 	if (!entry)
 		return dp_learn(key, &fresh) ? DVS_DROP_MAC_LIMIT : DVS_OK;
-	if (entry->lport != p->lport)
-		entry->lport = p->lport; /* S-072 */
-	if (fresh.seen - entry->seen > DVS_REFRESH_NS)
-		entry->seen = fresh.seen;
+	if (entry->lport == p->lport && fresh.seen - entry->seen <= DVS_REFRESH_NS)
+		return DVS_OK;
+	entry->lport = p->lport; /* S-072 */
+	entry->seen = fresh.seen;
 	return DVS_OK;
 }
 

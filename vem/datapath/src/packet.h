@@ -70,7 +70,9 @@ static INL __u64 dvs_load_mac(const __u8 *p)
 
 static INL __u16 dvs_load_be16(const __u8 *p) { return (__u16)(p[0] << 8 | p[1]); }
 
-/* Reads the Ethernet header (S-002). */
+static INL int dvs_is_tag(__u16 ethertype) { return ethertype == DVS_TPID_8021Q || ethertype == DVS_TPID_8021AD; }
+
+/* Reads the Ethernet header (S-002).  A tag that is cut off is a runt too. */
 static INL int dvs_parse(struct dvs_pkt *p)
 {
 	const __u8 *d = p->data;
@@ -80,6 +82,8 @@ static INL int dvs_parse(struct dvs_pkt *p)
 	p->dst = dvs_load_mac(d);
 	p->src = dvs_load_mac(d + 6);
 	p->ethertype = dvs_load_be16(d + 12);
+	if (dvs_is_tag(p->ethertype) && p->len < DVS_ETH_HLEN + 4)
+		return DVS_DROP_RUNT;
 	return DVS_OK;
 }
 

@@ -2,9 +2,9 @@
  *
  * The forwarding pipeline, written once.  A driver (kernel.bpf.c, user.c)
  *   1. fills struct dvs_pkt from the frame and calls dvs_decide();
- *   2. on DVS_OK sends the frame to p->out, or to every port of list (p->list_kind, p->vlan) and to p->out_uplink,
- *      calling dvs_receive() for each receiver, and then dvs_count_forwarded() or, if there was none,
- *      dvs_drop_in(p, dvs_nobody(p)).
+ *   2. on DVS_OK sends the frame to p->out or, if p->flood, to every port of list (p->list_kind, p->vlan) and to
+ *      p->out_uplink (0 = none) that dvs_wants() it, calling dvs_receive() for each receiver, and then
+ *      dvs_count_forwarded() or, if there was none, dvs_drop_in(p, dvs_nobody(p)).
  * Nothing here changes the frame.
  */
 #ifndef DVS_PIPELINE_H
@@ -54,7 +54,8 @@ static INL int dvs_decide(struct dvs_pkt *p)
 	return reason ? dvs_drop_in(p, reason) : DVS_OK;
 }
 
-/* Is this port of the flood list a receiver at all?  (Not being one is no drop.) */
+/* Is this port of the flood list, or this p->out_uplink, a receiver at all?  (Not being one is no drop.)  Of all
+ * uplinks only p->out_uplink may be (S-083, S-086). */
 static INL int dvs_wants(const struct dvs_pkt *p, __u32 lport)
 {
 	const struct dvs_port *port = dp_port(lport);
@@ -67,7 +68,9 @@ static INL int dvs_wants(const struct dvs_pkt *p, __u32 lport)
 		return 0;
 	if (p->tag_foreign && policy->mode == DVS_MODE_ACCESS)
 		return 0; /* S-045 */
-	return !p->unknown || (policy->flags & DVS_POL_UNKNOWN_FLOOD) || (port->flags & DVS_PORT_UPLINK);
+	if (port->flags & DVS_PORT_UPLINK)
+		return lport == p->out_uplink;
+	return !p->unknown || (policy->flags & DVS_POL_UNKNOWN_FLOOD);
 }
 
 static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)

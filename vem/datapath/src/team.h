@@ -19,10 +19,13 @@ static INL __u32 dvs_tx_uplink(const struct dvs_port *port, const struct dvs_pol
 	return team->uplink[i & (DVS_TEAM_UPLINKS - 1)];
 }
 
-/* Reverse teaming, per receiver, unicast too: only from the uplink this port would send by (S-115, S-116). */
+/* Reverse teaming, per receiver, unicast too: only from the uplink this port would send by (S-115, S-116).  An uplink
+ * never takes what came by an uplink, filter or not (S-086). */
 static INL int dvs_reverse_teaming(const struct dvs_pkt *p, const struct dvs_port *port,
 				   const struct dvs_policy *policy, __u32 control_flags)
 {
+	if (p->uplink && (port->flags & DVS_PORT_UPLINK))
+		return DVS_DROP_REVERSE_TEAMING;
 	if (!p->uplink || (control_flags & DVS_CTL_NO_REVERSE_TEAMING))
 		return DVS_OK;
 	return dvs_tx_uplink(port, policy) == p->lport ? DVS_OK : DVS_DROP_REVERSE_TEAMING;

@@ -2,7 +2,8 @@
  *
  * Which VLAN a frame belongs to when it enters (S-030 to S-047), whether a port carries a VLAN, and which tag a copy
  * leaves with.  VLAN 0 is "untagged": an access port with VLAN 0 is the external-tagging port of the rules (EST), one
- * with 1..4094 is VST, a trunk with native VLAN 0 is VGT.
+ * with 1..4094 is VST, a trunk with native VLAN 0 is VGT.  A trunk with a native VLAN can't carry VLAN 0: what leaves
+ * untagged there belongs to the native VLAN.
  */
 #ifndef DVS_VLAN_H
 #define DVS_VLAN_H
@@ -13,6 +14,8 @@ static INL int dvs_carries(const struct dvs_policy *policy, __u32 vlan)
 {
 	if (policy->mode == DVS_MODE_ACCESS)
 		return policy->vlan == vlan;
+	if (!vlan && policy->vlan)
+		return 0;
 	return policy->allowed[(vlan >> 6) & 63] >> (vlan & 63) & 1;
 }
 
