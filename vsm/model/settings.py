@@ -40,6 +40,9 @@ class Settings:
     """Type ethernet only; 1500-9000."""
 
 
+NOTHING = Settings()
+"""Says nothing: everything comes from further up."""
+
 DEFAULTS = Settings(
     mode=PortMode.ACCESS,
     access_vlan=1,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from dvswitch.mac import MacAddress
-from vsm.model.settings import Settings
+from vsm.model.settings import NOTHING, Settings
 
 MAX_CHAIN = 4
 """Levels of profile inheritance, the profile itself included."""
@@ -38,7 +38,7 @@ class PortProfile:
     description: str = ""
     inherit: str = ""
     """Parent's name; "" = none.  Same type, no loops, at most MAX_CHAIN levels."""
-    settings: Settings = Settings()
+    settings: Settings = NOTHING
     enabled: bool = False
     """`state enabled`."""
     port_group: str | None = None
@@ -56,6 +56,16 @@ class Vlan:
     """"" = VLAN0010-style default."""
     active: bool = True
     shutdown: bool = False
+
+    @property
+    def title(self) -> str:
+        """The name that people see: the operator's, or VLAN0010 when there is none."""
+        return self.name or f"VLAN{self.id:04d}"
+
+    @property
+    def carries(self) -> bool:
+        """Whether frames of this VLAN are forwarded at all."""
+        return self.active and not self.shutdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +192,8 @@ class Inventory:
     uplinks: Mapping[tuple[int, int], Uplink] = field(default_factory=dict)
     veths: Mapping[int, Veth] = field(default_factory=dict)
     moves: Mapping[int, Move] = field(default_factory=dict)
+    uplink_policies: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    """Own policies of uplinks (slot, number) that have overrides; they outlive the host's reports."""
     next_policy_id: int = 1
 
 

@@ -1,0 +1,164 @@
+"""What a configuration must satisfy before it is let in: one function per rule, each naming the object at fault.
+
+Checked at the door (every CLI edit, every load of a configuration text); nothing behind it checks again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+from dvswitch.errors import Conflict, DvsError, InvalidValue, NotFound
+from dvswitch.vlan import check_vlan
+from vsm.model.interfaces import Vethernet, parse_interface
+from vsm.model.settings import NOTHING, Settings
+from vsm.model.state import FIRST_SLOT, LAST_SLOT, MAX_CHAIN, Config, PortProfile, ProfileType, State
+
+MAX_PROFILES = 6144
+MAX_NAME = 80
+MAX_DOMAIN = 4095
+MAX_PORTS = 10240
+"""Of one profile: as many as the switch has vEths (nexus-1000v section 1.4)."""
+MTU_RANGE = (1280, 9190)
+PROFILE_MTU_RANGE = (1500, 9000)
+MAC_LIMIT_RANGE = (1, 4096)
+
+_NAME = re.compile(r"[!-~]+")
+_HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
+def check(state: State) -> None:
+    """Raise DvsError naming the first object that makes ``state`` invalid."""
+    for rule in _RULES:
+        for problem in rule(state):
+            raise problem
+
+
+def _system(state: State) -> Iterator[DvsError]:
+    config = state.config
+    if not _HOSTNAME.fullmatch(config.hostname):
+        yield InvalidValue(f"hostname {config.hostname}", "only letters, digits, '.', '_' and '-', at most 63")
+    if not 1 <= config.domain <= MAX_DOMAIN:
+        yield InvalidValue(f"svs-domain id {config.domain}", f"out of range 1-{MAX_DOMAIN}")
+    if not MTU_RANGE[0] <= config.mtu <= MTU_RANGE[1]:
+        yield InvalidValue(f"system mtu {config.mtu}", "out of range {}-{}".format(*MTU_RANGE))
+    if not 1 <= config.default_max_ports <= MAX_PORTS:
+        yield InvalidValue(f"port-profile default max-ports {config.default_max_ports}", f"out of range 1-{MAX_PORTS}")
+
+
+def _vlans(state: State) -> Iterator[DvsError]:
+    names = Counter(vlan.title for vlan in state.config.vlans.values())
+    for vlan in state.config.vlans.values():
+        check_vlan(vlan.id, f"vlan {vlan.id}")
+        if len(vlan.name) > 32 or not (vlan.name == "" or _NAME.fullmatch(vlan.name)):
+            yield InvalidValue(f"vlan {vlan.id}", f"name '{vlan.name}' must be 1-32 printable characters, no spaces")
+        if names[vlan.title] > 1:
+            yield Conflict(f"vlan {vlan.id}", f"name {vlan.title} is already used by another vlan")
+    if 1 not in state.config.vlans:
+        yield Conflict("vlan 1", "the default vlan can't be removed")
+
+
+def _profiles(state: State) -> Iterator[DvsError]:
+    profiles = state.config.profiles
+    if len(profiles) > MAX_PROFILES:
+        yield Conflict("port-profiles", f"the switch takes at most {MAX_PROFILES}")
+    groups = Counter(profile.port_group for profile in profiles.values() if profile.port_group)
+    for profile in profiles.values():
+        subject = f"port-profile {profile.name}"
+        yield from _profile(state.config, profile, subject)
+        yield from _settings(profile.settings, subject, profile.type)
+        if profile.port_group and groups[profile.port_group] > 1:
+            yield Conflict(subject, f"port-group {profile.port_group} is already published by another port-profile")
+
+
+def _profile(config: Config, profile: PortProfile, subject: str) -> Iterator[DvsError]:
+    if not _NAME.fullmatch(profile.name) or len(profile.name) > MAX_NAME:
+        yield InvalidValue(subject, f"a name has 1-{MAX_NAME} printable characters and no spaces")
+    if not 1 <= profile.max_ports <= MAX_PORTS:
+        yield InvalidValue(subject, f"max-ports {profile.max_ports} is out of range 1-{MAX_PORTS}")
+    if not 1 <= profile.min_ports <= profile.max_ports:
+        yield InvalidValue(
+            subject, f"min-ports {profile.min_ports} must be between 1 and max-ports {profile.max_ports}"
+        )
+    yield from _ancestors(config, profile, subject)
+
+
+def _ancestors(config: Config, profile: PortProfile, subject: str) -> Iterator[DvsError]:
+    seen = [profile.name]
+    while profile.inherit:
+        parent = config.profiles.get(profile.inherit)
+        if parent is None:
+            yield NotFound(subject, f"parent port-profile {profile.inherit} does not exist", "create it first")
+            return
+        if parent.type is not profile.type:
+            yield Conflict(
+                subject, f"is of type {profile.type.value}, its parent {parent.name} of type {parent.type.value}"
+            )
+        if parent.name in seen:
+            yield Conflict(subject, f"inherits from itself: {' -> '.join([*seen, parent.name])}")
+            return
+        seen.append(parent.name)
+        if len(seen) > MAX_CHAIN:
+            yield Conflict(subject, f"inherits over more than {MAX_CHAIN} levels: {' -> '.join(seen)}")
+            return
+        profile = parent
+
+
+def _settings(settings: Settings, subject: str, kind: ProfileType) -> Iterator[DvsError]:
+    for vlan in (settings.access_vlan, settings.native_vlan):
+        if vlan is not None:
+            check_vlan(vlan, subject)
+    if settings.allowed_vlans is not None and 0 in settings.allowed_vlans:
+        yield InvalidValue(subject, "vlan 0 can't be allowed on a trunk")
+    if settings.mac_limit is not None and not MAC_LIMIT_RANGE[0] <= settings.mac_limit <= MAC_LIMIT_RANGE[1]:
+        yield InvalidValue(subject, "mac-learning limit is out of range {}-{}".format(*MAC_LIMIT_RANGE))
+    if settings.mtu is not None:
+        if kind is not ProfileType.ETHERNET:
+            yield Conflict(subject, "mtu applies to type ethernet only", "set the switch's with 'system mtu'")
+        if not PROFILE_MTU_RANGE[0] <= settings.mtu <= PROFILE_MTU_RANGE[1]:
+            yield InvalidValue(subject, "mtu is out of range {}-{}".format(*PROFILE_MTU_RANGE))
+
+
+def _interfaces(state: State) -> Iterator[DvsError]:
+    for name in {**state.config.overrides, **state.config.descriptions}:
+        interface = parse_interface(name)
+        subject = f"interface {name}"
+        kind = ProfileType.ETHERNET
+        if isinstance(interface, Vethernet):
+            kind = ProfileType.VETHERNET
+            if interface.number not in state.inventory.veths:
+                yield NotFound(subject, "does not exist", "a vEth appears when a NIC is attached")
+        yield from _settings(state.config.overrides.get(name, NOTHING), subject, kind)
+
+
+def _slots(state: State) -> Iterator[DvsError]:
+    hosts = Counter(slot.host_uuid for slot in state.config.slots.values())
+    for slot in state.config.slots.values():
+        if not FIRST_SLOT <= slot.slot <= LAST_SLOT:
+            yield InvalidValue(f"vem {slot.slot}", f"slots are {FIRST_SLOT}-{LAST_SLOT}")
+        if hosts[slot.host_uuid] > 1:
+            yield Conflict(f"vem {slot.slot}", f"host {slot.host_uuid} has another slot already")
+        try:
+            UUID(slot.host_uuid)
+        except ValueError:
+            yield InvalidValue(f"vem {slot.slot}", f"host id '{slot.host_uuid}' is not a UUID")
+
+
+def _assignments(state: State) -> Iterator[DvsError]:
+    used = Counter(veth.profile for veth in state.inventory.veths.values())
+    for name, ports in used.items():
+        profile = state.config.profiles.get(name)
+        if profile and ports > profile.max_ports:
+            yield Conflict(f"port-profile {name}", f"max-ports {profile.max_ports} is below the {ports} ports in use")
+
+
+_RULES: tuple[Callable[[State], Iterator[DvsError]], ...] = (
+    _system,
+    _vlans,
+    _profiles,
+    _interfaces,
+    _slots,
+    _assignments,
+)

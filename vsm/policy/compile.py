@@ -1,0 +1,176 @@
+"""From the State to what one module should have (vsm/policy/wanted.py): pure, and quick enough to redo for all modules
+after every change.
+
+Policy goes by reference: ports carry a policy id, and only the policies used on the module are sent.  What makes a port
+or uplink unusable (quarantine, VLAN not there) is decided here and nowhere behind it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from dvswitch.vlan import VlanSet
+from vsm.model.interfaces import Ethernet, Vethernet
+from vsm.model.settings import PortMode, Settings
+from vsm.model.state import Config, Move, MoveState, Phase, PortProfile, ProfileType, State, Uplink, Veth
+from vsm.policy.inherit import effective
+from vsm.policy.quarantine import carries_nothing, usable
+from vsm.policy.wanted import PolicySpec, PortSpec, SwitchSpec, UplinkSpec, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class MovePlaces:
+    """What a vEth under migration is on its source and its target; None = not there."""
+
+    source: Phase
+    target: Phase | None
+    behind: int
+    """How far the source's generation is behind the move's."""
+
+
+MOVES: dict[MoveState, MovePlaces] = {
+    MoveState.PREPARED: MovePlaces(source=Phase.ACTIVE, target=Phase.PREPARED, behind=1),
+    MoveState.PAUSED: MovePlaces(source=Phase.DRAINING, target=Phase.PREPARED, behind=1),
+    MoveState.ACTIVATED: MovePlaces(source=Phase.DRAINING, target=Phase.ACTIVE, behind=1),
+    MoveState.CANCELLED: MovePlaces(source=Phase.ACTIVE, target=None, behind=0),
+}
+"""The life of a move as its two modules see it; a move that is done is not in the State any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A vEth's life on one module."""
+
+    veth: Veth
+    phase: Phase
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """What every module's compilation needs from one State."""
+
+    places: dict[int, list[_Place]]
+    uplinks: dict[int, list[Uplink]]
+    active: VlanSet
+    policies: dict[tuple[str, str], PolicySpec]
+    """Evaluated so far, by (profile, interface with overrides or "")."""
+
+
+_latest: tuple[State, _Index] | None = None
+
+
+def wanted(state: State, slot: int) -> Wanted:
+    """Everything the module in ``slot`` should have."""
+    index = _index(state)
+    policies: dict[int, PolicySpec] = {}
+    ports = {place.veth.number: _port(state, index, place, policies) for place in index.places.get(slot, ())}
+    uplinks = {uplink.number: _uplink(state, index, uplink, policies) for uplink in index.uplinks.get(slot, ())}
+    return Wanted(_switch(state.config), policies, ports, uplinks)
+
+
+def _index(state: State) -> _Index:
+    # States are immutable, so one index serves all modules until the next State comes.
+    global _latest
+    if _latest is None or _latest[0] is not state:
+        _latest = (state, _build(state))
+    return _latest[1]
+
+
+def _build(state: State) -> _Index:
+    places: dict[int, list[_Place]] = defaultdict(list)
+    uplinks: dict[int, list[Uplink]] = defaultdict(list)
+    moves = state.inventory.moves
+    for veth in state.inventory.veths.values():
+        for slot, place in _places(veth, moves.get(veth.number)):
+            places[slot].append(place)
+    for uplink in state.inventory.uplinks.values():
+        uplinks[uplink.slot].append(uplink)
+    active = VlanSet.of(vlan.id for vlan in state.config.vlans.values() if vlan.carries)
+    return _Index(places, uplinks, active, {})
+
+
+def _places(veth: Veth, move: Move | None) -> list[tuple[int, _Place]]:
+    """(slot, place) wherever the vEth is known; the source keeps the generation before the move's."""
+    if move is None or move.state not in MOVES:
+        return [] if veth.slot is None else [(veth.slot, _Place(veth, Phase.ACTIVE, veth.generation))]
+    places = MOVES[move.state]
+    found = [(move.source, _Place(veth, places.source, move.generation - places.behind))]
+    if places.target is not None:
+        found.append((move.target, _Place(veth, places.target, move.generation)))
+    return found
+
+
+def _switch(config: Config) -> SwitchSpec:
+    return SwitchSpec(config.hostname, config.domain, config.mtu, config.keep_priority_tag)
+
+
+def _port(state: State, index: _Index, place: _Place, policies: dict[int, PolicySpec]) -> PortSpec:
+    veth = place.veth
+    name = Vethernet(veth.number).full
+    policy = _policy(state.config, index, name, veth.profile, ProfileType.VETHERNET, veth.policy_id)
+    if policy:
+        policies[policy.id] = policy
+    return PortSpec(
+        veth=veth.number,
+        policy=policy.id if policy else 0,
+        mac=veth.mac,
+        nic=veth.nic,
+        generation=place.generation,
+        phase=place.phase,
+        shutdown=policy is None or _shut(state.config, name),
+        # A vEth that came from elsewhere must be announced; true for good, so that the end of a move changes nothing.
+        announce=place.phase is Phase.ACTIVE and place.generation > 1,
+    )
+
+
+def _uplink(state: State, index: _Index, uplink: Uplink, policies: dict[int, PolicySpec]) -> UplinkSpec:
+    name = Ethernet(uplink.slot, uplink.number).full
+    own_id = state.inventory.uplink_policies.get((uplink.slot, uplink.number), 0)
+    policy = None
+    if usable(state.config, uplink.profile, ProfileType.ETHERNET):
+        policy = _policy(state.config, index, name, uplink.profile, ProfileType.ETHERNET, own_id)
+    if policy:
+        policies[policy.id] = policy
+    return UplinkSpec(uplink.number, policy.id if policy else 0, policy is None or _shut(state.config, name))
+
+
+def _shut(config: Config, interface: str) -> bool:
+    own = config.overrides.get(interface)
+    return own is not None and own.shutdown is True
+
+
+def _policy(
+    config: Config, index: _Index, interface: str, profile: str, wanted_type: ProfileType, own_id: int
+) -> PolicySpec | None:
+    """The policy that holds on ``interface``: None when nothing usable is assigned."""
+    found = config.profiles.get(profile)
+    if found is None or found.type is not wanted_type:
+        return None
+    key = (profile, interface if own_id else "")
+    if key not in index.policies:
+        own = config.overrides.get(interface) if own_id else None
+        settings = effective(config, profile, own)
+        index.policies[key] = _evaluate(config, index.active, found, settings, own_id or found.policy_id)
+    return index.policies[key]
+
+
+def _evaluate(config: Config, active: VlanSet, profile: PortProfile, settings: Settings, policy_id: int) -> PolicySpec:
+    trunk = settings.mode is PortMode.TRUNK
+    vlan = settings.native_vlan if trunk else settings.access_vlan
+    disabled = usable(config, profile.name, profile.type) is None
+    return PolicySpec(
+        id=policy_id,
+        profile=profile.name,
+        trunk=trunk,
+        vlan=vlan or 0,
+        allowed=(settings.allowed_vlans or VlanSet()) & active if trunk else VlanSet(),
+        shutdown=bool(settings.shutdown) or disabled or carries_nothing(config, settings),
+        forged_transmits=bool(settings.forged_transmits),
+        mac_changes=bool(settings.mac_changes),
+        mac_learning=bool(settings.mac_learning),
+        unknown_flood=bool(settings.mac_learning and settings.unknown_flood),
+        mac_limit=settings.mac_limit or 0,
+        mtu=(settings.mtu or 0) if profile.type is ProfileType.ETHERNET else 0,
+    )
