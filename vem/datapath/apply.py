@@ -1,0 +1,34 @@
+"""Carries out a plan (plan.py) on an engine."""
+
+from __future__ import annotations
+
+from vem.datapath.engine import Engine
+from vem.datapath.image import Image
+from vem.datapath.plan import SetConfig, SetMembers, SetPort, SetStaticMacs, Step, transition
+
+
+def apply_image(engine: Engine, old: Image, new: Image) -> int:
+    """Take ``engine``, which holds ``old``, to ``new``; returns the number of engine calls made.
+
+    An EngineError leaves the engine somewhere between the two: read engine.image() before trying again.
+    """
+    steps = transition(old, new)
+    for step in steps:
+        apply_step(engine, step)
+    return len(steps)
+
+
+def apply_step(engine: Engine, step: Step) -> None:
+    """One step of a plan."""
+    match step:
+        case SetConfig(control, policies, teams):
+            engine.set_config(control, policies, teams)
+        case SetPort(lport, port):
+            engine.set_port(lport, port)
+        case SetStaticMacs(entries):
+            engine.set_static_macs(entries)
+        case SetMembers(members, unknown):
+            engine.set_members(members, unknown)
+
+
+__all__ = ["apply_image", "apply_step"]

@@ -1,0 +1,242 @@
+"""The way from one Image to another as an ordered list of engine calls, such that at no instant a frame is wrongly
+delivered, or lost on a port that does not change.
+
+Pure: values in, steps out; apply.py carries them out.  The order is
+
+    1. static MACs that leave                          (nobody is sent to a port that is about to go)
+    2. receiver lists: all that old or new needs, without the vNICs that go
+    3. vNICs that go; vNICs that close
+    4. configuration and the ports that depend on it   (see _ConfigMove)
+    5. ports that open, new vNICs
+    6. static MACs that come or change
+    7. receiver lists: what new needs
+    8. uplinks that go                                 (teams left them in step 4)
+
+A list may hold a port that does not carry the VLAN (its policy decides), so lists that are too long do no harm; one
+that is too short loses frames.  What is equal in both Images is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from dvswitch.mac import MacAddress
+from vem.datapath.image import Control, Image, Policy, Port, Team
+
+MAX_POLICIES = 1024
+Lists = Mapping[int, tuple[int, ...]]
+ListChanges = Mapping[int, tuple[int, ...] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SetConfig:
+    """Engine.set_config."""
+
+    control: Control
+    policies: Mapping[int, Policy]
+    teams: Mapping[int, Team]
+
+
+@dataclass(frozen=True, slots=True)
+class SetPort:
+    """Engine.set_port."""
+
+    lport: int
+    port: Port | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetStaticMacs:
+    """Engine.set_static_macs."""
+
+    entries: Mapping[MacAddress, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SetMembers:
+    """Engine.set_members."""
+
+    members: ListChanges
+    unknown: ListChanges
+
+
+Step = SetConfig | SetPort | SetStaticMacs | SetMembers
+
+
+def transition(old: Image, new: Image) -> list[Step]:
+    """The steps from ``old`` to ``new``; empty when they are equal."""
+    gone = {lport for lport, port in old.ports.items() if not _same_port(port, new.ports.get(lport))}
+    late = {lport for lport in gone if old.ports[lport].uplink and lport not in new.ports}
+    early = gone - late
+    move = _ConfigMove(old, new, gone)
+    grown = [
+        _grown(old.members, new.members, early),
+        _grown(old.unknown_members, new.unknown_members, early),
+    ]
+    leaving = _leaving_macs(old, new, gone)
+    steps: list[Step] = []
+    steps += _static_steps(leaving)
+    steps += _list_steps((old.members, old.unknown_members), grown)
+    steps += [SetPort(lport, None) for lport in sorted(early)]
+    steps += move.steps()
+    steps += _static_steps(_coming_macs(old, new, leaving))
+    steps += _list_steps(grown, (new.members, new.unknown_members))
+    steps += [SetPort(lport, None) for lport in sorted(late)]
+    return steps
+
+
+def _same_port(old: Port, new: Port | None) -> bool:
+    """Whether the entry goes on belonging to the same vEth or uplink."""
+    return new is not None and (old.number, old.uplink) == (new.number, new.uplink)
+
+
+# --- static MACs ------------------------------------------------------------------------------------------------
+
+
+def _leaving_macs(old: Image, new: Image, gone: set[int]) -> dict[MacAddress, int | None]:
+    """Entries to remove first: not wanted any more, or owned by a port that is going."""
+    return {
+        mac: None
+        for mac, lport in old.static_macs.items()
+        if mac not in new.static_macs or (lport in gone and (lport in new.ports or new.static_macs[mac] == lport))
+    }
+
+
+def _coming_macs(old: Image, new: Image, removed: Collection[MacAddress]) -> dict[MacAddress, int | None]:
+    """Entries to write last: new, moved to another port, or removed first although still wanted."""
+    return {mac: lport for mac, lport in new.static_macs.items() if old.static_macs.get(mac) != lport or mac in removed}
+
+
+def _static_steps(entries: dict[MacAddress, int | None]) -> list[Step]:
+    return [SetStaticMacs(entries)] if entries else []
+
+
+# --- receiver lists ---------------------------------------------------------------------------------------------
+
+
+def _grown(old: Lists, new: Lists, gone: set[int]) -> dict[int, tuple[int, ...]]:
+    """What old or new needs, by VLAN."""
+    grown: dict[int, tuple[int, ...]] = {}
+    for vlan in old.keys() | new.keys():
+        before, after = old.get(vlan, ()), new.get(vlan, ())
+        if before == after:
+            grown[vlan] = before
+        elif union := set(after).union(lport for lport in before if lport not in gone):
+            grown[vlan] = tuple(sorted(union))
+    return grown
+
+
+def _list_steps(old: Iterable[Lists], new: Iterable[Lists]) -> list[Step]:
+    members, unknown = (_list_changes(before, after) for before, after in zip(old, new, strict=True))
+    return [SetMembers(members, unknown)] if members or unknown else []
+
+
+def _list_changes(old: Lists, new: Lists) -> dict[int, tuple[int, ...] | None]:
+    changed: dict[int, tuple[int, ...] | None] = {vlan: None for vlan in old if vlan not in new}
+    changed.update((vlan, lports) for vlan, lports in new.items() if old.get(vlan) != lports)
+    return changed
+
+
+# --- configuration and ports ------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _ConfigMove:
+    """Step 4 and the port writes around it.
+
+    An edited policy takes effect on all of its ports by one set_config (the *flip*).  A port that changes to another
+    policy at the same time must see neither its old policy edited nor its new one unedited: it moves before the flip,
+    to an index that already holds the policy's new text (its own index if that is new or not edited, else a spare).
+    """
+
+    old: Image
+    new: Image
+    gone: set[int]
+    _early: dict[int, Port] = field(default_factory=dict)
+    _late: dict[int, Port] = field(default_factory=dict)
+    _spare: dict[int, int] = field(default_factory=dict)
+
+    def steps(self) -> list[Step]:
+        """Stage, early ports, flip, late ports, tidy up."""
+        for lport, port in sorted(self.new.ports.items()):
+            self._place(lport, port)
+        current = SetConfig(self.old.control, self.old.policies, self.old.teams)
+        final = SetConfig(self.new.control, self.new.policies, self.new.teams)
+        if current == final:
+            return [SetPort(lport, port) for ports in (self._early, self._late) for lport, port in ports.items()]
+        steps: list[Step] = []
+        for ports, config in ((self._early, self._staged()), (self._late, self._flipped())):
+            if config != current:
+                steps.append(config)
+                current = config
+            if ports is self._early:
+                steps += [SetPort(lport, port) for lport, port in ports.items()]
+        steps += [SetPort(lport, port) for lport, port in self._late.items()]
+        if current != final:
+            steps.append(final)
+        return steps
+
+    def _place(self, lport: int, port: Port) -> None:
+        """Decide whether, when, and with which policy index the port is written."""
+        before = None if lport in self.gone else self.old.ports.get(lport)
+        if before is None:
+            if port.uplink:
+                self._write_early(lport, port)
+            else:
+                self._late[lport] = port
+        elif before.policy != port.policy:
+            self._write_early(lport, port)
+        elif before != port:
+            self._place_changed(lport, before, port)
+
+    def _place_changed(self, lport: int, before: Port, port: Port) -> None:
+        """vNICs close before the flip and open after it; uplinks the other way round, as teams rely on them."""
+        opens = _is_open(port) and not _is_open(before)
+        closes = _is_open(before) and not _is_open(port)
+        if (opens and port.uplink) or (closes and not port.uplink):
+            self._early[lport] = port
+        else:
+            self._late[lport] = port
+
+    def _write_early(self, lport: int, port: Port) -> None:
+        index = self._index_before_flip(port.policy)
+        self._early[lport] = replace(port, policy=index)
+        if index != port.policy:
+            self._late[lport] = port
+
+    def _index_before_flip(self, wanted: int) -> int:
+        """An index that holds the new text of policy ``wanted`` before and after the flip."""
+        old, new = self.old.policies, self.new.policies
+        if wanted not in old or old[wanted] == new.get(wanted):
+            return wanted
+        if wanted not in self._spare:
+            taken = old.keys() | new.keys() | set(self._spare.values())
+            self._spare[wanted] = next((i for i in range(MAX_POLICIES - 1, -1, -1) if i not in taken), wanted)
+        return self._spare[wanted]
+
+    def _spares(self) -> dict[int, Policy]:
+        new = self.new.policies
+        return {spare: new[index] for index, spare in self._spare.items() if spare != index and index in new}
+
+    def _staged(self) -> SetConfig:
+        """Old, and beside it what early ports refer to."""
+        if not self._early:
+            return SetConfig(self.old.control, self.old.policies, self.old.teams)
+        used = {port.policy for port in self._early.values()}
+        added = {i: policy for i, policy in (dict(self.new.policies) | self._spares()).items() if i in used}
+        teams = dict(self.new.teams) | dict(self.old.teams)
+        policies = added | dict(self.old.policies)
+        if policies == self.old.policies:
+            teams = dict(self.old.teams)
+        return SetConfig(self.old.control, policies, teams)
+
+    def _flipped(self) -> SetConfig:
+        return SetConfig(self.new.control, dict(self.new.policies) | self._spares(), self.new.teams)
+
+
+def _is_open(port: Port) -> bool:
+    return port.link_up and not port.blocked
+
+
+__all__ = ["SetConfig", "SetMembers", "SetPort", "SetStaticMacs", "Step", "transition"]
