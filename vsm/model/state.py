@@ -182,6 +182,8 @@ class Move:
     state: MoveState
     generation: int
     """The vEth's generation once activated."""
+    returning: bool = False
+    """The target had been activated already and the move was cancelled: source and target have changed roles."""
 
 
 @dataclass(frozen=True, slots=True)
