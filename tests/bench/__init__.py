@@ -1,0 +1,1 @@
+"""The benchmarks behind `make bench`; docs/bench.md explains the figures and their keys."""

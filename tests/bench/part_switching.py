@@ -1,0 +1,61 @@
+"""TCP and small-packet rates of every path, interleaved: one measurement of each path makes a round."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+
+from tests.bench import ovs, rates
+from tests.bench.paths import Path, direct_veth, linux_bridge, ovs_user
+from tests.bench.results import Results
+from tests.support.netns import Lab
+
+OURS = ("kernel_one_host", "kernel_two_hosts")
+OTHERS = ("direct_veth", "linux_bridge", "ovs_user")
+
+Maker = Callable[[Lab], AbstractContextManager[Path]]
+
+
+def measure(results: Results, rounds: int, seconds: float) -> None:
+    """Fill tcp.<path>, small.<path> and their ratios."""
+    if reason := _unavailable():
+        results.skip("switching", reason)
+        return
+    with Lab() as lab, ExitStack() as stack:
+        paths = [stack.enter_context(maker(lab)) for maker in _makers(results)]
+        for path in paths:
+            path.check()
+        for _ in range(rounds):
+            _round(results, paths, seconds)
+    _compare(results)
+
+
+def _unavailable() -> str:
+    if os.geteuid():
+        return "not root"
+    return "" if shutil.which("iperf3") else "not installed: iperf3"
+
+
+def _makers(results: Results) -> list[Maker]:
+    makers: list[Maker] = [direct_veth, linux_bridge]
+    if reason := ovs.unavailable():
+        results.skip("ovs_user", reason)
+    else:
+        makers.append(ovs_user)
+    return makers
+
+
+def _round(results: Results, paths: list[Path], seconds: float) -> None:
+    for path in paths:
+        results.add(f"tcp.{path.name}", rates.tcp(path, seconds), "Gbit/s")
+    for path in paths:
+        results.add(f"small.{path.name}", rates.small_packets(path, seconds), "kpps")
+
+
+def _compare(results: Results) -> None:
+    for kind in ("tcp", "small"):
+        for path in OURS:
+            for base in OTHERS:
+                results.compare(kind, path, base)

@@ -1,0 +1,162 @@
+"""What a benchmark run found: samples by key, ratios, bars; as JSON and as a table.
+
+Keys are stable and documented in docs/bench.md.  Nothing here measures.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from dataclasses import dataclass, field
+from typing import Any
+
+FORM = 1
+"""Version of the JSON form."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A promise about one figure."""
+
+    key: str
+    limit: float
+    at_least: bool
+    text: str
+
+    def passed(self, value: float) -> bool:
+        return value >= self.limit if self.at_least else value < self.limit
+
+
+BARS = (
+    Bar("ratio.tcp.kernel_one_host.linux_bridge", 1.0, True, "TCP: kernel engine at least the Linux bridge"),
+    Bar("ratio.small.kernel_one_host.linux_bridge", 1.15, True, "small packets: kernel engine at least 1.15 bridges"),
+    Bar("control.profile_edit_ms", 500, False, "profile edit until 1,000 ports on 20 modules acknowledged"),
+    Bar("memory.kernel.1000_ports_mb", 100, False, "agent with 1,000 ports, kernel engine"),
+    Bar("memory.user.1000_ports_mb", 100, False, "agent with 1,000 ports, user engine"),
+)
+
+
+@dataclass
+class Results:
+    """Grows while the benchmark runs."""
+
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    ratios: dict[str, float] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Part -> why it was not measured."""
+
+    def add(self, key: str, value: float, unit: str) -> None:
+        self.samples.setdefault(key, []).append(value)
+        self.units[key] = unit
+
+    def skip(self, part: str, reason: str) -> None:
+        self.skipped[part] = reason
+
+    def median(self, key: str) -> float:
+        return statistics.median(self.samples[key])
+
+    def compare(self, kind: str, path: str, base: str) -> None:
+        """Note ratio.<kind>.<path>.<base>: the median over the rounds of path / base within the round."""
+        ours, theirs = self.samples.get(f"{kind}.{path}"), self.samples.get(f"{kind}.{base}")
+        if ours and theirs:
+            self.ratios[f"ratio.{kind}.{path}.{base}"] = statistics.median(
+                a / b for a, b in zip(ours, theirs, strict=True) if b
+            )
+
+    def value(self, key: str) -> float | None:
+        """A ratio, or the median of a measured figure; None when it was not measured."""
+        if key in self.ratios:
+            return self.ratios[key]
+        return self.median(key) if key in self.samples else None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "form": FORM,
+            "machine": machine(),
+            "figures": {key: self._figure(key) for key in self.samples},
+            "ratios": {key: round(value, 3) for key, value in self.ratios.items()},
+            "bars": [self._bar(bar) for bar in BARS],
+            "skipped": self.skipped,
+        }
+
+    def _figure(self, key: str) -> dict[str, Any]:
+        values = self.samples[key]
+        return {
+            "unit": self.units[key],
+            "median": _rounded(self.median(key)),
+            "min": _rounded(min(values)),
+            "max": _rounded(max(values)),
+            "samples": [_rounded(value) for value in values],
+        }
+
+    def _bar(self, bar: Bar) -> dict[str, Any]:
+        value = self.value(bar.key)
+        return {
+            "key": bar.key,
+            "text": bar.text,
+            "limit": bar.limit,
+            "sense": ">=" if bar.at_least else "<",
+            "value": None if value is None else _rounded(value),
+            "passed": None if value is None else bar.passed(value),
+        }
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on; no names."""
+    return {
+        "kernel": platform.release(),
+        "cpus": os.cpu_count(),
+        "cpu": _cpu_model(),
+        "python": platform.python_version(),
+    }
+
+
+def _cpu_model() -> str:
+    with open("/proc/cpuinfo") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _rounded(value: float) -> float:
+    return round(value, 3) if abs(value) < 1000 else round(value, 1)
+
+
+# ---- the table
+
+
+def as_table(results: Results) -> str:
+    """Text for people: figures, ratios, bars, what was left out."""
+    parts = [_figures(results), _ratios(results), _bars(results), _skipped(results)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _figures(results: Results) -> str:
+    lines = [f"{'figure':<44}{'median':>12}{'min':>12}{'max':>12}  unit"]
+    for key, values in results.samples.items():
+        row = "".join(f"{_rounded(value):>12}" for value in (results.median(key), min(values), max(values)))
+        lines.append(f"{key:<44}{row}  {results.units[key]}")
+    return "\n".join(lines)
+
+
+def _ratios(results: Results) -> str:
+    if not results.ratios:
+        return ""
+    return "\n".join(["ratio (within a round)", *(f"{key:<60}{value:>8.2f}" for key, value in results.ratios.items())])
+
+
+def _bars(results: Results) -> str:
+    lines = ["bar"]
+    for bar in BARS:
+        value = results.value(bar.key)
+        verdict = "not measured" if value is None else "pass" if bar.passed(value) else "FAIL"
+        shown = "" if value is None else f"{value:.2f}"
+        lines.append(f"{bar.text:<60}{'>=' if bar.at_least else '<':>3} {bar.limit:<7g}{shown:>9}  {verdict}")
+    return "\n".join(lines)
+
+
+def _skipped(results: Results) -> str:
+    if not results.skipped:
+        return ""
+    return "\n".join(["not measured", *(f"{part:<44}{reason}" for part, reason in results.skipped.items())])
