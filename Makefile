@@ -40,8 +40,9 @@ format: build ## reformat the Python sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-proto: $(STAMPS)/python ## generate the Python code of the protocol again
+proto: $(STAMPS)/python ## generate the Python code of the protocol and of the drop reasons again
 	$(BIN)/python deploy/proto.py
+	$(BIN)/python -m vem.datapath.generate
 
 build: $(STAMPS)/python $(STAMPS)/datapath ## make the virtual environment and build the datapath
 

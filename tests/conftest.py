@@ -1,0 +1,53 @@
+"""What holds for every test: who is skipped and why, and that nothing is left behind.
+
+A test marked `kernel` needs root, one marked `qemu` a guest image.  On a machine that ought to have both (CI=true and
+root) a skipped kernel or qemu test counts as a failure: a green run there has really run them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import netns
+from tests.support.leftovers import describe_children
+
+DEEP = ("kernel", "qemu")
+
+
+def strict() -> bool:
+    """Whether deep tests must run here."""
+    return os.environ.get("CI") == "true" and os.geteuid() == 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.geteuid() == 0:
+        return
+    skipped = pytest.mark.skip(reason="needs root: run `make test` as root")
+    for item in items:
+        if item.get_closest_marker("kernel"):
+            item.add_marker(skipped)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and strict() and not hasattr(report, "wasxfail"):
+        for name in DEEP:
+            if item.get_closest_marker(name):
+                report.outcome = "failed"
+                report.longrepr = f"a {name} test was skipped on a machine that must run it: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """The whole run must not leave a process or a namespace."""
+    yield
+    children = describe_children(os.getpid())
+    spaces = sorted(path.name for path in Path(netns.RUN_NETNS).glob(f"{netns.PREFIX}{os.getpid()}-*"))
+    assert not children, f"processes left behind: {children}"
+    assert not spaces, f"namespaces left behind: {spaces}"
