@@ -1,0 +1,370 @@
+"""From what is wanted and what is plugged in to the Image that the datapath should hold.
+
+Pure, and complete every time: the agent never edits tables, it compiles and applies the difference (vem/datapath/plan).
+Policy index 0 is the agent's own: it blocks, and is what a NIC gets that nobody wants (yet).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from dvswitch.errors import Unavailable
+from dvswitch.mac import MacAddress
+from dvswitch.vlan import VlanSet
+from vem.agent import wanted as want
+from vem.agent.lports import LAST_POLICY, LAST_TEAM, Numbers
+from vem.datapath import image as img
+
+BLOCKED_POLICY = 0
+MAX_TEAM_UPLINKS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PluggedNic:
+    """A NIC that is plugged in, as far as forwarding is concerned."""
+
+    lport: int
+    mac: MacAddress
+    veth: int
+    """0: the supervisor has not said yet."""
+    link_up: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PluggedUplink:
+    """A configured uplink whose NIC is there."""
+
+    number: int
+    lport: int
+    mac: MacAddress
+    link_up: bool = True
+
+
+@dataclass(slots=True)
+class Indexes:
+    """Numbers that must stay the same from one Image to the next."""
+
+    policies: Numbers[int] = field(default_factory=lambda: Numbers(BLOCKED_POLICY + 1, LAST_POLICY, "port profiles"))
+    """By Policy.id; negative: policy of an orphan, by its index."""
+    teams: Numbers[tuple[int, ...]] = field(default_factory=lambda: Numbers(1, LAST_TEAM, "uplink teams"))
+    """By uplink lports, so that a team's number never changes its meaning under a port.  0 = no uplink."""
+
+
+@dataclass(frozen=True, slots=True)
+class VethState:
+    """What became of a wanted vEth whose NIC is plugged here."""
+
+    veth: int
+    lport: int
+    link_up: bool
+    enabled: bool
+    """Not shut down, silent or quarantined."""
+    pinned_uplink: int = 0
+    """Uplink number, 0 = none."""
+
+    @property
+    def forwarding(self) -> bool:
+        """Frames pass."""
+        return self.enabled and self.link_up
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The Image, and what people and the supervisor should know about it."""
+
+    image: img.Image
+    veths: Mapping[int, VethState]
+    refusals: tuple[want.Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Orphans:
+    """Ports found in the datapath at start that the agent can't place yet; they go on as they are until it can."""
+
+    image: img.Image = field(default_factory=img.Image)
+    lports: frozenset[int] = frozenset()
+
+
+def compile_image(
+    wanted: want.Wanted,
+    nics: Iterable[PluggedNic],
+    uplinks: Iterable[PluggedUplink],
+    indexes: Indexes,
+    orphans: Orphans | None = None,
+) -> Compiled:
+    """Work out the whole Image; ``indexes`` is brought up to date."""
+    return _Compiler(wanted, indexes, orphans or Orphans()).run(list(nics), list(uplinks))
+
+
+class _Compiler:
+    def __init__(self, wanted: want.Wanted, indexes: Indexes, orphans: Orphans) -> None:
+        self._wanted = wanted
+        self._indexes = indexes
+        self._orphans = orphans
+        self._refusals = list(wanted.refusals)
+        self._ports: dict[int, img.Port] = {}
+        self._policies: dict[int, img.Policy] = {BLOCKED_POLICY: img.Policy(blocked=True)}
+        self._static: dict[MacAddress, int] = {}
+        self._owner: dict[MacAddress, want.Port] = {}
+        self._members: dict[int, list[int]] = defaultdict(list)
+        self._unknown: dict[int, list[int]] = defaultdict(list)
+        self._veths: dict[int, VethState] = {}
+        self._usable: list[PluggedUplink] = []
+        self._teams: dict[int, tuple[int, ...]] = {}
+
+    def run(self, nics: list[PluggedNic], uplinks: list[PluggedUplink]) -> Compiled:
+        """Bottom-up: uplinks, the teams made of them, policies, vNICs, receiver lists."""
+        self._reserve_orphans()
+        for uplink in sorted(uplinks, key=lambda uplink: uplink.number):
+            self._add_uplink(uplink)
+        teams = {policy.id: self._team_of(policy) for policy in self._wanted.policies.values()}
+        for policy in self._wanted.policies.values():
+            self._add_policy(policy, teams[policy.id])
+        self._teams = {number: team for team, number in self._indexes.teams.owned().items()}
+        for nic in nics:
+            self._add_nic(nic)
+        self._add_members()
+        self._release_unused(set(teams.values()))
+        return Compiled(self._merge_orphans(self._image()), self._veths, tuple(self._refusals))
+
+    def _refuse(self, subject: object, reason: str) -> None:
+        self._refusals.append(want.Refusal(str(subject), reason))
+
+    # --- uplinks and teams --------------------------------------------------------------------------------------
+
+    def _add_uplink(self, uplink: PluggedUplink) -> None:
+        wanted = self._wanted.uplinks.get(uplink.number)
+        policy = self._wanted.policies.get(wanted.policy) if wanted else None
+        if wanted and wanted.policy and not policy:
+            self._refuse(wanted, f"policy {wanted.policy} is not known")
+        usable = bool(wanted and policy and not wanted.shutdown and not policy.shutdown)
+        self._ports[uplink.lport] = img.Port(
+            policy=self._index(policy),
+            number=uplink.number,
+            mac=uplink.mac,
+            uplink=True,
+            link_up=uplink.link_up,
+            blocked=policy is None or bool(wanted and wanted.shutdown),
+        )
+        if usable and uplink.link_up and uplink.lport not in self._orphans.lports:
+            self._usable.append(uplink)
+
+    def _team_of(self, policy: want.Policy) -> tuple[int, ...]:
+        """Lports of the usable uplinks that carry any VLAN of the policy, by uplink number (S-130)."""
+        vlans = _vlans(policy)
+        carrying = (uplink.lport for uplink in self._usable if len(self._uplink_vlans(uplink) & vlans))
+        return tuple(carrying)[:MAX_TEAM_UPLINKS]
+
+    def _uplink_vlans(self, uplink: PluggedUplink) -> VlanSet:
+        return _vlans(self._wanted.policies[self._wanted.uplinks[uplink.number].policy])
+
+    def _team_number(self, team: tuple[int, ...], subject: object) -> int:
+        if not team:
+            return 0
+        try:
+            return self._indexes.teams.assign(team)
+        except Unavailable as error:
+            self._refuse(subject, str(error))
+            return 0
+
+    # --- policies -----------------------------------------------------------------------------------------------
+
+    def _index(self, policy: want.Policy | None) -> int:
+        """Index of a policy; the blocking one if there is none, or no room for it."""
+        if policy is None:
+            return BLOCKED_POLICY
+        try:
+            return self._indexes.policies.assign(policy.id)
+        except Unavailable:
+            return BLOCKED_POLICY
+
+    def _add_policy(self, policy: want.Policy, team: tuple[int, ...]) -> None:
+        index = self._index(policy)
+        if index == BLOCKED_POLICY:
+            self._refuse(policy, f"this host holds no more than {LAST_POLICY} policies; its ports are blocked")
+            return
+        self._policies[index] = img.Policy(
+            trunk=policy.trunk,
+            vlan=policy.vlan,
+            allowed=policy.allowed if policy.trunk else VlanSet(),
+            team=self._team_number(team, policy),
+            blocked=policy.shutdown,
+            forged_ok=policy.forged_transmits,
+            mac_changes_ok=policy.mac_changes,
+            learn=policy.mac_learning,
+            unknown_flood=policy.unknown_flood,
+            mac_limit=policy.mac_limit,
+        )
+
+    # --- vNICs --------------------------------------------------------------------------------------------------
+
+    def _add_nic(self, nic: PluggedNic) -> None:
+        wanted = self._wanted.ports.get(nic.veth)
+        if wanted is None:
+            self._ports[nic.lport] = img.Port(
+                BLOCKED_POLICY, nic.veth, nic.mac, nic.veth, link_up=nic.link_up, blocked=True
+            )
+            return
+        policy = self._wanted.policies.get(wanted.policy)
+        if policy is None:
+            self._refuse(wanted, f"policy {wanted.policy} is not known")
+        live = wanted.phase is want.Phase.ACTIVE and policy is not None and self._claim_mac(wanted, nic.lport)
+        port = img.Port(
+            policy=self._index(policy),
+            number=wanted.veth,
+            mac=wanted.mac,
+            port_id=wanted.veth,
+            generation=wanted.generation & 0xFFFFFFFF,
+            link_up=nic.link_up,
+            blocked=not live or wanted.shutdown,
+        )
+        self._ports[nic.lport] = port
+        self._veths[wanted.veth] = self._veth_state(nic, port)
+
+    def _claim_mac(self, port: want.Port, lport: int) -> bool:
+        """Enter the static MAC; of two vEths with the same one the higher generation has it (S-255)."""
+        rival = self._owner.get(port.mac)
+        if rival and rival.generation >= port.generation:
+            self._refuse(port, f"MAC address {port.mac} belongs to {rival} with a higher generation")
+            return False
+        if rival:
+            self._refuse(rival, f"MAC address {port.mac} belongs to {port} with a higher generation")
+            self._displace(self._static[port.mac], rival.veth)
+        self._owner[port.mac] = port
+        self._static[port.mac] = lport
+        return True
+
+    def _displace(self, lport: int, veth: int) -> None:
+        loser = self._ports[lport]
+        self._ports[lport] = img.Port(
+            loser.policy, veth, loser.mac, veth, loser.generation, link_up=loser.link_up, blocked=True
+        )
+        state = self._veths[veth]
+        self._veths[veth] = VethState(veth, lport, state.link_up, enabled=False)
+
+    def _veth_state(self, nic: PluggedNic, port: img.Port) -> VethState:
+        policy = self._policies.get(port.policy)
+        enabled = not port.blocked and policy is not None and not policy.blocked
+        return VethState(nic.veth, nic.lport, nic.link_up, enabled, self._pinned(port, policy))
+
+    def _pinned(self, port: img.Port, policy: img.Policy | None) -> int:
+        """Number of the uplink that the C twin dvs_tx_uplink would choose."""
+        team = self._teams.get(policy.team, ()) if policy else ()
+        return self._ports[team[port.port_id % len(team)]].number if team else 0
+
+    # --- lists and the rest -------------------------------------------------------------------------------------
+
+    def _add_members(self) -> None:
+        """A shut port stays a receiver, so that what it does not get is counted (S-240); a silent one is none."""
+        by_policy: dict[int, list[int]] = defaultdict(list)
+        for lport in self._static.values():
+            by_policy[self._ports[lport].policy].append(lport)
+        for index, lports in by_policy.items():
+            policy = self._policies[index]
+            for vlan in policy.vlans():
+                self._members[vlan] += lports
+                if policy.learn and policy.unknown_flood:
+                    self._unknown[vlan] += lports
+
+    def _release_unused(self, teams: set[tuple[int, ...]]) -> None:
+        orphans = self._orphans.image
+        self._indexes.policies.keep_only(
+            [*self._wanted.policies, *(owner for owner in self._indexes.policies.owned() if -owner in orphans.policies)]
+        )
+        self._indexes.teams.keep_only(teams | {team.uplinks for team in orphans.teams.values()})
+
+    def _image(self) -> img.Image:
+        owned = self._indexes.teams.owned()
+        switch = self._wanted.switch
+        return img.Image(
+            control=img.Control(switch.mtu or 1500, True, switch.keep_priority_tag)
+            if switch
+            else self._orphans.image.control,
+            ports=self._ports,
+            policies=self._policies,
+            teams={number: img.Team(team) for team, number in owned.items()},
+            static_macs=self._static,
+            members={vlan: tuple(sorted(lports)) for vlan, lports in self._members.items()},
+            unknown_members={vlan: tuple(sorted(lports)) for vlan, lports in self._unknown.items()},
+        )
+
+    # --- orphans ------------------------------------------------------------------------------------------------
+
+    def _reserve_orphans(self) -> None:
+        policies, teams = self._indexes.policies, self._indexes.teams
+        taken = set(policies.owned().values()) | {BLOCKED_POLICY}
+        for index in self._orphans.image.policies.keys() - taken:
+            policies.reserve(-index, index)
+        for number, team in self._orphans.image.teams.items():
+            if number not in teams.owned().values() and teams.get(team.uplinks) is None:
+                teams.reserve(team.uplinks, number)
+
+    def _merge_orphans(self, image: img.Image) -> img.Image:
+        """Orphans keep their entries; where both have one for an lport, the orphan's stays."""
+        old = self._orphans.image
+        if not self._orphans.lports:
+            return image
+        return img.Image(
+            control=image.control,
+            ports={**image.ports, **old.ports},
+            policies={**old.policies, **image.policies},
+            teams={**old.teams, **image.teams},
+            static_macs={**old.static_macs, **image.static_macs},
+            members=_merged_lists(old.members, image.members),
+            unknown_members=_merged_lists(old.unknown_members, image.unknown_members),
+        )
+
+
+def restrict(image: img.Image, lports: Iterable[int]) -> Orphans:
+    """The part of an adopted Image that keeps these lports going."""
+    kept = frozenset(lports) & image.ports.keys()
+    if not kept:
+        return Orphans()
+    used = {image.ports[lport].policy for lport in kept}
+    policies = {index: policy for index, policy in image.policies.items() if index in used}
+    teams = {policy.team for policy in policies.values()}
+    return Orphans(
+        img.Image(
+            control=image.control,
+            ports={lport: image.ports[lport] for lport in kept},
+            policies=policies,
+            teams={number: team for number, team in image.teams.items() if number in teams},
+            static_macs={mac: lport for mac, lport in image.static_macs.items() if lport in kept},
+            members=_restricted_lists(image.members, kept),
+            unknown_members=_restricted_lists(image.unknown_members, kept),
+        ),
+        kept,
+    )
+
+
+Lists = Mapping[int, tuple[int, ...]]
+
+
+def _restricted_lists(lists: Lists, kept: frozenset[int]) -> dict[int, tuple[int, ...]]:
+    reduced = {vlan: tuple(lport for lport in lports if lport in kept) for vlan, lports in lists.items()}
+    return {vlan: lports for vlan, lports in reduced.items() if lports}
+
+
+def _merged_lists(one: Lists, other: Lists) -> dict[int, tuple[int, ...]]:
+    return {
+        vlan: tuple(sorted({*one.get(vlan, ()), *other.get(vlan, ())})) for vlan in sorted(one.keys() | other.keys())
+    }
+
+
+def _vlans(policy: want.Policy) -> VlanSet:
+    return policy.allowed if policy.trunk else VlanSet.of([policy.vlan])
+
+
+__all__ = [
+    "BLOCKED_POLICY",
+    "Compiled",
+    "Indexes",
+    "Orphans",
+    "PluggedNic",
+    "PluggedUplink",
+    "VethState",
+    "compile_image",
+    "restrict",
+]

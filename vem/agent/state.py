@@ -1,0 +1,163 @@
+"""What survives the agent: attachments, numbers given out, and the last committed wanted state, in one file.
+
+The file is replaced whole (written aside, synced, renamed), so that a kill at any instant leaves the old or the new
+one.  A file that can't be read is kept aside for people to look at; the agent then starts from what the engine holds.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from dvswitch.errors import DvsError, StorageError
+from dvswitch.mac import MacAddress
+from dvswitch.v1 import fabric_pb2 as fabric
+from vem.agent.attachments import Attachment, Stage
+from vem.agent.convert import snapshot_to, update_from
+from vem.agent.wanted import Nic, Wanted, apply_update
+from vem.datapath.engine import Plug
+from vem.datapath.image import Counters
+
+FORMAT = 1
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Saved:
+    """Content of the state file."""
+
+    wanted: Wanted = field(default_factory=Wanted)
+    slot: int = 0
+    """0: never connected."""
+    attachments: list[Attachment] = field(default_factory=list)
+    lports: dict[str, int] = field(default_factory=dict)
+    policies: dict[int, int] = field(default_factory=dict)
+    teams: dict[tuple[int, ...], int] = field(default_factory=dict)
+
+
+class StateFile:
+    """``state.json`` in the state directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "state.json"
+
+    def load(self) -> Saved | None:
+        """What was saved last; None if nothing (readable) is there."""
+        try:
+            text = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError(f"state file {self.path}", str(error.strerror)) from error
+        try:
+            return decode(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError, DvsError) as error:
+            self._set_aside(error)
+            return None
+
+    def _set_aside(self, error: Exception) -> None:
+        aside = self.path.with_suffix(".corrupt")
+        os.replace(self.path, aside)
+        log.error(
+            "the state file can't be read; starting from what the datapath holds",
+            file=str(self.path),
+            kept_as=str(aside),
+            problem=str(error) or type(error).__name__,
+        )
+
+    def save(self, saved: Saved) -> None:
+        """Replace the file; StorageError if the disk does not take it (the old file stays)."""
+        self.write(json.dumps(encode(saved), separators=(",", ":")).encode())
+
+    def write(self, data: bytes) -> None:
+        """The slow part of save(), for a thread."""
+        aside = self.path.with_suffix(".new")
+        try:
+            with open(aside, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, self.path)
+            _sync_directory(self.path.parent)
+        except OSError as error:
+            raise StorageError(f"state file {self.path}", f"can't be written: {error.strerror}") from error
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# --- values <-> JSON --------------------------------------------------------------------------------------------
+
+
+def encode(saved: Saved) -> dict[str, Any]:
+    """JSON value of a state."""
+    return {
+        "format": FORMAT,
+        "slot": saved.slot,
+        "wanted": base64.b64encode(snapshot_to(saved.wanted).SerializeToString(deterministic=True)).decode(),
+        "attachments": [_encode_attachment(attachment) for attachment in saved.attachments],
+        "lports": saved.lports,
+        "policies": {str(policy): index for policy, index in saved.policies.items()},
+        "teams": [[list(team), number] for team, number in saved.teams.items()],
+    }
+
+
+def decode(data: Mapping[str, Any]) -> Saved:
+    """The state of a JSON value; any of ValueError, KeyError, TypeError, AttributeError, DvsError if it is none."""
+    if data["format"] != FORMAT:
+        raise ValueError(f"format {data['format']} is not {FORMAT}")
+    message = fabric.Update()
+    try:
+        message.ParseFromString(base64.b64decode(data["wanted"], validate=True))
+    except Exception as error:
+        raise ValueError(f"wanted state: {error}") from error
+    return Saved(
+        wanted=apply_update(Wanted(), update_from(message)),
+        slot=int(data["slot"]),
+        attachments=[_decode_attachment(item) for item in data["attachments"]],
+        lports={str(owner): int(number) for owner, number in data["lports"].items()},
+        policies={int(policy): int(index) for policy, index in data["policies"].items()},
+        teams={tuple(int(lport) for lport in team): int(number) for team, number in data["teams"]},
+    )
+
+
+def _encode_attachment(attachment: Attachment) -> dict[str, Any]:
+    return {
+        "nic": asdict(attachment.nic),
+        "mac": str(attachment.mac),
+        "profile": attachment.profile,
+        "plug": {name: value for name, value in asdict(attachment.plug).items() if value},
+        "lport": attachment.lport,
+        "prepare": attachment.prepare,
+        "veth": attachment.veth,
+        "generation": attachment.generation,
+        "stage": attachment.stage.value,
+        "last": asdict(attachment.last) if attachment.stage is Stage.LEAVING else {},
+    }
+
+
+def _decode_attachment(data: Mapping[str, Any]) -> Attachment:
+    return Attachment(
+        nic=Nic(**data["nic"]),
+        mac=MacAddress.station(data["mac"]),
+        profile=str(data["profile"]),
+        plug=Plug(**data["plug"]),
+        lport=int(data["lport"]),
+        prepare=bool(data["prepare"]),
+        veth=int(data["veth"]),
+        generation=int(data["generation"]),
+        stage=Stage(data["stage"]),
+        last=Counters(**data["last"]),
+    )
