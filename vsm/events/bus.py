@@ -1,0 +1,74 @@
+"""What happens, told to whoever listens: a stream of events with a gapless sequence per start of the supervisor.
+
+Events are made from the difference of two States (vsm/events/derive.py) and by the fabric (modules that come and go).
+A listener that does not keep up is cut off with an error rather than served with gaps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass
+
+from dvswitch.errors import Unavailable
+
+_DEPTH = 10_000
+"""Events a listener may lag behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something that happened, before it has a place in the sequence."""
+
+    kind: str
+    """module, veth, profile, config, migration or uplink."""
+    object: str
+    """In the operator's words: "vethernet 5"."""
+    what: str
+    """One word: attached, moved, changed, absent, ..."""
+    text: str
+    """One sentence."""
+    veth: int = 0
+    """For kinds veth and migration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, with its place in the sequence."""
+
+    sequence: int
+    time: float
+    """Unix time."""
+    news: News
+
+
+class EventBus:
+    """Numbers events and hands them to every listener.  Single-threaded, like the supervisor."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._sequence = 0
+        self._queues: set[asyncio.Queue[Event | None]] = set()
+
+    def publish(self, news: News) -> None:
+        """Tell all listeners."""
+        self._sequence += 1
+        event = Event(self._sequence, self._clock(), news)
+        for queue in tuple(self._queues):
+            if queue.qsize() >= _DEPTH:
+                self._queues.discard(queue)
+                queue.put_nowait(None)
+            else:
+                queue.put_nowait(event)
+
+    async def listen(self, kinds: Collection[str] = ()) -> AsyncIterator[Event]:
+        """Events of these kinds (none given: all) from now on; Unavailable if the caller falls too far behind."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._queues.add(queue)
+        try:
+            while (event := await queue.get()) is not None:
+                if not kinds or event.news.kind in kinds:
+                    yield event
+        finally:
+            self._queues.discard(queue)
+        raise Unavailable("event stream", f"the listener is {_DEPTH} events behind", "open it again")

@@ -1,0 +1,140 @@
+"""What the modules report, put in order for the rest of the supervisor (implements vsm.runtime.Runtime).
+
+Sessions (vsm/fabric/session.py) write here; show commands, the manager API and the mobility driver read.  Nothing in
+here is configuration, and only counters are ever stored (CounterBook, by the service loop).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from vsm.fabric.counters import CounterBook, Record
+from vsm.model.interfaces import Vethernet
+from vsm.model.state import State
+from vsm.runtime import Counters, MacRow, ModuleStatus, PortStatus
+
+
+class FabricRuntime:
+    """Observed state of all modules.  Single-threaded, like the supervisor; ``clock`` gives Unix time."""
+
+    def __init__(self, clock: Callable[[], float], records: Mapping[str, Record] | None = None) -> None:
+        self._clock = clock
+        self._started = clock()
+        self._modules: dict[int, ModuleStatus] = {}
+        self._ports: dict[int, tuple[int, PortStatus]] = {}
+        self._macs: dict[int, list[MacRow]] = {}
+        self._drained: dict[tuple[int, int], int] = {}
+        self._plugged: set[tuple[int, int]] = set()
+        self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self.book = CounterBook(records)
+        """The counters of all ports."""
+
+    # ---- vsm.runtime.Runtime
+
+    def module(self, slot: int) -> ModuleStatus | None:
+        """None: never seen since this VSM started."""
+        return self._modules.get(slot)
+
+    def port(self, veth: int) -> PortStatus | None:
+        """None: no module reports it."""
+        found = self._ports.get(veth)
+        return found[1] if found else None
+
+    def counters(self, interface: str) -> Counters:
+        """Of "Vethernet5" or "Ethernet3/1"; zeros if never reported."""
+        return self.book.total(interface)
+
+    def learned_macs(self) -> list[MacRow]:
+        """Learned addresses of all connected modules."""
+        return [row for slot in sorted(self._macs) for row in self._macs[slot]]
+
+    def uptime(self) -> float:
+        """Seconds since this VSM started."""
+        return self._clock() - self._started
+
+    # ---- written by sessions
+
+    def connected(self, slot: int) -> None:
+        """A session of the module was accepted."""
+        self._modules[slot] = ModuleStatus(True, self._clock())
+        self.notify()
+
+    def disconnected(self, slot: int) -> None:
+        """The module's session is over.  What it reported of its ports still holds: they forward on."""
+        known = self._modules.get(slot, ModuleStatus(False, 0))
+        self._modules[slot] = replace(known, connected=False, since=self._clock())
+        self._macs.pop(slot, None)
+        self._plugged = {place for place in self._plugged if place[0] != slot}
+        self.notify()
+
+    def progress(self, slot: int, sent: int, acked: int, refusals: tuple[tuple[str, str], ...] = ()) -> None:
+        """How far a connected module is."""
+        known = self._modules[slot]
+        self._modules[slot] = replace(known, sent_revision=sent, acked_revision=acked, refusals=refusals)
+        self.notify()
+
+    def port_reported(self, slot: int, veth: int, status: PortStatus) -> None:
+        """A vEth's link or forwarding state."""
+        self._ports[veth] = (slot, status)
+
+    def macs_reported(self, slot: int, rows: list[MacRow]) -> None:
+        """All addresses that a module has learned."""
+        self._macs[slot] = rows
+
+    def drained(self, slot: int, veth: int, generation: int) -> None:
+        """The vEth of that generation delivers and accepts nothing any more on that module."""
+        self._drained[slot, veth] = generation
+        self.notify()
+
+    def plugged(self, slot: int, veth: int, present: bool) -> None:
+        """The vEth's NIC is, or is no longer, plugged in on that module."""
+        (self._plugged.add if present else self._plugged.discard)((slot, veth))
+        self.notify()
+
+    def changed(self, old: State, new: State) -> None:
+        """The State moved on: ports that left a module are over there."""
+        if old.inventory.veths is new.inventory.veths:
+            return
+        for number, was in old.inventory.veths.items():
+            now = new.inventory.veths.get(number)
+            if now is was:
+                continue
+            if now is None:
+                self.book.forget(Vethernet(number).full)
+            elif was.slot is not None and now.slot != was.slot:
+                self.book.close(Vethernet(number).full, was.slot)
+            if now is None or now.slot != was.slot:
+                self._ports.pop(number, None)
+
+    # ---- waited for by the mobility driver
+
+    def is_drained(self, slot: int, veth: int, generation: int) -> bool:
+        """Whether drained() told so, for this generation or a later one."""
+        return self._drained.get((slot, veth), -1) >= generation
+
+    def is_plugged(self, slot: int, veth: int) -> bool:
+        """Whether the vEth's NIC is plugged in on that module, as far as its present session told."""
+        return (slot, veth) in self._plugged
+
+    def notify(self) -> None:
+        """Something changed: see whether that is what somebody waits for."""
+        for entry in tuple(self._waiting):
+            ready, future = entry
+            if not future.done() and ready():
+                future.set_result(None)
+
+    async def until(self, ready: Callable[[], bool], seconds: float | None) -> bool:
+        """Wait until ``ready()``, at most so long (None: for ever); whether it came true."""
+        if ready():
+            return True
+        entry = (ready, asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        try:
+            await asyncio.wait_for(entry[1], seconds)
+        except TimeoutError:
+            return ready()
+        finally:
+            self._waiting.remove(entry)
+        return True

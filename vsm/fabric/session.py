@@ -1,0 +1,305 @@
+"""One module's session: what it says goes to the supervisor, what it should have goes down by difference.
+
+    hello -> Welcome -> snapshot or difference -> InSync -> (Updates, Heartbeats, AttachRefused) ...
+
+There is no queue of Updates: the writer works out the difference between what was sent and what is wanted when it gets
+round to it, so a burst of commits becomes one Update and a slow module costs nobody anything.  The gRPC side is in
+vsm/fabric/service.py; time is passed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from dvswitch.errors import DvsError, InvalidValue, StorageError
+from dvswitch.v1 import fabric_pb2
+from vsm.fabric import wire
+from vsm.fabric.resume import Held, opening
+from vsm.fabric.runtime import FabricRuntime
+from vsm.mobility import reports
+from vsm.model import lifecycle
+from vsm.model.interfaces import Vethernet
+from vsm.policy.compile import wanted
+from vsm.policy.difference import difference
+from vsm.runtime import Counters
+from vsm.supervisor import Supervisor
+
+_MAX_UNACKED = 8
+"""Updates under way to a module; beyond that, changes are folded until it has caught up."""
+_MAX_REFUSED = 4096
+"""AttachRefused messages waiting for a module that does not read."""
+
+_log = structlog.get_logger("vsm.fabric")
+
+
+class SessionEnded(Exception):
+    """The session is over, for a reason that the module is told."""
+
+    def __init__(self, cause: str, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
+        """replaced, absent, invalid, storage, stopping or left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Rhythm of a session, in seconds."""
+
+    heartbeat: float = 1.0
+    absent: float = 6.0
+    """Silence after which the module is called absent."""
+    counters: float = 1.0
+    persist: float = 5.0
+    """How often counters are stored."""
+
+
+class ModuleSession:
+    """The supervisor's end of one module's stream."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        runtime: FabricRuntime,
+        slot: int,
+        hello: fabric_pb2.Hello,
+        remembered: Held | None,
+        timing: Timing,
+        now: Callable[[], float],
+    ) -> None:
+        self.slot = slot
+        self._supervisor, self._runtime, self._timing, self._now = supervisor, runtime, timing, now
+        self._hello = hello
+        self._incarnation = hello.incarnation
+        self._heard = now()
+        self._wake = asyncio.Event()
+        self._outbox: deque[fabric_pb2.SupervisorMessage] = deque()
+        self._unacked: deque[Held] = deque()
+        self.held = remembered
+        """What the module acknowledged last; None: not known."""
+        self._sent: Held | None = None
+        self._considered = 0
+        self._beats = 0
+        self._refusals: tuple[tuple[str, str], ...] = ()
+        self._handlers: dict[str, Callable[..., None]] = {
+            "ack": self._ack,
+            "refuse": self._refuse,
+            "heartbeat": lambda message: None,
+            "counters": self._counters,
+            "attached": self._attached,
+            "detached": self._detached,
+            "drained": self._drained,
+            "uplink": self._uplink,
+            "macs": self._macs,
+            "port": self._port,
+        }
+
+    def poke(self) -> None:
+        """What the module should have may have changed."""
+        self._wake.set()
+
+    def unconcerned(self, revision: int) -> None:
+        """The State moved on to this revision without a change for this module."""
+        if not self._wake.is_set() and self._considered == revision - 1:
+            self._considered = revision
+
+    def applied(self, revision: int) -> bool:
+        """Whether the module has in its datapath all that the State of this revision means for it."""
+        return self._sent is not None and self._considered >= revision and not self._unacked
+
+    def silent_for(self) -> float:
+        """Seconds since the module last said anything."""
+        return self._now() - self._heard
+
+    # ---- down
+
+    async def messages(self) -> AsyncIterator[fabric_pb2.SupervisorMessage]:
+        """All that the module is to be sent, for as long as the caller asks."""
+        yield fabric_pb2.SupervisorMessage(welcome=self._welcome())
+        for message in self._open():
+            yield message
+        next_beat = self._now() + self._timing.heartbeat
+        while True:
+            await self._awake(next_beat - self._now())
+            while self._outbox:
+                yield self._outbox.popleft()
+            for message in self._difference():
+                yield message
+            if self._now() >= next_beat:
+                yield self._heartbeat()
+                next_beat = self._now() + self._timing.heartbeat
+
+    def _welcome(self) -> fabric_pb2.Welcome:
+        return fabric_pb2.Welcome(
+            slot=self.slot,
+            switch_name=self._supervisor.state.config.hostname,
+            heartbeat_ms=round(self._timing.heartbeat * 1000),
+            counters_ms=round(self._timing.counters * 1000),
+        )
+
+    def _open(self) -> list[fabric_pb2.SupervisorMessage]:
+        """Bring the module from what it told to hold to what it should hold, and say that this is all."""
+        now = self._wanted()
+        known = opening(self._hello.revision, self._hello.digest, self.held, now)
+        _log.info(
+            "session opened",
+            slot=self.slot,
+            host=self._hello.host_name,
+            resume="snapshot" if known is None else "same" if known.wanted == now.wanted else "difference",
+        )
+        self.held = self._sent = known
+        self._considered = now.revision
+        messages = [] if known and known.wanted == now.wanted else self._send(known, now)
+        assert self._sent is not None
+        self._report_progress()
+        in_sync = fabric_pb2.InSync(revision=self._sent.revision)
+        return [*messages, fabric_pb2.SupervisorMessage(in_sync=in_sync)]
+
+    def _difference(self) -> list[fabric_pb2.SupervisorMessage]:
+        """What changed since the last Update, unless the module has too much under way already."""
+        if len(self._unacked) >= _MAX_UNACKED or self._considered == self._supervisor.state.revision:
+            return []
+        now, sent = self._wanted(), self._sent
+        assert sent is not None
+        self._considered = now.revision
+        messages = [] if sent.wanted == now.wanted else self._send(sent, now)
+        self._report_progress()
+        return messages
+
+    def _send(self, known: Held | None, now: Held) -> list[fabric_pb2.SupervisorMessage]:
+        changes = difference(known.wanted if known else None, now.wanted)
+        self._sent = now
+        self._unacked.append(now)
+        return list(wire.updates(now.revision, changes, snapshot=known is None))
+
+    def _wanted(self) -> Held:
+        state = self._supervisor.state
+        return Held(state.revision, wanted(state, self.slot))
+
+    def _heartbeat(self) -> fabric_pb2.SupervisorMessage:
+        self._beats += 1
+        revision = self._sent.revision if self._sent else 0
+        return fabric_pb2.SupervisorMessage(heartbeat=fabric_pb2.Heartbeat(sequence=self._beats, revision=revision))
+
+    async def _awake(self, seconds: float) -> None:
+        """Sleep until poked, at most so long."""
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    # ---- up
+
+    def receive(self, message: fabric_pb2.ModuleMessage) -> None:
+        """Take in what the module says; SessionEnded if that ends the session."""
+        self._heard = self._now()
+        kind = message.WhichOneof("message")
+        handler = self._handlers.get(kind or "")
+        if handler is None:
+            raise SessionEnded("invalid", f"message '{kind or 'unknown'}' is not expected here")
+        try:
+            handler(getattr(message, str(kind)))
+        except StorageError as error:
+            raise SessionEnded("storage", str(error)) from error
+        except DvsError as error:
+            raise SessionEnded("invalid", f"message '{kind}': {error}") from error
+
+    def _ack(self, ack: fabric_pb2.Ack) -> None:
+        self._settle(ack.revision, ())
+
+    def _refuse(self, refuse: fabric_pb2.Refuse) -> None:
+        refusals = tuple((refusal.object, refusal.reason) for refusal in refuse.refusals)
+        for thing, reason in refusals:
+            _log.warning("module refused", slot=self.slot, object=thing, reason=reason, revision=refuse.revision)
+        self._settle(refuse.revision, refusals)
+
+    def _settle(self, revision: int, refusals: tuple[tuple[str, str], ...]) -> None:
+        """The module is done with the Update of this revision."""
+        if not any(update.revision == revision for update in self._unacked):
+            raise InvalidValue(f"revision {revision}", "was not sent, or has been acknowledged before")
+        while self._unacked[0].revision != revision:
+            self._unacked.popleft()
+        self.held = self._unacked.popleft()
+        self._refusals = refusals
+        self._report_progress()
+        self.poke()
+
+    def _report_progress(self) -> None:
+        sent = self._sent.revision if self._sent else 0
+        acked = self.held.revision if self.held else 0
+        self._runtime.progress(self.slot, sent, acked, self._refusals)
+
+    def _attached(self, message: fabric_pb2.PortAttached) -> None:
+        try:
+            report = wire.read_attached(self.slot, message)
+            state = self._supervisor.transact(lambda state: reports.attached(state, report))
+        except DvsError as error:
+            self._refuse_attach(message, error)
+            return
+        veth = lifecycle.find_veth(state, report.nic, report.mac)
+        assert veth is not None
+        self._runtime.plugged(self.slot, veth.number, True)
+
+    def _refuse_attach(self, message: fabric_pb2.PortAttached, error: DvsError) -> None:
+        _log.warning("attach refused", slot=self.slot, vm=message.nic.vm, nic=message.nic.index, reason=str(error))
+        if len(self._outbox) >= _MAX_REFUSED:
+            raise SessionEnded("invalid", "too many refused attaches are not being read")
+        refused = fabric_pb2.AttachRefused(request=message.request, nic=message.nic, mac=message.mac, reason=str(error))
+        self._outbox.append(fabric_pb2.SupervisorMessage(attach_refused=refused))
+        self.poke()
+
+    def _detached(self, message: fabric_pb2.PortDetached) -> None:
+        Vethernet(message.veth)
+        if message.HasField("last"):
+            self._count(message.veth, message.generation, wire.read_counters(message.last))
+        self._runtime.plugged(self.slot, message.veth, False)
+        self._supervisor.transact(lambda state: reports.detached(state, self.slot, message.veth, message.generation))
+
+    def _drained(self, message: fabric_pb2.PortDrained) -> None:
+        Vethernet(message.veth)
+        if message.HasField("last"):
+            self._count(message.veth, message.generation, wire.read_counters(message.last))
+        self._runtime.drained(self.slot, message.veth, message.generation)
+
+    def _uplink(self, message: fabric_pb2.UplinkState) -> None:
+        uplink = wire.read_uplink(self.slot, message)
+        if message.present:
+            self._supervisor.transact(lambda state: lifecycle.uplink_seen(state, uplink))
+        else:
+            self._supervisor.transact(lambda state: lifecycle.uplink_gone(state, self.slot, message.number))
+
+    def _counters(self, report: fabric_pb2.CounterReport) -> None:
+        self._incarnation = report.incarnation or self._incarnation
+        for port in report.ports:
+            counters = wire.read_counters(port.counters)
+            if port.WhichOneof("port") == "uplink":
+                name = wire.read_port_name(self.slot, port)
+                self._runtime.book.report(name, self.slot, self._incarnation, 0, counters)
+            else:
+                Vethernet(port.veth)
+                self._count(port.veth, port.generation, counters)
+
+    def _count(self, veth: int, generation: int, counters: Counters) -> None:
+        """Counters of a vEth, if it has anything to do with this module."""
+        state, name = self._supervisor.state, Vethernet(veth).full
+        record, move = state.inventory.veths.get(veth), state.inventory.moves.get(veth)
+        if record is None:
+            return
+        here = record.slot == self.slot or (move is not None and self.slot in (move.source, move.target))
+        if here or self._runtime.book.knows(name, self.slot):
+            self._runtime.book.report(name, self.slot, self._incarnation, generation, counters)
+
+    def _macs(self, report: fabric_pb2.MacReport) -> None:
+        self._runtime.macs_reported(self.slot, wire.read_macs(self.slot, report))
+
+    def _port(self, message: fabric_pb2.PortState) -> None:
+        status = wire.read_port_status(message)
+        veth = self._supervisor.state.inventory.veths.get(message.veth)
+        if veth is not None and veth.slot == self.slot:
+            self._runtime.port_reported(self.slot, message.veth, status)

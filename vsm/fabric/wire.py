@@ -1,0 +1,215 @@
+"""The only place where the fabric's protobuf messages and the supervisor's own types meet.
+
+Reading checks what a module says (InvalidValue names the field), so that nothing behind it has to; writing never fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dvswitch.digest import wanted_digest
+from dvswitch.errors import InvalidValue
+from dvswitch.mac import MacAddress
+from dvswitch.v1 import fabric_pb2, types_pb2
+from vsm.mobility.reports import AttachReport
+from vsm.model.interfaces import MAX_UPLINK, Ethernet, Vethernet
+from vsm.model.state import Module, Nic, Uplink
+from vsm.policy.difference import (
+    RemovePolicy,
+    RemovePort,
+    RemoveUplink,
+    SetPolicy,
+    SetPort,
+    SetSwitch,
+    SetUplink,
+    WantedChange,
+)
+from vsm.policy.wanted import PolicySpec, PortSpec, SwitchSpec, UplinkSpec, Wanted
+from vsm.runtime import Counters, MacRow, PortStatus
+
+PROTOCOL = 1
+CHANGES_PER_UPDATE = 2000
+"""Keeps an Update well below gRPC's message limit of 4 MiB."""
+_COUNTER_FIELDS = (
+    "rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies",
+    "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded",
+)  # fmt: skip
+
+
+# ---- down: what modules are told
+
+
+def updates(
+    revision: int, changes: Iterable[WantedChange], snapshot: bool = False
+) -> Iterator[fabric_pb2.SupervisorMessage]:
+    """The Update messages that bring these changes; the last one commits."""
+    wire = [_change(change) for change in changes]
+    starts = range(0, max(len(wire), 1), CHANGES_PER_UPDATE)
+    for start in starts:
+        yield fabric_pb2.SupervisorMessage(
+            update=fabric_pb2.Update(
+                revision=revision,
+                snapshot=snapshot and start == 0,
+                commit=start == starts[-1],
+                changes=wire[start : start + CHANGES_PER_UPDATE],
+            )
+        )
+
+
+def digest(wanted: Wanted) -> str:
+    """The fingerprint a module that holds ``wanted`` tells in its Hello."""
+    return wanted_digest(
+        _switch(wanted.switch),
+        map(_policy, wanted.policies.values()),
+        map(_port, wanted.ports.values()),
+        map(_uplink, wanted.uplinks.values()),
+    )
+
+
+def nic_message(nic: Nic) -> types_pb2.Nic:
+    """A NIC as the protocol tells it."""
+    return types_pb2.Nic(vm=nic.vm, vm_uuid=nic.vm_uuid, index=nic.index, adapter=nic.adapter)
+
+
+def counters_message(counters: Counters) -> types_pb2.Counters:
+    """Counters as the protocol tells them."""
+    message = types_pb2.Counters(**{name: getattr(counters, name) for name in _COUNTER_FIELDS})
+    message.drops_in.update(counters.drops_in)
+    message.drops_out.update(counters.drops_out)
+    return message
+
+
+def _change(change: WantedChange) -> fabric_pb2.Change:
+    match change:
+        case SetSwitch(switch):
+            return fabric_pb2.Change(set_switch=_switch(switch))
+        case SetPolicy(policy):
+            return fabric_pb2.Change(set_policy=_policy(policy))
+        case SetPort(port):
+            return fabric_pb2.Change(set_port=_port(port))
+        case SetUplink(uplink):
+            return fabric_pb2.Change(set_uplink=_uplink(uplink))
+        case RemovePort(veth):
+            return fabric_pb2.Change(remove_port=veth)
+        case RemovePolicy(policy_id):
+            return fabric_pb2.Change(remove_policy=policy_id)
+        case RemoveUplink(number):
+            return fabric_pb2.Change(remove_uplink=number)
+
+
+def _switch(switch: SwitchSpec) -> types_pb2.Switch:
+    return types_pb2.Switch(
+        name=switch.name, domain=switch.domain, mtu=switch.mtu, keep_priority_tag=switch.keep_priority_tag
+    )
+
+
+def _policy(policy: PolicySpec) -> types_pb2.Policy:
+    return types_pb2.Policy(
+        id=policy.id,
+        profile=policy.profile,
+        mode=types_pb2.Policy.TRUNK if policy.trunk else types_pb2.Policy.ACCESS,
+        vlan=policy.vlan,
+        allowed=str(policy.allowed) if policy.allowed else "",
+        shutdown=policy.shutdown,
+        forged_transmits=policy.forged_transmits,
+        mac_changes=policy.mac_changes,
+        mac_learning=policy.mac_learning,
+        unknown_flood=policy.unknown_flood,
+        mac_limit=policy.mac_limit,
+        mtu=policy.mtu,
+    )
+
+
+def _port(port: PortSpec) -> types_pb2.Port:
+    return types_pb2.Port(
+        veth=port.veth,
+        policy=port.policy,
+        mac=str(port.mac),
+        nic=nic_message(port.nic),
+        generation=port.generation,
+        phase=types_pb2.Port.Phase.Name(port.phase.value),
+        shutdown=port.shutdown,
+        announce=port.announce,
+    )
+
+
+def _uplink(uplink: UplinkSpec) -> types_pb2.Uplink:
+    return types_pb2.Uplink(number=uplink.number, policy=uplink.policy, shutdown=uplink.shutdown)
+
+
+# ---- up: what modules report
+
+
+def read_module(hello: fabric_pb2.Hello) -> Module:
+    """Who says hello; its slot is not known yet (0)."""
+    if hello.protocol != PROTOCOL:
+        raise InvalidValue(
+            f"module {hello.host_name or hello.host_uuid}",
+            f"speaks protocol {hello.protocol}, this supervisor {PROTOCOL}",
+            "install the same version on both",
+        )
+    return Module(
+        slot=0,
+        host_uuid=hello.host_uuid,
+        host_name=hello.host_name,
+        type="VIS" if hello.type == fabric_pb2.Hello.VIS else "VEM",
+        engine=hello.engine,
+        version=hello.version,
+        system=hello.system,
+        address=hello.address,
+        max_ports=hello.max_ports,
+    )
+
+
+def read_nic(nic: types_pb2.Nic) -> Nic:
+    """A NIC's identity; InvalidValue if it names no VM."""
+    if not nic.vm and not nic.vm_uuid:
+        raise InvalidValue("NIC", "names no VM", "set nic.vm or nic.vm_uuid")
+    return Nic(vm=nic.vm or nic.vm_uuid, index=nic.index, adapter=nic.adapter, vm_uuid=nic.vm_uuid)
+
+
+def read_attached(slot: int, message: fabric_pb2.PortAttached) -> AttachReport:
+    """A plugged NIC as the module in ``slot`` reports it."""
+    return AttachReport(
+        slot=slot,
+        nic=read_nic(message.nic),
+        mac=MacAddress.station(message.mac),
+        profile=message.profile,
+        prepare=message.prepare,
+        veth=message.veth,
+        generation=message.generation,
+    )
+
+
+def read_uplink(slot: int, message: fabric_pb2.UplinkState) -> Uplink:
+    """An uplink as the module in ``slot`` reports it."""
+    if not 1 <= message.number <= MAX_UPLINK:
+        raise InvalidValue(f"ethernet {slot}/{message.number}", f"number is out of range 1-{MAX_UPLINK}")
+    return Uplink(slot, message.number, message.adapter, message.profile, message.link_up, message.present, message.mac)
+
+
+def read_counters(message: types_pb2.Counters) -> Counters:
+    """Counters as own type."""
+    values = {name: getattr(message, name) for name in _COUNTER_FIELDS}
+    return Counters(**values, drops_in=dict(message.drops_in), drops_out=dict(message.drops_out))
+
+
+def read_port_name(slot: int, message: fabric_pb2.PortCounters | fabric_pb2.LearnedMac) -> str:
+    """The interface that a report of the module in ``slot`` is about; InvalidValue if there can be none such."""
+    if message.WhichOneof("port") == "uplink":
+        return Ethernet(slot, message.uplink).full
+    return Vethernet(message.veth).full
+
+
+def read_port_status(message: fabric_pb2.PortState) -> PortStatus:
+    """Link and forwarding state of a vEth."""
+    Vethernet(message.veth)
+    return PortStatus(message.link_up, message.forwarding, message.pinned_uplink)
+
+
+def read_macs(slot: int, message: fabric_pb2.MacReport) -> list[MacRow]:
+    """The addresses that a module has learned."""
+    return [
+        MacRow(mac.vlan, MacAddress.parse(mac.mac), False, mac.age_s, read_port_name(slot, mac), slot)
+        for mac in message.macs
+    ]
