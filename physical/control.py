@@ -122,7 +122,7 @@ class Server:
         try:
             request = json.loads(line)
             name = request.pop("command")
-        except (ValueError, KeyError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise InvalidValue("request", 'is not a line like {"command": "counters"}') from None
         handler = self._commands.get(name) if isinstance(name, str) else None
         if handler is None:

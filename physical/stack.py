@@ -63,7 +63,7 @@ class Ping:
     """Seconds to wait for each reply."""
     next_at: float
     until_reply: bool = False
-    """Stop at the first reply (a probe)."""
+    """A probe: stops at the first reply, and asks for the MAC address anew with every request."""
     sent: int = 0
     received: int = 0
     duplicates: int = 0
@@ -132,6 +132,7 @@ class Stack:
         self._check_target(target)
         if len(self.pings) >= MAX_PINGS:
             raise Conflict("ping", f"{MAX_PINGS} pings are running", "wait for one to end")
+        self._ask_again(target)
         ident = next(n for n in range(1, 0x10000) if n not in self.pings)
         ping = self.pings[ident] = Ping(ident, target, count, interval, timeout, next_at=now)
         return ping
@@ -218,6 +219,12 @@ class Stack:
         neighbour.next_try = now + ARP_INTERVAL
         return [self._send(BROADCAST, frames.TYPE_ARP, self._arp(frames.ARP_REQUEST, _NO_MAC, address))]
 
+    def _ask_again(self, address: IPv4Address) -> None:
+        """The next packet to an unresolved address asks at once, however lately it was asked for."""
+        neighbour = self._neighbours.get(address)
+        if neighbour is not None and neighbour.mac is None:
+            neighbour.tries, neighbour.next_try = 0, 0.0
+
     def _arp(self, operation: int, target_mac: MacAddress, target: IPv4Address) -> bytes:
         return frames.Arp(operation, self.nic.mac, self.nic.address.ip, target_mac, target).build()
 
@@ -272,6 +279,8 @@ class Stack:
             ping.waiting[ping.sent & 0xFFFF] = now
             ping.sent += 1
             ping.next_at = now + ping.interval
+            if ping.until_reply:
+                self._ask_again(ping.target)
             out = self._send_ip(self._packet(ping.target, frames.PROTO_ICMP, echo.build()), now)
         return out
 
