@@ -53,6 +53,15 @@ static INL void dvs_drop_out(__u32 lport, __u32 reason)
 		c->drops[DVS_OUT][reason]++;
 }
 
+/* Bytes that were added to reach the least length of a frame on a network (S-001). */
+static INL void dvs_count_padding(__u32 lport, __u32 bytes)
+{
+	struct dvs_counters *c = dp_counters(lport);
+
+	if (c)
+		c->tx_bytes += bytes;
+}
+
 /* tagged: left with an 802.1Q tag of ours; a foreign tag is carried along and counts too. */
 static INL void dvs_count_sent(const struct dvs_pkt *p, __u32 lport, int tagged)
 {

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The state of a user engine, and the table access that packet.h asks an engine for.
+ *
+ * One mutex guards all of it.  The forwarding thread holds it for one batch of frames at a time, and between batches
+ * lets waiting control calls in first (engine_yield).
+ */
+#ifndef DVS_USER_ENGINE_H
+#define DVS_USER_ENGINE_H
+
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "user_api.h"
+#include "packet.h"
+#include "user_mac.h"
+
+#define RX_BATCH 64
+#define RX_ROOM 65600    /* the longest superframe, and a tag */
+#define TX_BATCH 64
+#define TX_PARTS 4       /* vnet header, head, payload, padding */
+#define TX_HEAD 16       /* MACs and a tag */
+#define ARENA_BYTES 65536 /* headers of segments that wait in queues */
+#define MEMORY_FRAMES 8192
+
+/* A frame on its way through: what the pipeline sees and what the NIC said about unfinished work. */
+struct frame {
+	struct dvs_pkt pkt; /* first: the pipeline's view converts back */
+	struct virtio_net_hdr vnet;
+	__u8 *bytes; /* writable twin of pkt.data */
+};
+
+/* One frame that waits in a transmit queue. */
+struct out {
+	struct virtio_net_hdr vnet;
+	__u8 head[TX_HEAD];
+	struct iovec part[TX_PARTS];
+	__u32 parts;
+	__u32 bytes;
+	const struct dvs_pkt *counts_as; /* NULL: not counted (emitted, or not the last segment) */
+	__u8 tagged;
+	__u8 padding;
+};
+
+/* A frame that the peer's full socket could not take yet. */
+struct held {
+	struct held *next;
+	struct dvs_pkt pkt;
+	__u64 since;
+	__u32 len;
+	__u8 counted, tagged, padding;
+	__u8 bytes[];
+};
+
+struct queue {
+	__u32 n;
+	int failed; /* a segment of the superframe that is being sent was refused */
+	struct out out[TX_BATCH];
+	struct mmsghdr msg[TX_BATCH];
+	struct held *first, **last;
+	__u32 held;
+};
+
+/* Frames delivered to a MEMORY port, oldest first. */
+struct memory {
+	__u32 first, n;
+	struct {
+		__u32 len;
+		__u8 *bytes;
+	} slot[MEMORY_FRAMES];
+};
+
+struct nic {
+	__u32 kind; /* DVS_NIC_* */
+	int fd;
+	int dirty; /* is in the list of queues to flush */
+	struct sockaddr_storage peer;
+	socklen_t peer_bytes;
+	struct queue *queue;
+	struct memory *memory;
+};
+
+/* Where a test run writes down what became of a frame. */
+struct recorder {
+	struct dvs_trace *trace;
+	__u32 *lengths;
+	__u8 *frames;
+	__u32 room, used;
+};
+
+struct receiver {
+	struct mmsghdr msg[RX_BATCH];
+	struct iovec part[RX_BATCH][2];
+	struct virtio_net_hdr vnet[RX_BATCH];
+	struct frame frame[RX_BATCH];
+	union {
+		struct cmsghdr align;
+		char bytes[128];
+	} control[RX_BATCH];
+	__u8 *buffers; /* RX_BATCH * RX_ROOM */
+};
+
+struct dvs {
+	pthread_mutex_t lock;
+	atomic_int waiting; /* control calls that want the lock */
+	atomic_int stop;
+	int epoll, wakeup;
+
+	struct dvs_control control;
+	struct dvs_port port[DVS_MAX_PORTS];
+	struct dvs_policy *policy[DVS_MAX_POLICIES];
+	struct dvs_team team[DVS_MAX_TEAMS];
+	__u8 team_used[DVS_MAX_TEAMS];
+	struct mac_table macs;
+	struct dvs_members *list[DVS_LISTS];
+	struct dvs_counters *counters; /* DVS_MAX_PORTS */
+
+	struct nic nic[DVS_MAX_PORTS];
+	__u16 dirty[DVS_MAX_PORTS];
+	__u32 n_dirty;
+	__u32 n_held; /* over all queues */
+	struct receiver rx;
+	__u8 *arena;
+	__u32 arena_used;
+	__u64 now;
+	struct recorder *recorder; /* set during a test run */
+	int discard;               /* set during a benchmark */
+};
+
+/* The engine whose lock this thread holds: the pipeline's table access has no argument for it. */
+static __thread struct dvs *self;
+
+static __u64 clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (__u64)t.tv_sec * 1000000000ULL + (__u64)t.tv_nsec;
+}
+
+static void engine_enter(struct dvs *e)
+{
+	atomic_fetch_add(&e->waiting, 1);
+	pthread_mutex_lock(&e->lock);
+	atomic_fetch_sub(&e->waiting, 1);
+	self = e;
+	e->now = clock_ns();
+}
+
+static void engine_leave(struct dvs *e) { pthread_mutex_unlock(&e->lock); }
+
+/* For the forwarding thread: gives up the lock until no control call wants it. */
+static void engine_yield(struct dvs *e)
+{
+	pthread_mutex_unlock(&e->lock);
+	while (atomic_load(&e->waiting))
+		sched_yield();
+	pthread_mutex_lock(&e->lock);
+	self = e;
+}
+
+static INL const struct dvs_control *dp_control(void) { return &self->control; }
+
+static INL const struct dvs_port *dp_port(__u32 lport) { return lport < DVS_MAX_PORTS ? &self->port[lport] : NULL; }
+
+static INL const struct dvs_policy *dp_policy(__u32 policy)
+{
+	return policy < DVS_MAX_POLICIES ? self->policy[policy] : NULL;
+}
+
+static INL const struct dvs_team *dp_team(__u32 team) { return team < DVS_MAX_TEAMS ? &self->team[team] : NULL; }
+
+static INL struct dvs_mac *dp_mac(__u64 key) { return mac_find(&self->macs, key); }
+
+static INL int dp_learn(__u64 key, const struct dvs_mac *entry) { return mac_put(&self->macs, key, entry); }
+
+static INL struct dvs_counters *dp_counters(__u32 lport)
+{
+	return lport < DVS_MAX_PORTS ? &self->counters[lport] : NULL;
+}
+
+static INL __u64 dp_now(void) { return self->now; }
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The user engine's driver of the pipeline: decides on a frame and hands each receiver's copy to its transmit queue,
+ * or, during a test run, to the recorder.
+ */
+#ifndef DVS_USER_FORWARD_H
+#define DVS_USER_FORWARD_H
+
+#include "user_engine.h"
+#include "pipeline.h"
+#include "user_tx.h"
+
+static void record_bytes(struct recorder *r, __u32 at, const struct out *o)
+{
+	__u32 i;
+
+	r->lengths[at] = 0;
+	if (r->used + o->bytes > r->room)
+		return;
+	r->lengths[at] = o->bytes;
+	for (i = 0; i < o->parts; i++) {
+		memcpy(r->frames + r->used, o->part[i].iov_base, o->part[i].iov_len);
+		r->used += (__u32)o->part[i].iov_len;
+	}
+}
+
+static void record_copy(struct recorder *r, const struct dvs_pkt *p, const struct dvs_copy *copy)
+{
+	__u32 at = r->trace->n++;
+	struct out o = { .parts = 0 };
+
+	out_whole(&o, p, copy);
+	if (!copy->reason)
+		tx_sent(p, copy->lport, copy->tagged, o.padding);
+	if (at >= DVS_TRACE_COPIES)
+		return;
+	r->trace->copy[at] = *copy;
+	record_bytes(r, at, &o);
+}
+
+static INL void give(struct dvs *e, struct frame *f, __u32 lport)
+{
+	struct dvs_copy copy;
+
+	dvs_receive(&f->pkt, lport, &copy);
+	if (e->recorder)
+		record_copy(e->recorder, &f->pkt, &copy);
+	else if (!copy.reason)
+		send_copy(e, f, &copy);
+}
+
+static __u32 flood(struct dvs *e, struct frame *f)
+{
+	const struct dvs_members *list = e->list[f->pkt.list_kind * 4096 + (f->pkt.vlan & 4095)];
+	__u32 i, copies = 0;
+
+	for (i = 0; list && i < list->n; i++) {
+		if (!dvs_wants(&f->pkt, list->lport[i]))
+			continue;
+		give(e, f, list->lport[i]);
+		copies++;
+	}
+	if (f->pkt.out_uplink && dvs_wants(&f->pkt, f->pkt.out_uplink)) {
+		give(e, f, f->pkt.out_uplink);
+		copies++;
+	}
+	return copies;
+}
+
+/* Returns 0 if the frame had a receiver, else why it was dropped. */
+static int forward(struct dvs *e, struct frame *f)
+{
+	int reason = dvs_decide(&f->pkt);
+	__u32 copies = 1;
+
+	if (reason)
+		return reason;
+	if (f->pkt.flood) {
+		finish_here(f);
+		copies = flood(e, f);
+	} else {
+		give(e, f, f->pkt.out);
+	}
+	if (!copies)
+		return dvs_drop_in(&f->pkt, dvs_nobody(&f->pkt));
+	dvs_count_forwarded(&f->pkt, copies);
+	return DVS_OK;
+}
+
+/* Makes a frame of bytes as they are on the wire: an 802.1Q or 802.1ad tag goes out of band.  `bytes` must be
+ * writable: the MACs move over the tag. */
+static void frame_init(struct frame *f, __u32 lport, __u8 *bytes, __u32 len, __u32 stored)
+{
+	__u16 ethertype = stored >= DVS_ETH_HLEN + 4 ? dvs_load_be16(bytes + 12) : 0;
+
+	memset(&f->pkt, 0, sizeof(f->pkt));
+	memset(&f->vnet, 0, sizeof(f->vnet));
+	f->pkt.lport = (__u16)lport;
+	if (dvs_is_tag(ethertype)) {
+		f->pkt.tag_present = 1;
+		f->pkt.tag_foreign = ethertype != DVS_TPID_8021Q;
+		f->pkt.tci = dvs_load_be16(bytes + 14);
+		memmove(bytes + 4, bytes, 12);
+		bytes += 4;
+		len -= 4;
+		stored -= 4;
+	}
+	f->bytes = bytes;
+	f->pkt.data = bytes;
+	f->pkt.end = bytes + stored;
+	f->pkt.len = len;
+}
+
+#endif

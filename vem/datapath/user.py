@@ -1,0 +1,254 @@
+"""The user engine: the pipeline as a thread of this process, for hosts without root and for modelled switches.
+
+UserEngine moves values between image.py and the C side (src/user.c); the forwarding thread is C from end to end and
+holds no GIL.  kernel.py is the other engine behind the same interface.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dvswitch.mac import MacAddress
+from vem.datapath import tables
+from vem.datapath.abi import CONSTANTS, LISTS, MAX_MACS, MAX_POLICIES, MAX_PORTS, MAX_TEAMS, VLAN_ANY
+from vem.datapath.engine import Engine, EngineError, Plug
+from vem.datapath.image import Control, CopyFate, Counters, Fate, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.native import load
+from vem.datapath.native_nic import Nic, open_nic
+
+_UNKNOWN = CONSTANTS["DVS_LIST_UNKNOWN"] * 4096
+_TRACE_COPIES = CONSTANTS["DVS_TRACE_COPIES"]
+_FRAME_MAX = 65600
+
+
+class UserEngine(Engine):
+    """One switch; the constructor starts its thread, close() ends it.  EngineError if the native part is not built."""
+
+    kind = "user"
+
+    def __init__(self) -> None:
+        self._ffi, self._lib = load()
+        self._engine = self._lib.dvs_new()
+        if self._engine == self._ffi.NULL:
+            raise EngineError("user engine", "out of memory or file descriptors")
+        self.incarnation = uuid.uuid4().hex
+        self._plugs: dict[int, Plug] = {}
+        self._nics: dict[int, Nic] = {}
+        self._closed = False
+        self._thread = threading.Thread(target=self._lib.dvs_run, args=(self._engine,), name="dvs-user", daemon=True)
+        self._thread.start()
+
+    # --- NICs -----------------------------------------------------------------------------------------------
+    def plug(self, lport: int, plug: Plug) -> None:
+        """Open the NIC and watch it; raises EngineError naming the device or wire."""
+        if self._plugs.get(lport) == plug:
+            return
+        if lport in self._plugs:
+            raise EngineError(f"lport {lport}", "something else is plugged there", "unplug it first")
+        nic = open_nic(plug)
+        try:
+            self._check(
+                f"lport {lport}", self._lib.dvs_plug(self._engine, lport, nic.kind, nic.fd, nic.peer, len(nic.peer))
+            )
+        except EngineError:
+            nic.close()
+            raise
+        self._plugs[lport], self._nics[lport] = plug, nic
+
+    def unplug(self, lport: int) -> None:
+        """Stop and close; a tap or unix socket that plug() made goes away."""
+        nic = self._nics.pop(lport, None)
+        self._plugs.pop(lport, None)
+        if nic is not None:
+            self._lib.dvs_unplug(self._engine, lport)
+            nic.close()
+
+    def plugged(self) -> Mapping[int, Plug]:
+        """A copy."""
+        return dict(self._plugs)
+
+    def link_up(self, lport: int) -> bool:
+        """False also when nothing is plugged."""
+        nic = self._nics.get(lport)
+        return nic is not None and nic.link_up()
+
+    def emit(self, lport: int, frame: bytes) -> None:
+        """Sent at once; not counted."""
+        self._check(f"lport {lport}", self._lib.dvs_emit(self._engine, lport, frame, len(frame)))
+
+    # --- tables ---------------------------------------------------------------------------------------------
+    def set_config(self, control: Control, policies: Mapping[int, Policy], teams: Mapping[int, Team]) -> None:
+        """Swapped in between two batches of frames."""
+        result = self._lib.dvs_set_config(
+            self._engine,
+            self._in("struct dvs_control", tables.pack_control(control)),
+            len(policies),
+            self._ffi.new("__u32[]", list(policies)),
+            self._in("struct dvs_policy", b"".join(map(tables.pack_policy, policies.values()))),
+            len(teams),
+            self._ffi.new("__u32[]", list(teams)),
+            self._in("struct dvs_team", b"".join(map(tables.pack_team, teams.values()))),
+        )
+        self._check("policies and teams", result)
+
+    def set_port(self, lport: int, port: Port | None) -> None:
+        """lport 1..1023."""
+        entry = self._in("struct dvs_port", tables.pack_port(port))
+        self._check(f"lport {lport}", self._lib.dvs_set_port(self._engine, lport, entry))
+
+    def set_static_macs(self, entries: Mapping[MacAddress, int | None]) -> None:
+        """EngineError when the table is full; entries before that one are in."""
+        for mac, lport in entries.items():
+            entry = self._in("struct dvs_mac", tables.pack_mac(lport or 0))
+            self._check(f"MAC {mac}", self._lib.dvs_set_mac(self._engine, tables.mac_key(mac), entry))
+
+    def set_members(
+        self, members: Mapping[int, tuple[int, ...] | None], unknown: Mapping[int, tuple[int, ...] | None]
+    ) -> None:
+        """Each list by one pointer swap."""
+        for base, lists in ((0, members), (_UNKNOWN, unknown)):
+            for vlan, lports in lists.items():
+                packed = (
+                    self._ffi.NULL if lports is None else self._in("struct dvs_members", tables.pack_members(lports))
+                )
+                self._check(f"VLAN {vlan}", self._lib.dvs_set_list(self._engine, base + vlan, packed))
+
+    def image(self) -> Image:
+        """From the C side's own tables, not from what was written."""
+        control = self._ffi.new("struct dvs_control *")
+        self._lib.dvs_get_control(self._engine, control)
+        members, unknown = self._read_lists()
+        macs = self._read_macs()
+        return Image(
+            control=tables.unpack_control(self._out(control)),
+            ports={k: port for k, raw in self._read("ports", MAX_PORTS) if (port := tables.unpack_port(raw))},
+            policies={k: tables.unpack_policy(raw) for k, raw in self._read("policies", MAX_POLICIES)},
+            teams={k: tables.unpack_team(raw) for k, raw in self._read("teams", MAX_TEAMS)},
+            static_macs={mac: lport for mac, vlan, lport, _ in macs if vlan == VLAN_ANY},
+            members=members,
+            unknown_members=unknown,
+        )
+
+    # --- what the datapath saw ------------------------------------------------------------------------------
+    def learned(self) -> list[LearnedMac]:
+        """Ages are in seconds since the MAC was last seen, exact to a second."""
+        now = self._lib.dvs_clock()
+        return [
+            LearnedMac(mac, vlan, lport, max(0, now - seen) / 1e9)
+            for mac, vlan, lport, seen in self._read_macs()
+            if vlan != VLAN_ANY
+        ]
+
+    def forget(self, macs: Iterable[LearnedMac]) -> None:
+        """An entry that has moved to another port since is kept."""
+        for entry in macs:
+            self._lib.dvs_forget(self._engine, tables.mac_key(entry.mac, entry.vlan), entry.lport)
+
+    def counters(self, lports: Iterable[int] | None = None) -> dict[int, Counters]:
+        """Each port's counters are consistent in themselves."""
+        if lports is None:
+            lports = [lport for lport, _ in self._read("ports", MAX_PORTS)]
+        raw = self._ffi.new("struct dvs_counters *")
+        result = {}
+        for lport in lports:
+            self._check(f"lport {lport}", self._lib.dvs_get_counters(self._engine, lport, raw))
+            result[lport] = tables.unpack_counters(self._out(raw))
+        return result
+
+    def clear_counters(self, lport: int) -> None:
+        """Back to zero."""
+        self._check(f"lport {lport}", self._lib.dvs_clear_counters(self._engine, lport))
+
+    def test(self, lport: int, frame: bytes, gso: int = 0) -> Fate:
+        """At most 64 copies are told; all are counted."""
+        trace = self._ffi.new("struct dvs_trace *")
+        lengths = self._ffi.new("__u32[]", _TRACE_COPIES)
+        room = _TRACE_COPIES * (len(frame) + _FRAME_MAX // 1000)
+        frames = self._ffi.new("__u8[]", room)
+        result = self._lib.dvs_test(self._engine, lport, frame, len(frame), gso, trace, lengths, frames, room)
+        self._check(f"lport {lport}", result)
+        return Fate(tables.drop_name(trace.in_reason), self._copies(trace, lengths, self._out(frames)))
+
+    # --- frames by hand (memory ports) ----------------------------------------------------------------------
+    def inject(self, lport: int, frame: bytes, gso: int = 0) -> None:
+        """As if it had come from ``lport``; delivered for real before this returns."""
+        self._check(f"lport {lport}", self._lib.dvs_inject(self._engine, lport, frame, len(frame), gso))
+
+    def take(self, lport: int) -> bytes | None:
+        """The oldest frame delivered to a memory port, or None."""
+        buffer = self._ffi.new("__u8[]", _FRAME_MAX)
+        length = self._lib.dvs_take(self._engine, lport, buffer, _FRAME_MAX)
+        return self._out(buffer)[:length] if length >= 0 else None
+
+    def bench(self, lport: int, frames: list[bytes], rounds: int) -> float:
+        """Nanoseconds per frame through pipeline and queues, in batches as from a NIC; receivers are memory ports."""
+        lengths = self._ffi.new("__u32[]", [len(frame) for frame in frames])
+        total = self._lib.dvs_bench(self._engine, lport, b"".join(frames), lengths, len(frames), rounds)
+        return float(total) / (len(frames) * rounds)
+
+    # --- life -----------------------------------------------------------------------------------------------
+    def close(self, keep: bool = False) -> None:
+        """Stop the thread and free everything; ``keep`` changes nothing, the engine can't run without its process."""
+        if self._closed:
+            return
+        self._closed = True
+        self._lib.dvs_stop(self._engine)
+        self._thread.join()
+        for lport in list(self._plugs):
+            self.unplug(lport)
+        self._lib.dvs_free(self._engine)
+
+    # --- to and from C --------------------------------------------------------------------------------------
+    def _in(self, kind: str, data: bytes) -> Any:
+        return self._ffi.from_buffer(f"{kind}[]", data)
+
+    def _out(self, value: Any) -> bytes:
+        return bytes(self._ffi.buffer(value))
+
+    def _check(self, subject: str, result: int) -> None:
+        if result < 0:
+            raise EngineError(subject, os.strerror(-result).lower())
+
+    def _set_list(self, key: int, lports: tuple[int, ...] | None) -> int:
+        members = self._ffi.NULL if lports is None else self._in("struct dvs_members", tables.pack_members(lports))
+        return int(self._lib.dvs_set_list(self._engine, key, members))
+
+    def _read(self, table: str, room: int) -> Iterable[tuple[int, bytes]]:
+        """(index, struct) of all entries of a table."""
+        kind = {"ports": "dvs_port", "policies": "dvs_policy", "teams": "dvs_team"}[table]
+        ids = self._ffi.new("__u32[]", room)
+        entries = self._ffi.new(f"struct {kind}[]", room)
+        n = getattr(self._lib, f"dvs_get_{table}")(self._engine, ids, entries, room)
+        return [(ids[i], self._out(self._ffi.addressof(entries, i))) for i in range(n)]
+
+    def _read_macs(self) -> list[tuple[MacAddress, int, int, int]]:
+        """(MAC, VLAN, lport, seen) of all entries."""
+        keys = self._ffi.new("__u64[]", MAX_MACS)
+        entries = self._ffi.new("struct dvs_mac[]", MAX_MACS)
+        n = self._lib.dvs_get_macs(self._engine, keys, entries, MAX_MACS)
+        found = []
+        for i in range(n):
+            mac, vlan = tables.unpack_mac_key(int(keys[i]).to_bytes(8, "little"))
+            found.append((mac, vlan, entries[i].lport, entries[i].seen))
+        return found
+
+    def _read_lists(self) -> tuple[dict[int, tuple[int, ...]], dict[int, tuple[int, ...]]]:
+        keys = self._ffi.new("__u32[]", LISTS)
+        raw = self._ffi.new("struct dvs_members *")
+        lists: tuple[dict[int, tuple[int, ...]], dict[int, tuple[int, ...]]] = ({}, {})
+        for i in range(self._lib.dvs_get_lists(self._engine, keys, LISTS)):
+            if self._lib.dvs_get_list(self._engine, keys[i], raw) == 0:
+                lists[keys[i] // 4096][keys[i] % 4096] = tables.unpack_members(self._out(raw))
+        return lists
+
+    def _copies(self, trace: Any, lengths: Any, frames: bytes) -> tuple[CopyFate, ...]:
+        copies, at = [], 0
+        for i in range(min(trace.n, _TRACE_COPIES)):
+            copy = trace.copy[i]
+            copies.append(CopyFate(copy.lport, tables.drop_name(copy.reason), frames[at : at + lengths[i]]))
+            at += lengths[i]
+        return tuple(copies)
