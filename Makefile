@@ -44,7 +44,8 @@ proto: $(STAMPS)/python ## generate the Python code of the protocol and of the d
 	$(BIN)/python deploy/proto.py
 	$(BIN)/python -m vem.datapath.generate
 
-build: $(STAMPS)/python $(STAMPS)/datapath ## make the virtual environment and build the datapath
+build: $(STAMPS)/python ## make the virtual environment and build the datapath
+	@$(BIN)/python -m vem.datapath.compile
 
 clean: ## remove everything that was built, the virtual environment too
 	rm -rf $(VENV) build vem/datapath/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import grpc
 
-from dvswitch.v1 import manager_pb2, manager_pb2_grpc, operator_pb2, operator_pb2_grpc, types_pb2
+from dvswitch import client
+from dvswitch.v1 import manager_pb2, operator_pb2, types_pb2
 from tests.support.netns import Namespace
 from tests.support.processes import PATIENCE, Process, wait_until
 
@@ -173,7 +173,7 @@ class Fabric:
     def execute(self, line: str, session: str = "test") -> operator_pb2.ExecuteReply:
         """One CLI line, whatever comes of it."""
         with _channel(self.socket) as channel:
-            stub = _stub(operator_pb2_grpc.OperatorStub, channel)
+            stub = client.operator_stub(channel)
             request = operator_pb2.ExecuteRequest(session=session, line=line)
             reply: operator_pb2.ExecuteReply = stub.Execute(request, timeout=CALL_SECONDS, wait_for_ready=True)
             return reply
@@ -230,9 +230,7 @@ class Fabric:
             nic=nic, mac=mac, profile=profile, plug=plug, prepare=prepare, wait_ms=10000
         )
         with _channel(host.socket) as channel:
-            reply: manager_pb2.AttachReply = _stub(manager_pb2_grpc.HostStub, channel).Attach(
-                request, timeout=CALL_SECONDS
-            )
+            reply: manager_pb2.AttachReply = client.host_stub(channel).Attach(request, timeout=CALL_SECONDS)
         return reply
 
     def attach_forwarding(self, host: Host, vm: str, *, mac: str, profile: str, plug: types_pb2.Plug) -> int:
@@ -244,19 +242,19 @@ class Fabric:
     def detach(self, host: Host, veth: int) -> None:
         """Unplug by number."""
         with _channel(host.socket) as channel:
-            _stub(manager_pb2_grpc.HostStub, channel).Detach(manager_pb2.DetachRequest(veth=veth), timeout=CALL_SECONDS)
+            client.host_stub(channel).Detach(manager_pb2.DetachRequest(veth=veth), timeout=CALL_SECONDS)
 
     def status(self, host: Host) -> manager_pb2.StatusReply:
         """What the agent says of itself and its ports."""
         with _channel(host.socket) as channel:
-            stub = _stub(manager_pb2_grpc.HostStub, channel)
+            stub = client.host_stub(channel)
             reply: manager_pb2.StatusReply = stub.Status(manager_pb2.StatusRequest(), timeout=CALL_SECONDS)
         return reply
 
     def veths(self) -> Mapping[int, manager_pb2.VethInfo]:
         """What the supervisor says of every vEth."""
         with _channel(self.socket) as channel:
-            stub = _stub(manager_pb2_grpc.ManagerStub, channel)
+            stub = client.manager_stub(channel)
             reply = stub.ListVeths(manager_pb2.ListVethsRequest(), timeout=CALL_SECONDS)
         return {info.veth: info for info in reply.veths}
 
@@ -264,9 +262,7 @@ class Fabric:
         """One step of a move."""
         request = manager_pb2.MigrateRequest(veth=veth, step=step, target_host=target)
         with _channel(self.socket) as channel:
-            reply: manager_pb2.MigrateReply = _stub(manager_pb2_grpc.ManagerStub, channel).Migrate(
-                request, timeout=CALL_SECONDS
-            )
+            reply: manager_pb2.MigrateReply = client.manager_stub(channel).Migrate(request, timeout=CALL_SECONDS)
         return reply
 
     # ---- what must hold at the end of every scenario
@@ -310,9 +306,4 @@ def _python(module: str) -> list[str]:
 
 
 def _channel(socket: Path) -> grpc.Channel:
-    return grpc.insecure_channel(f"unix:{socket}")
-
-
-def _stub(kind: Any, channel: grpc.Channel) -> Any:
-    """Generated stubs carry no types."""
-    return kind(channel)
+    return client.open_channel(f"unix:{socket}")
