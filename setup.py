@@ -1,4 +1,4 @@
-"""Builds what pyproject.toml can't say: the user engine's shared library, and the kernel engine's object where clang is.
+"""Builds what pyproject.toml can't say: the user engine's library, and where clang is the kernel engine's object.
 
 The work is done by vem/datapath/compile.py.  A missing compiler never fails an installation: one line says what is
 missing and what that costs.
@@ -16,7 +16,7 @@ except ImportError:  # setuptools before 70.1
     from wheel.bdist_wheel import bdist_wheel
 
 sys.path.insert(0, str(Path(__file__).parent))
-from vem.datapath import compile as native  # noqa: E402  (needs the path above)
+from vem.datapath import compile as native
 
 
 class BuildWithNative(build_py):
