@@ -61,10 +61,13 @@ class EventBus:
             else:
                 queue.put_nowait(event)
 
-    async def listen(self, kinds: Collection[str] = ()) -> AsyncIterator[Event]:
-        """Events of these kinds (none given: all) from now on; Unavailable if the caller falls too far behind."""
+    def listen(self, kinds: Collection[str] = ()) -> AsyncIterator[Event]:
+        """Events of these kinds (none given: all) from this call on; Unavailable if the caller falls too far behind."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._queues.add(queue)
+        return self._deliver(queue, kinds)
+
+    async def _deliver(self, queue: asyncio.Queue[Event | None], kinds: Collection[str]) -> AsyncIterator[Event]:
         try:
             while (event := await queue.get()) is not None:
                 if not kinds or event.news.kind in kinds:

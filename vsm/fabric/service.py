@@ -76,8 +76,8 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         """One module's stream, from Hello to the end."""
         try:
             session = self._accept(await _hello(request_iterator), context)
-        except SessionEnded as ended:
-            await context.abort(_STATUS[ended.cause], str(ended))
+        except SessionEnded as refused:
+            await context.abort(_STATUS[refused.cause], str(refused))
         except DvsError as error:
             _log.warning("module refused", reason=str(error))
             await context.abort(_refusal_status(error), str(error))

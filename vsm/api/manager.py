@@ -1,0 +1,88 @@
+"""The manager API: hypervisor managers announce NICs, take them away, and move them step by step."""
+
+from __future__ import annotations
+
+from dvswitch.errors import InvalidValue, NotFound
+from dvswitch.mac import MacAddress
+from dvswitch.v1 import manager_pb2, manager_pb2_grpc, types_pb2
+from vsm.api.status import answering
+from vsm.api.views import veth_info
+from vsm.fabric import wire
+from vsm.mobility.driver import Mobility, Outcome
+from vsm.model import lifecycle
+from vsm.model.state import Nic, Veth
+from vsm.runtime import Runtime
+from vsm.supervisor import Supervisor
+
+_DEFAULT_STEP = 10.0
+"""Seconds for one step of a migration when the caller does not say."""
+
+
+class ManagerService(manager_pb2_grpc.ManagerServicer):
+    """Serves hypervisor managers."""
+
+    def __init__(self, supervisor: Supervisor, runtime: Runtime, mobility: Mobility) -> None:
+        self._supervisor, self._runtime, self._mobility = supervisor, runtime, mobility
+
+    @answering
+    async def Attach(self, request: manager_pb2.ManagerAttachRequest) -> manager_pb2.VethInfo:
+        """Make or find the vEth of a NIC."""
+        nic, mac = wire.read_nic(request.nic), MacAddress.station(request.mac)
+        state = self._supervisor.transact(lambda state: lifecycle.provisioned(state, nic, mac, request.profile))
+        return self._info(lifecycle.find_veth(state, nic, mac))
+
+    @answering
+    async def Detach(self, request: manager_pb2.DetachRequest) -> manager_pb2.VethInfo:
+        """The NIC is gone from where it is."""
+        number = self._number(request.veth, request.nic)
+        state = self._supervisor.transact(lambda state: lifecycle.released(state, number))
+        return self._info(state.inventory.veths[number])
+
+    @answering
+    async def Migrate(self, request: manager_pb2.MigrateRequest) -> manager_pb2.MigrateReply:
+        """One step of a migration."""
+        number, seconds = self._number(request.veth, request.nic), request.timeout_ms / 1000 or _DEFAULT_STEP
+        match request.step:
+            case manager_pb2.MigrateRequest.BEGIN:
+                target = self._mobility.find_target(request.target_host)
+                return _reply(await self._mobility.begin(number, target, seconds))
+            case manager_pb2.MigrateRequest.COMMIT:
+                return _reply(await self._mobility.commit(number, seconds))
+            case manager_pb2.MigrateRequest.CANCEL:
+                return _reply(await self._mobility.cancel(number, seconds))
+        raise InvalidValue("migration step", f"{request.step} is unknown", "use BEGIN, COMMIT or CANCEL")
+
+    @answering
+    async def ListVeths(self, request: manager_pb2.ListVethsRequest) -> manager_pb2.ListVethsReply:
+        """All vEths, by number."""
+        veths = self._supervisor.state.inventory.veths
+        return manager_pb2.ListVethsReply(veths=[self._info(veths[number]) for number in sorted(veths)])
+
+    def _info(self, veth: Veth | None) -> manager_pb2.VethInfo:
+        assert veth is not None
+        return veth_info(self._supervisor.state, self._runtime, veth)
+
+    def _number(self, number: int, nic: types_pb2.Nic) -> int:
+        """The vEth meant by its number, or else by its NIC."""
+        veths = self._supervisor.state.inventory.veths
+        if number:
+            if number not in veths:
+                raise NotFound(f"vethernet {number}", "does not exist")
+            return number
+        wanted = wire.read_nic(nic)
+        found = lifecycle.find_veth(self._supervisor.state, wanted) or self._by_name(wanted)
+        if found is None:
+            raise NotFound(f"NIC {wanted.index} of VM {wanted.vm}", "is not known", "attach it first")
+        return found.number
+
+    def _by_name(self, wanted: Nic) -> Veth | None:
+        """A caller may know the VM's name only, although its manager gave a UUID."""
+        veths = self._supervisor.state.inventory.veths.values()
+        found = [veth for veth in veths if (veth.nic.vm, veth.nic.index) == (wanted.vm, wanted.index)]
+        return found[0] if len(found) == 1 else None
+
+
+def _reply(outcome: Outcome) -> manager_pb2.MigrateReply:
+    return manager_pb2.MigrateReply(
+        veth=outcome.veth, state=outcome.state.value, generation=outcome.generation, slot=outcome.slot
+    )

@@ -1,0 +1,121 @@
+"""The operator API: CLI lines in, text out; events for whoever watches.  The CLI itself is in vsm/cli."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Protocol
+
+from dvswitch.errors import DvsError, InvalidValue
+from dvswitch.v1 import operator_pb2, operator_pb2_grpc
+from vsm.api.status import answering, code_of
+from vsm.api.views import veth_info
+from vsm.events.bus import Event, EventBus
+from vsm.runtime import Runtime
+from vsm.supervisor import Supervisor
+
+KINDS = ("module", "veth", "profile", "config", "migration", "uplink")
+"""Kinds of events there are."""
+_MAX_LINE = 4096
+"""Characters in a CLI line."""
+
+
+class Answer(Protocol):
+    """What a CLI line came to."""
+
+    @property
+    def output(self) -> str:
+        """Text; lines end with a newline."""
+        ...
+
+    @property
+    def prompt(self) -> str:
+        """What to show before the next line."""
+        ...
+
+    @property
+    def ok(self) -> bool:
+        """False: refused, the output says why."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """The session ended with this line."""
+        ...
+
+
+class Cli(Protocol):
+    """What is needed of the command line interpreter (vsm/cli/service.py)."""
+
+    def execute(self, session: str, line: str) -> Answer:
+        """Run one line in the session of that name."""
+        ...
+
+    def complete(self, session: str, line: str) -> Iterable[Any]:
+        """Candidates (word, help) for what may come next."""
+        ...
+
+    def close(self, session: str) -> None:
+        """End the session."""
+        ...
+
+
+class OperatorService(operator_pb2_grpc.OperatorServicer):
+    """Serves operators and their programs."""
+
+    def __init__(self, supervisor: Supervisor, runtime: Runtime, cli: Cli, bus: EventBus) -> None:
+        self._supervisor, self._runtime, self._cli, self._bus = supervisor, runtime, cli, bus
+
+    @answering
+    async def Execute(self, request: operator_pb2.ExecuteRequest) -> operator_pb2.ExecuteReply:
+        """Run one CLI line."""
+        _check_line(request.line)
+        answer = self._cli.execute(request.session, request.line)
+        return operator_pb2.ExecuteReply(output=answer.output, prompt=answer.prompt, ok=answer.ok, closed=answer.closed)
+
+    @answering
+    async def Complete(self, request: operator_pb2.CompleteRequest) -> operator_pb2.CompleteReply:
+        """Words that may come next."""
+        _check_line(request.line)
+        found = self._cli.complete(request.session, request.line)
+        candidates = [operator_pb2.CompleteReply.Candidate(word=word, help=text) for word, text in found]
+        return operator_pb2.CompleteReply(candidates=candidates)
+
+    @answering
+    async def Close(self, request: operator_pb2.CloseRequest) -> operator_pb2.CloseReply:
+        """End a session."""
+        self._cli.close(request.session)
+        return operator_pb2.CloseReply()
+
+    async def Watch(self, request: operator_pb2.WatchRequest, context: Any) -> AsyncIterator[operator_pb2.Event]:
+        """What happens from now on."""
+        try:
+            unknown = set(request.kinds) - set(KINDS)
+            if unknown:
+                raise InvalidValue("event kind", f"'{min(unknown)}' is unknown", f"choose from {', '.join(KINDS)}")
+            # The caller must know that it misses nothing from here on: headers go out once the listener stands.
+            events = self._bus.listen(request.kinds)
+            await context.send_initial_metadata(())
+            async for event in events:
+                yield self._event(event)
+        except DvsError as error:
+            await context.abort(code_of(error), str(error))
+
+    def _event(self, event: Event) -> operator_pb2.Event:
+        news = event.news
+        message = operator_pb2.Event(
+            sequence=event.sequence,
+            time_ms=round(event.time * 1000),
+            kind=news.kind,
+            object=news.object,
+            what=news.what,
+            text=news.text,
+        )
+        veth = self._supervisor.state.inventory.veths.get(news.veth)
+        if veth is not None:
+            message.veth.CopyFrom(veth_info(self._supervisor.state, self._runtime, veth))
+        return message
+
+
+def _check_line(line: str) -> None:
+    if len(line) > _MAX_LINE:
+        raise InvalidValue("command line", f"has {len(line)} characters", f"at most {_MAX_LINE} are allowed")

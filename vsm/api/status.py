@@ -1,0 +1,46 @@
+"""Errors of ours as gRPC statuses: one table, used by every servicer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import grpc
+import structlog
+
+from dvswitch.errors import Conflict, DvsError, InvalidValue, NotFound, StorageError, Unavailable
+
+_CODES: tuple[tuple[type[DvsError], grpc.StatusCode], ...] = (
+    (InvalidValue, grpc.StatusCode.INVALID_ARGUMENT),
+    (NotFound, grpc.StatusCode.NOT_FOUND),
+    (Conflict, grpc.StatusCode.FAILED_PRECONDITION),
+    (StorageError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (Unavailable, grpc.StatusCode.UNAVAILABLE),
+)
+_Servicer = TypeVar("_Servicer")
+_Request = TypeVar("_Request")
+_Reply = TypeVar("_Reply")
+_log = structlog.get_logger("vsm.api")
+
+
+def code_of(error: DvsError) -> grpc.StatusCode:
+    """The status that tells a caller what kind of error it is; its message is str(error)."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), grpc.StatusCode.UNKNOWN)
+
+
+def answering(
+    method: Callable[[_Servicer, _Request], Awaitable[_Reply]],
+) -> Callable[[_Servicer, _Request, Any], Awaitable[_Reply]]:
+    """Make a gRPC method of one that takes a request and returns a reply or raises a DvsError."""
+
+    @functools.wraps(method)
+    async def serve(servicer: _Servicer, request: _Request, context: Any) -> _Reply:
+        try:
+            return await method(servicer, request)
+        except DvsError as error:
+            _log.info("refused", method=method.__name__, reason=str(error))
+            await context.abort(code_of(error), str(error))
+            raise
+
+    return serve

@@ -1,0 +1,153 @@
+"""The supervisor as a process: store, services and listeners put together, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import grpc.aio
+import structlog
+
+from dvswitch.errors import InvalidValue, StorageError
+from dvswitch.v1 import fabric_pb2_grpc, manager_pb2_grpc, operator_pb2_grpc
+from vsm.api.manager import ManagerService
+from vsm.api.operator import OperatorService
+from vsm.cli.service import CliService
+from vsm.events.bus import EventBus
+from vsm.events.derive import happened
+from vsm.fabric.counters import Record
+from vsm.fabric.runtime import FabricRuntime
+from vsm.fabric.service import FabricService
+from vsm.listen import bind, make_server
+from vsm.mobility.driver import Mobility
+from vsm.model.state import State
+from vsm.options import Options
+from vsm.store.codec import decode, encode
+from vsm.store.sqlite import SqliteStore
+from vsm.supervisor import Supervisor
+
+READY = "vsm ready"
+"""Begins the line on standard output that says that all addresses are being listened on."""
+_GRACE = 1.0
+"""Seconds that calls under way may take at shutdown."""
+_log = structlog.get_logger("vsm")
+
+
+class Daemon:
+    """One supervisor.  Make it inside a running event loop."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._store = open_store(options.data)
+        try:
+            self._supervisor = Supervisor(self._store)
+            self._first_start()
+            records = {name: decode(Record, data) for name, data in self._store.load_counters().items()}
+        except BaseException:
+            self._store.close()
+            raise
+        self._runtime = FabricRuntime(time.time, records)
+        self._bus = EventBus(time.time)
+        self._supervisor.subscribe(self._publish)
+        self._fabric = FabricService(self._supervisor, self._runtime, self._bus, options.timing)
+        self._mobility = Mobility(self._supervisor, self._runtime, self._fabric, options.drain_s)
+        self._servers: list[grpc.aio.Server] = []
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        persist = asyncio.create_task(self._persist_regularly())
+        try:
+            addresses = await self._listen()
+            self._mobility.start()
+            print(READY, " ".join(addresses), flush=True)
+            _log.info("serving", addresses=addresses, revision=self._supervisor.state.revision)
+            await stop.wait()
+        finally:
+            persist.cancel()
+            await self._stop()
+
+    async def _listen(self) -> list[str]:
+        options = self._options
+        fabric, operators = make_server(), make_server()
+        self._servers += [fabric, operators]
+        cli = CliService(self._supervisor, self._runtime, time.time)
+        fabric_pb2_grpc.add_FabricServicer_to_server(self._fabric, fabric)  # type: ignore[no-untyped-call]
+        operator = OperatorService(self._supervisor, self._runtime, cli, self._bus)
+        operator_pb2_grpc.add_OperatorServicer_to_server(operator, operators)  # type: ignore[no-untyped-call]
+        manager = ManagerService(self._supervisor, self._runtime, self._mobility)
+        manager_pb2_grpc.add_ManagerServicer_to_server(manager, operators)  # type: ignore[no-untyped-call]
+        addresses = [bind(fabric, address, options.tls_dir) for address in options.listen_addresses]
+        if not options.operator_address.startswith("unix:"):
+            raise InvalidValue(
+                f"operator address {options.operator_address}", "must be a unix socket", "write unix:PATH"
+            )
+        addresses.append(bind(operators, options.operator_address, None))
+        await fabric.start()
+        await operators.start()
+        return addresses
+
+    async def _stop(self) -> None:
+        await self._mobility.stop()
+        self._fabric.stop()
+        for server in self._servers:
+            await server.stop(_GRACE)
+        self._remove_sockets()
+        with suppress(StorageError):
+            self._persist()
+        self._store.close()
+        _log.info("stopped")
+
+    def _remove_sockets(self) -> None:
+        for address in (*self._options.listen_addresses, self._options.operator_address):
+            if address.startswith("unix:"):
+                Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+
+    def _first_start(self) -> None:
+        """A fresh store takes the switch's name and domain from the options."""
+        if self._supervisor.state.revision:
+            return
+        config = replace(self._supervisor.state.config, hostname=self._options.hostname, domain=self._options.domain)
+        self._supervisor.transact(lambda state: replace(state, config=config))
+
+    def _publish(self, old: State, new: State) -> None:
+        for news in happened(old, new):
+            self._bus.publish(news)
+
+    async def _persist_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(self._options.timing.persist)
+            with suppress(StorageError):
+                self._persist()
+
+    def _persist(self) -> None:
+        """Store the counters that changed; StorageError is logged and the next time tries again."""
+        changed, gone = self._runtime.book.unsaved()
+        if not changed and not gone:
+            return
+        try:
+            self._store.save_counters({name: encode(record) for name, record in changed.items()}, gone)
+        except StorageError as error:
+            _log.error("counters not stored", reason=str(error))
+            raise
+        self._runtime.book.saved()
+
+
+def open_store(directory: Path) -> SqliteStore:
+    """The store in the data directory, which is made if it is missing."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chmod(directory, 0o700)
+    except OSError as error:
+        raise StorageError(
+            f"data directory {directory}", f"can't be used: {error.strerror}", "choose another with --data"
+        ) from error
+    return SqliteStore(directory / "vsm.db")

@@ -1,0 +1,131 @@
+"""`vsm`: runs the supervisor, its certificate authority, and the operator's command line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+
+from dvswitch.client import TlsFiles, open_channel
+from dvswitch.errors import DvsError, InvalidValue
+from vsm import pki
+from vsm.options import Options, add_options, read_options
+from vsm.shell import Remote, run_lines, run_prompt
+
+_DEFAULT_TLS = Path("tls")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the `vsm` command; the exit status."""
+    given = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = given.command
+    try:
+        return command(given)
+    except DvsError as error:
+        print(f"vsm: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vsm", description="The supervisor of a dvswitch.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run the supervisor", description="Run the supervisor until SIGTERM.")
+    add_options(run)
+    run.set_defaults(command=_run)
+    _add_client(commands.add_parser("cli", help="open the command line"), _cli)
+    execute = commands.add_parser("exec", help="run command lines in one session")
+    execute.add_argument("lines", nargs="+", metavar="LINE", help="a command line; quote it")
+    _add_client(execute, _exec)
+    _add_pki(commands.add_parser("pki", help="make certificates"))
+    return parser
+
+
+def _add_client(parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace], int]) -> None:
+    default = Options().operator_address
+    parser.add_argument(
+        "--connect", metavar="ADDRESS", default=default, help=f"the supervisor's operator address [{default}]"
+    )
+    parser.add_argument("--tls-dir", type=Path, metavar="DIR", help="certificates, for an address that is not unix:")
+    parser.add_argument("--name", default="operator", help="which certificate to show [operator]")
+    parser.set_defaults(command=command)
+
+
+def _add_pki(parser: argparse.ArgumentParser) -> None:
+    steps = parser.add_subparsers(required=True, metavar="STEP")
+    init = steps.add_parser("init", help="make the authority and the supervisor's certificate")
+    issue = steps.add_parser("issue", help="make a certificate for a host")
+    issue.add_argument("name", metavar="NAME", help="the host's UUID or name")
+    for step, command in ((init, _pki_init), (issue, _pki_issue)):
+        step.add_argument(
+            "--tls-dir", type=Path, default=_DEFAULT_TLS, metavar="DIR", help=f"where files lie [{_DEFAULT_TLS}]"
+        )
+        step.set_defaults(command=command)
+
+
+def _run(given: argparse.Namespace) -> int:
+    options = read_options(given)
+    _set_up_log(options.log_level)
+    asyncio.run(_serve(options))
+    return 0
+
+
+async def _serve(options: Options) -> None:
+    # Imported late: the client commands need none of it, and start faster without.
+    from vsm.daemon import Daemon
+
+    await Daemon(options).run()
+
+
+def _cli(given: argparse.Namespace) -> int:
+    return run_prompt(_remote(given))
+
+
+def _exec(given: argparse.Namespace) -> int:
+    return run_lines(_remote(given), given.lines)
+
+
+def _remote(given: argparse.Namespace) -> Remote:
+    tls = TlsFiles.in_directory(given.tls_dir, given.name) if given.tls_dir else None
+    return Remote(open_channel(given.connect, tls), given.connect)
+
+
+def _pki_init(given: argparse.Namespace) -> int:
+    return _tell(pki.init(given.tls_dir))
+
+
+def _pki_issue(given: argparse.Namespace) -> int:
+    return _tell(pki.issue(given.tls_dir, given.name))
+
+
+def _tell(files: Sequence[Path]) -> int:
+    for path in files:
+        print(path)
+    return 0
+
+
+def _set_up_log(level: str) -> None:
+    """Log to standard error, one line per event."""
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise InvalidValue("option --log-level", f"'{level}' is unknown", "use debug, info, warning or error")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
