@@ -2,9 +2,11 @@
 //
 // Small-packet traffic with sequence numbers: how fast, and was anything lost.  Driven by traffic.py.
 //
-//   traffic send ADDRESS PORT RATE SECONDS BYTES   UDP datagrams; RATE a second, 0 = as fast as it goes
-//   traffic receive ADDRESS PORT                   until SIGTERM, then until nothing comes for 200 ms
+//   traffic send TO RATE SECONDS BYTES [HEADER]   datagrams; RATE a second, 0 = as fast as it goes
+//   traffic receive AT [HEADER_BYTES]             until SIGTERM, then until nothing comes for 200 ms
 //
+// TO and AT are udp:ADDRESS:PORT or unix:PATH.  HEADER, in hexadecimal, stands before the sequence number: an Ethernet
+// header makes the datagrams frames on a wire of the user engine.
 // Each prints one line of JSON when done; `receive` prints "ready" first.  System calls carry BATCH datagrams each, so
 // that what is measured is the path and not the system call.
 #define _GNU_SOURCE
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,15 +51,50 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static struct sockaddr_in endpoint(const char *address, const char *port)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+struct endpoint {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in udp;
+		struct sockaddr_un local;
+	} at;
+	socklen_t size;
+};
 
-	if (inet_pton(AF_INET, address, &at.sin_addr) != 1) {
-		errno = EINVAL;
-		die(address);
-	}
-	return at;
+static void invalid(const char *what)
+{
+	errno = EINVAL;
+	die(what);
+}
+
+static struct endpoint unix_endpoint(const char *path)
+{
+	struct endpoint e = {.at.local.sun_family = AF_UNIX, .size = sizeof e.at.local};
+
+	if (strlen(path) >= sizeof e.at.local.sun_path)
+		invalid(path);
+	strcpy(e.at.local.sun_path, path);
+	return e;
+}
+
+static struct endpoint udp_endpoint(const char *text)
+{
+	struct endpoint e = {.at.udp.sin_family = AF_INET, .size = sizeof e.at.udp};
+	char address[INET_ADDRSTRLEN];
+	unsigned port;
+
+	if (sscanf(text, "%15[0-9.]:%u", address, &port) != 2 || inet_pton(AF_INET, address, &e.at.udp.sin_addr) != 1)
+		invalid(text);
+	e.at.udp.sin_port = htons((uint16_t)port);
+	return e;
+}
+
+static struct endpoint endpoint(const char *text)
+{
+	if (!strncmp(text, "unix:", 5))
+		return unix_endpoint(text + 5);
+	if (strncmp(text, "udp:", 4))
+		invalid(text);
+	return udp_endpoint(text + 4);
 }
 
 // ---- sending
@@ -66,12 +104,26 @@ struct sender {
 	struct mmsghdr messages[BATCH];
 	struct iovec vectors[BATCH];
 	uint8_t bytes[BATCH][MAX_BYTES];
+	size_t header;
 	uint64_t sent, refused;
 };
 
-static void prepare(struct sender *s, size_t size)
+static size_t parse_header(const char *text, uint8_t *bytes)
+{
+	size_t size = strlen(text) / 2;
+
+	if (size + sizeof(uint64_t) > MAX_BYTES)
+		invalid("HEADER");
+	for (size_t i = 0; i < size; i++)
+		if (sscanf(text + 2 * i, "%2hhx", &bytes[i]) != 1)
+			invalid("HEADER");
+	return size;
+}
+
+static void prepare(struct sender *s, const char *header, size_t size)
 {
 	for (int i = 0; i < BATCH; i++) {
+		s->header = parse_header(header, s->bytes[i]);
 		s->vectors[i] = (struct iovec){s->bytes[i], size};
 		s->messages[i].msg_hdr = (struct msghdr){.msg_iov = &s->vectors[i], .msg_iovlen = 1};
 	}
@@ -83,7 +135,7 @@ static void send_batch(struct sender *s, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t sequence = s->sent + i;
 
-		memcpy(s->bytes[i], &sequence, sizeof sequence);
+		memcpy(s->bytes[i] + s->header, &sequence, sizeof sequence);
 	}
 	int done = sendmmsg(s->fd, s->messages, count, 0);
 
@@ -107,22 +159,20 @@ static void pace(struct sender *s, uint64_t rate, uint64_t start, uint64_t end)
 	}
 }
 
-static int run_send(char **argv)
+static int run_send(int argc, char **argv)
 {
 	static struct sender s;
-	struct sockaddr_in to = endpoint(argv[0], argv[1]);
-	uint64_t rate = strtoull(argv[2], NULL, 10), start;
-	double seconds = atof(argv[3]);
-	size_t size = strtoul(argv[4], NULL, 10);
+	struct endpoint to = endpoint(argv[0]);
+	uint64_t rate = strtoull(argv[1], NULL, 10), start;
+	double seconds = atof(argv[2]);
+	size_t size = strtoul(argv[3], NULL, 10);
 
-	if (size < sizeof(uint64_t) || size > MAX_BYTES) {
-		errno = ERANGE;
-		die("BYTES");
-	}
-	s.fd = socket(AF_INET, SOCK_DGRAM, 0);
-	if (s.fd < 0 || connect(s.fd, (struct sockaddr *)&to, sizeof to))
+	prepare(&s, argc > 4 ? argv[4] : "", size);
+	if (size < s.header + sizeof(uint64_t) || size > MAX_BYTES)
+		invalid("BYTES");
+	s.fd = socket(to.at.any.sa_family, SOCK_DGRAM, 0);
+	if (s.fd < 0 || connect(s.fd, &to.at.any, to.size))
 		die("connect");
-	prepare(&s, size);
 	start = now_ns();
 	pace(&s, rate, start, start + (uint64_t)(seconds * 1e9));
 	printf("{\"sent\": %llu, \"refused\": %llu, \"seconds\": %.6f}\n", (unsigned long long)s.sent,
@@ -152,12 +202,12 @@ static void take(struct receiver *r, uint64_t sequence)
 		r->next = sequence + 1;
 }
 
-static int listening(const struct sockaddr_in *at)
+static int listening(const struct endpoint *e)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM, 0), size = RECEIVE_BUFFER;
+	int fd = socket(e->at.any.sa_family, SOCK_DGRAM, 0), size = RECEIVE_BUFFER;
 	struct timeval idle = {0, IDLE_MS * 1000};
 
-	if (fd < 0 || bind(fd, (const struct sockaddr *)at, sizeof *at))
+	if (fd < 0 || bind(fd, &e->at.any, e->size))
 		die("bind");
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
@@ -165,7 +215,7 @@ static int listening(const struct sockaddr_in *at)
 	return fd;
 }
 
-static void receive_all(int fd, struct receiver *r)
+static void receive_all(int fd, size_t header, struct receiver *r)
 {
 	static uint8_t bytes[BATCH][MAX_BYTES];
 	struct iovec vectors[BATCH];
@@ -185,8 +235,8 @@ static void receive_all(int fd, struct receiver *r)
 		for (int i = 0; i < count; i++) {
 			uint64_t sequence = UINT64_MAX;
 
-			if (messages[i].msg_len >= sizeof sequence)
-				memcpy(&sequence, bytes[i], sizeof sequence);
+			if (messages[i].msg_len >= header + sizeof sequence)
+				memcpy(&sequence, bytes[i] + header, sizeof sequence);
 			take(r, sequence);
 		}
 		if (count > 0) {
@@ -196,18 +246,21 @@ static void receive_all(int fd, struct receiver *r)
 	}
 }
 
-static int run_receive(char **argv)
+static int run_receive(int argc, char **argv)
 {
 	static struct receiver r;
-	struct sockaddr_in at = endpoint(argv[0], argv[1]);
+	struct endpoint at = endpoint(argv[0]);
+	size_t header = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
 	int fd = listening(&at);
 
+	if (header > MAX_BYTES - sizeof(uint64_t))
+		invalid("HEADER_BYTES");
 	r.seen = calloc(MAX_SEQUENCE / 8, 1);
 	if (!r.seen)
 		die("calloc");
 	puts("ready");
 	fflush(stdout);
-	receive_all(fd, &r);
+	receive_all(fd, header, &r);
 	printf("{\"received\": %llu, \"duplicates\": %llu, \"reordered\": %llu, \"highest\": %llu, \"seconds\": %.6f}\n",
 	       (unsigned long long)r.received, (unsigned long long)r.duplicates, (unsigned long long)r.reordered,
 	       (unsigned long long)r.next, (double)(r.last_ns - r.first_ns) / 1e9);
@@ -220,10 +273,10 @@ int main(int argc, char **argv)
 
 	sigaction(SIGTERM, &interrupt, NULL);
 	sigaction(SIGINT, &interrupt, NULL);
-	if (argc == 7 && !strcmp(argv[1], "send"))
-		return run_send(argv + 2);
-	if (argc == 4 && !strcmp(argv[1], "receive"))
-		return run_receive(argv + 2);
-	fputs("traffic send ADDRESS PORT RATE SECONDS BYTES | traffic receive ADDRESS PORT\n", stderr);
+	if (argc >= 6 && !strcmp(argv[1], "send"))
+		return run_send(argc - 2, argv + 2);
+	if (argc >= 3 && !strcmp(argv[1], "receive"))
+		return run_receive(argc - 2, argv + 2);
+	fputs("traffic send TO RATE SECONDS BYTES [HEADER] | traffic receive AT [HEADER_BYTES]\n", stderr);
 	return 2;
 }

@@ -62,6 +62,11 @@ def program() -> Path:
     return built
 
 
+def endpoint(address: str, port: int) -> str:
+    """An IPv4 address with the port, or "unix:PATH" as it is."""
+    return address if address.startswith("unix:") else f"udp:{address}:{port}"
+
+
 def _command(where: Namespace | None, cpu: int | None, *argv: str) -> list[str]:
     pinned = ["taskset", "--cpu-list", str(cpu)] if cpu is not None else []
     command = [*pinned, str(program()), *argv]
@@ -71,8 +76,16 @@ def _command(where: Namespace | None, cpu: int | None, *argv: str) -> list[str]:
 class Receiver:
     """Counts from the moment it is made until `finish`."""
 
-    def __init__(self, where: Namespace | None, address: str, *, port: int = PORT, cpu: int | None = None) -> None:
-        command = _command(where, cpu, "receive", address, str(port))
+    def __init__(
+        self,
+        where: Namespace | None,
+        address: str,
+        *,
+        port: int = PORT,
+        header_bytes: int = 0,
+        cpu: int | None = None,
+    ) -> None:
+        command = _command(where, cpu, "receive", endpoint(address, port), str(header_bytes))
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         if self._process.stdout.readline() != "ready\n":
@@ -108,9 +121,10 @@ class Sender:
         seconds: float = 1.0,
         size: int = SMALL,
         port: int = PORT,
+        header: bytes = b"",
         cpu: int | None = None,
     ) -> None:
-        command = _command(where, cpu, "send", to, str(port), str(rate), str(seconds), str(size))
+        command = _command(where, cpu, "send", endpoint(to, port), str(rate), str(seconds), str(size), header.hex())
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         self._limit = seconds + 30
 
@@ -143,8 +157,9 @@ def send(
     seconds: float = 1.0,
     size: int = SMALL,
     port: int = PORT,
+    header: bytes = b"",
     cpu: int | None = None,
 ) -> Sent:
     """Send and wait for the end."""
-    with Sender(where, to, rate=rate, seconds=seconds, size=size, port=port, cpu=cpu) as sender:
+    with Sender(where, to, rate=rate, seconds=seconds, size=size, port=port, header=header, cpu=cpu) as sender:
         return sender.finish()
