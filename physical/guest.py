@@ -309,7 +309,7 @@ class Guest:
         raise NotFound(f"stream {number}", "is not being sent", "it may have ended")
 
     async def _report(self, arguments: control.Arguments) -> control.Reply:
-        source, number = _address(arguments.text("from")), arguments.integer("stream")
+        source, number = _address(arguments.text("source")), arguments.integer("stream")
         sent = arguments.integer("sent", -1)
         arguments.end()
         for port in self.ports.values():

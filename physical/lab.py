@@ -1,0 +1,441 @@
+"""A whole switch on one machine without root: supervisor, two hosts, a physical switch and light guests.
+
+      vsm          supervisor
+       |
+    vem1, vem2     hosts (user engine), each with one uplink ...
+       |
+      sw1          ... to the physical switch: port 1 to vem1, port 2 to vem2, trunks
+
+Everything is a process of its own (physical/processes.py), joined by unix sockets in one directory.  The lab plays the
+hypervisor: it plugs guests in by the hosts' local API and moves them by the manager API.  physical/demo.py tells a
+story with it, physical/shell.py gives it a prompt.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import grpc
+
+from dvswitch import client
+from dvswitch.errors import DvsError, NotFound
+from dvswitch.v1 import manager_pb2, operator_pb2, types_pb2
+from physical import control
+from physical.cable import Cable
+from physical.processes import LabError, Processes
+
+HOSTS = ("vem1", "vem2")
+SWITCH = "sw1"
+SUPERVISOR = "vsm"
+UPLINK_PROFILE = "uplink"
+RPC_PATIENCE = 10.0
+_SETTLE = 0.15
+"""Seconds without a new frame after which a stream has arrived as far as it will."""
+
+PROFILES = (
+    "vlan 10",
+    "name web",
+    "vlan 20",
+    "name db",
+    "port-profile type ethernet uplink",
+    "switchport mode trunk",
+    "switchport trunk allowed vlan 1,10,20",
+    "no shutdown",
+    "state enabled",
+    "port-profile type vethernet web",
+    "switchport mode access",
+    "switchport access vlan 10",
+    "no shutdown",
+    "state enabled",
+    "port-profile type vethernet db",
+    "switchport mode access",
+    "switchport access vlan 20",
+    "no shutdown",
+    "state enabled",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GuestPlan:
+    """A guest as it is first started."""
+
+    name: str
+    number: int
+    """1-254: last byte of its addresses."""
+    host: str
+    profile: str
+
+    @property
+    def mac(self) -> str:
+        """Its NIC's address."""
+        return f"52:54:00:00:00:{self.number:02x}"
+
+    @property
+    def address(self) -> str:
+        """Its IPv4 address; all guests share one network, so that only VLANs part them."""
+        return f"10.0.0.{self.number}"
+
+
+GUESTS = (
+    GuestPlan("web1", 1, "vem1", "web"),
+    GuestPlan("web2", 2, "vem2", "web"),
+    GuestPlan("db1", 3, "vem1", "db"),
+)
+
+
+@dataclass(slots=True)
+class Guest:
+    """A guest that runs."""
+
+    plan: GuestPlan
+    host: str
+    control: control.Client
+    veth: int = 0
+    past_hosts: list[str] = field(default_factory=list)
+
+    @property
+    def nic(self) -> types_pb2.Nic:
+        """As hosts and supervisor know it."""
+        return types_pb2.Nic(vm=self.plan.name, index=0, adapter="vnet0")
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What became of a stream of frames."""
+
+    sent: int
+    received: int
+    lost: int
+    duplicates: int
+    reordered: int
+    longest_gap: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sent} sent, {self.received} received, {self.lost} lost, {self.duplicates} duplicates, "
+            f"{self.reordered} reordered"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Frames on their way from one guest to another."""
+
+    number: int
+    source: Guest
+    target: Guest
+
+    def finish(self) -> Transfer:
+        """Stop sending, let what is under way arrive, and count."""
+        sent = int(self.source.control.call("stop", stream=self.number)["sent"])
+        last, quiet_since = -1, time.monotonic()
+        while True:
+            report = self._report(sent)
+            if report["received"] != last:
+                last, quiet_since = report["received"], time.monotonic()
+            if report["lost"] == 0 or time.monotonic() - quiet_since > _SETTLE:
+                report.pop("ok")
+                return Transfer(sent=sent, **report)
+            time.sleep(0.01)
+
+    def received(self) -> int:
+        """Frames that arrived so far."""
+        return int(self._report(0)["received"])
+
+    def _report(self, sent: int) -> dict[str, Any]:
+        return self.target.control.call("report", stream=self.number, sent=sent, source=self.source.plan.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How long a moved guest stood still."""
+
+    seconds: float
+    commit_seconds: float
+    """The supervisor's part of it."""
+
+
+class Lab:
+    """The running lab; everything ends with close()."""
+
+    def __init__(self, keep: Path | None = None) -> None:
+        self.processes = Processes(keep)
+        self.directory = self.processes.directory
+        self.guests: dict[str, Guest] = {}
+        self._cables = {host: Cable(self.directory, f"up-{host}") for host in HOSTS}
+        self._streams = itertools.count(1)
+        self._session = f"lab-{uuid.uuid4()}"
+        self._channels: dict[str, grpc.Channel] = {}
+        self.switch = control.Client(str(self.directory / "sw1.ctl"), "switch sw1")
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop all processes and remove the directory."""
+        for guest in self.guests.values():
+            guest.control.close()
+        self.switch.close()
+        for channel in self._channels.values():
+            channel.close()
+        self.processes.close()
+
+    # --- processes ------------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Start switch, supervisor and hosts; returns when both hosts have joined."""
+        names = (SWITCH, SUPERVISOR, *HOSTS)
+        for name in names:
+            self.start_process(name, wait=False)
+        for name in names:
+            self.wait_ready(name)
+
+    def start_process(self, name: str, wait: bool = True) -> None:
+        """Start "vsm", "sw1", "vem1" or "vem2" (again)."""
+        commands = {SUPERVISOR: self._vsm_command, SWITCH: self._switch_command}
+        if name in HOSTS:
+            command = self._vem_command(name)
+        elif name in commands:
+            command = commands[name]()
+        else:
+            raise NotFound(f"process {name}", "is none of the lab's", f"choose {', '.join((*commands, *HOSTS))}")
+        self._hang_up(name)
+        self.processes.start(name, command)
+        if wait:
+            self.wait_ready(name)
+
+    def kill_process(self, name: str) -> None:
+        """SIGKILL."""
+        self.processes.get(name).kill()
+
+    def wait_ready(self, name: str) -> None:
+        """Wait until a process does its work: a host, until the supervisor knows it."""
+        checks = {SUPERVISOR: self._vsm_answers, SWITCH: self._switch_answers}
+        if name in HOSTS:
+            self.processes.wait(f"{name} joins the supervisor", lambda: self.host_status(name, joined=True))
+        else:
+            self.processes.wait(f"{name} answers", checks[name])
+
+    def _vsm_command(self) -> list[str]:
+        return [
+            *_module("vsm.main", "run"),
+            *("--data", str(self.directory / "vsm")),
+            *("--listen", self._address(SUPERVISOR)),
+        ]
+
+    def _vem_command(self, host: str) -> list[str]:
+        wire = self._cables[host].end("a")
+        return [
+            *_module("vem.main", "run"),
+            *("--name", host, "--uuid", str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{host}.lab"))),
+            *("--engine", "user", "--vsm", self._address(SUPERVISOR)),
+            *("--socket", str(self.directory / f"{host}.sock"), "--state", str(self.directory / host)),
+            *("--uplink", f"1,wire={wire},profile={UPLINK_PROFILE}"),
+        ]
+
+    def _switch_command(self) -> list[str]:
+        ports = [
+            f"--port={number},wire={self._cables[host].end('b')},mode=trunk,allowed=1-4094,native=1"
+            for number, host in enumerate(HOSTS, 1)
+        ]
+        return [*_module("physical.vis", "run"), "--name", SWITCH, *ports, "--socket", str(self.directory / "sw1.ctl")]
+
+    def _vsm_answers(self) -> bool:
+        with suppress(grpc.RpcError):
+            self._operator().Execute(operator_pb2.ExecuteRequest(session="probe", line="show module"), timeout=2)
+            return True
+        self._hang_up(SUPERVISOR)  # no back-off between two tries
+        return False
+
+    def _switch_answers(self) -> bool:
+        with suppress(DvsError):
+            return bool(self.switch.call("ports"))
+        return False
+
+    # --- the supervisor -------------------------------------------------------------------------------------
+    def execute(self, line: str) -> str:
+        """Run a CLI line in the lab's own session; LabError with its output when it is refused."""
+        reply = self._operator().Execute(
+            operator_pb2.ExecuteRequest(session=self._session, line=line), timeout=RPC_PATIENCE
+        )
+        if not reply.ok:
+            raise LabError(f"CLI line '{line}'", f"was refused:\n{reply.output.rstrip()}")
+        return str(reply.output)
+
+    def configure(self, lines: Iterable[str]) -> None:
+        """Run lines from configuration mode."""
+        self.execute("configure terminal")
+        for line in lines:
+            self.execute(line)
+        self.execute("end")
+
+    def veths(self) -> dict[str, manager_pb2.VethInfo]:
+        """What the supervisor knows of the guests' vEths, by guest."""
+        reply = self._manager().ListVeths(manager_pb2.ListVethsRequest(), timeout=RPC_PATIENCE)
+        return {info.nic.vm: info for info in reply.veths}
+
+    def host_status(self, host: str, joined: bool = False) -> manager_pb2.StatusReply | None:
+        """What a host says of itself; None when it does not answer (or, ``joined``, has no supervisor)."""
+        with suppress(grpc.RpcError):
+            reply = self._host(host).Status(manager_pb2.StatusRequest(), timeout=2)
+            return reply if not joined or (reply.slot and not reply.headless) else None
+        self._hang_up(host)
+        return None
+
+    # --- guests ---------------------------------------------------------------------------------------------
+    def attach(self, plan: GuestPlan) -> Guest:
+        """Start a guest and plug it in at its host; returns when its port forwards."""
+        path = self.directory / f"{plan.name}.ctl"
+        wire = self._guest_cable(plan.name, plan.host).end("a")
+        command = [*_module("physical.dvs", "guest", "run"), "--name", plan.name, "--socket", str(path)]
+        nic = f"0,mac={plan.mac},ip={plan.address}/24,wire={wire}"
+        self.processes.start(plan.name, [*command, "--nic", nic])
+        guest = Guest(plan, plan.host, control.Client(str(path), f"guest {plan.name}"))
+        self.processes.wait(f"guest {plan.name} answers", lambda: _answers(guest))
+        self.guests[plan.name] = guest
+        reply = self._plug(guest, plan.host, prepare=False)
+        if reply.state != manager_pb2.AttachReply.FORWARDING:
+            raise LabError(f"guest {plan.name}", f"does not forward: {reply.detail or reply.state}")
+        guest.veth = reply.veth
+        guest.control.call("announce")
+        return guest
+
+    def guest(self, name: str) -> Guest:
+        """NotFound when there is none called so."""
+        if name not in self.guests:
+            raise NotFound(f"guest {name}", "does not exist", f"there are {', '.join(self.guests) or 'none'}")
+        return self.guests[name]
+
+    def ping(self, source: str, target: str, count: int = 2) -> bool:
+        """Whether ``target`` answers all echo requests; LabError when only some come back."""
+        answer = self.guest(source).control.call(
+            "ping", to=self.guest(target).plan.address, count=count, interval=0.02, timeout=0.25
+        )
+        if 0 < answer["received"] < answer["sent"]:
+            raise LabError(f"ping {source} to {target}", f"{answer['received']} of {answer['sent']} answered")
+        return bool(answer["received"])
+
+    def reachable(self) -> dict[tuple[str, str], bool]:
+        """Ping between all pairs."""
+        return {pair: self.ping(*pair) for pair in itertools.permutations(self.guests, 2)}
+
+    def stream(self, source: str, target: str, rate: float = 500) -> Stream:
+        """Begin to send numbered frames; returns when the first has arrived."""
+        stream = Stream(next(self._streams), self.guest(source), self.guest(target))
+        stream.source.control.call("stream", to=stream.target.plan.address, stream=stream.number, rate=rate)
+        self.processes.wait(f"frames from {source} reach {target}", stream.received)
+        return stream
+
+    def move(self, name: str, host: str) -> Pause:
+        """Migrate a guest as a hypervisor does: prepare the target, pause, commit, go on there, leave the source.
+
+        The guest does not announce itself: that the network follows is the switch's business.
+        """
+        guest = self.guest(name)
+        source = guest.host
+        if host not in HOSTS:
+            raise NotFound(f"host {host}", "does not exist", f"choose {' or '.join(HOSTS)}")
+        reply = self._plug(guest, host, prepare=True)
+        if reply.state != manager_pb2.AttachReply.PREPARED:
+            raise LabError(f"guest {name}", f"{host} is not prepared for it: {reply.detail or reply.state}")
+        self._migrate(guest, manager_pb2.MigrateRequest.BEGIN, target_host=host)
+        pause = self._switch_over(guest, host)
+        self._host(source).Detach(manager_pb2.DetachRequest(nic=guest.nic), timeout=RPC_PATIENCE)
+        guest.host = host
+        return pause
+
+    def _switch_over(self, guest: Guest, host: str) -> Pause:
+        """The part of a migration in which the guest stands still; on failure it goes on where it was."""
+        began = time.monotonic()
+        guest.control.call("pause")
+        try:
+            guest.control.call("replug", wire=str(self._guest_cable(guest.plan.name, host).end("a")))
+            committing = time.monotonic()
+            self._migrate(guest, manager_pb2.MigrateRequest.COMMIT)
+            committed = time.monotonic()
+        except (DvsError, grpc.RpcError):
+            guest.control.call("replug", wire=str(self._guest_cable(guest.plan.name, guest.host).end("a")))
+            with suppress(grpc.RpcError):
+                self._migrate(guest, manager_pb2.MigrateRequest.CANCEL)
+            raise
+        finally:
+            guest.control.call("resume")
+        return Pause(time.monotonic() - began, committed - committing)
+
+    def _migrate(self, guest: Guest, step: manager_pb2.MigrateRequest.Step, target_host: str = "") -> None:
+        request = manager_pb2.MigrateRequest(nic=guest.nic, step=step, target_host=target_host)
+        self._manager().Migrate(request, timeout=RPC_PATIENCE + 5)
+
+    def _plug(self, guest: Guest, host: str, prepare: bool) -> manager_pb2.AttachReply:
+        wire = self._guest_cable(guest.plan.name, host).end("b")
+        request = manager_pb2.AttachRequest(
+            nic=guest.nic,
+            mac=guest.plan.mac,
+            profile=guest.plan.profile,
+            plug=types_pb2.Plug(wire=types_pb2.Wire(local=str(wire.local), remote=str(wire.remote))),
+            prepare=prepare,
+        )
+        reply: manager_pb2.AttachReply = self._host(host).Attach(request, timeout=RPC_PATIENCE)
+        return reply
+
+    # --- cables ---------------------------------------------------------------------------------------------
+    def cut(self, host: str) -> None:
+        """Cut the cable between a host and the physical switch."""
+        self._uplink_cable(host).cut()
+
+    def mend(self, host: str) -> None:
+        """Mend it."""
+        self._uplink_cable(host).mend()
+
+    def _uplink_cable(self, host: str) -> Cable:
+        if host not in self._cables:
+            raise NotFound(f"host {host}", "does not exist", f"choose {' or '.join(HOSTS)}")
+        return self._cables[host]
+
+    def _guest_cable(self, guest: str, host: str) -> Cable:
+        return Cable(self.directory, f"{guest}-{host}")
+
+    # --- gRPC -----------------------------------------------------------------------------------------------
+    def _operator(self) -> Any:
+        return client.operator_stub(self._channel(SUPERVISOR))
+
+    def _manager(self) -> Any:
+        return client.manager_stub(self._channel(SUPERVISOR))
+
+    def _host(self, host: str) -> Any:
+        return client.host_stub(self._channel(host))
+
+    def _address(self, name: str) -> str:
+        return f"unix:{self.directory / name}.sock"
+
+    def _channel(self, name: str) -> grpc.Channel:
+        if name not in self._channels:
+            self._channels[name] = client.open_channel(self._address(name))
+        return self._channels[name]
+
+    def _hang_up(self, name: str) -> None:
+        channel = self._channels.pop(name, None)
+        if channel is not None:
+            channel.close()
+
+
+def _module(name: str, *arguments: str) -> Sequence[str]:
+    """The command that runs one of our console scripts with this very interpreter."""
+    return (sys.executable, "-m", name, *arguments)
+
+
+def _answers(guest: Guest) -> bool:
+    with suppress(DvsError):
+        return bool(guest.control.call("counters"))
+    return False
