@@ -18,7 +18,7 @@ from enum import Enum
 
 from dvswitch.errors import Conflict
 from dvswitch.mac import MacAddress
-from vem.agent.wanted import Nic, Port
+from vem.agent.wanted import Nic, Phase, Port
 from vem.datapath.engine import Plug
 from vem.datapath.image import Counters
 
@@ -50,8 +50,8 @@ class Attachment:
     """Why the supervisor refused it; run-time only."""
     last: Counters = field(default_factory=Counters)
     """LEAVING: final counters."""
-    broken: bool = False
-    """The NIC could not be plugged (it is gone); run-time only."""
+    held_at_start: Port | None = None
+    """What was wanted for this NIC, with another profile, when it was attached: no answer yet; run-time only."""
 
     @property
     def key(self) -> str:
@@ -116,6 +116,9 @@ class Attachments:
     def bind(self, attachment: Attachment, port: Port) -> None:
         """The supervisor told which vEth this is."""
         attachment.veth, attachment.generation = port.veth, port.generation
+        attachment.held_at_start = None
+        if port.phase is Phase.ACTIVE:
+            attachment.prepare = False
         if attachment.stage is Stage.WAITING:
             attachment.stage = Stage.KNOWN
 

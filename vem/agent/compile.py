@@ -74,6 +74,8 @@ class VethState:
 class Compiled:
     """The Image, and what people and the supervisor should know about it."""
 
+    wanted: want.Wanted
+    """What it was made from."""
     image: img.Image
     veths: Mapping[int, VethState]
     refusals: tuple[want.Refusal, ...]
@@ -127,7 +129,7 @@ class _Compiler:
             self._add_nic(nic)
         self._add_members()
         self._release_unused(set(teams.values()))
-        return Compiled(self._merge_orphans(self._image()), self._veths, tuple(self._refusals))
+        return Compiled(self._wanted, self._merge_orphans(self._image()), self._veths, tuple(self._refusals))
 
     def _refuse(self, subject: object, reason: str) -> None:
         self._refusals.append(want.Refusal(str(subject), reason))

@@ -55,7 +55,7 @@ def _change_from(message: fabric.Change) -> Change | None:
     name, convert = _SETTERS[kind]
     try:
         return replace(convert(body), wire=body.SerializeToString(deterministic=True))
-    except DvsError as error:
+    except (DvsError, ValueError) as error:
         return Refusal(name(body), str(error))
 
 

@@ -72,12 +72,8 @@ class StateFile:
             problem=str(error) or type(error).__name__,
         )
 
-    def save(self, saved: Saved) -> None:
-        """Replace the file; StorageError if the disk does not take it (the old file stays)."""
-        self.write(json.dumps(encode(saved), separators=(",", ":")).encode())
-
     def write(self, data: bytes) -> None:
-        """The slow part of save(), for a thread."""
+        """Replace the content (of encoded()); StorageError if the disk does not take it (the old file stays)."""
         aside = self.path.with_suffix(".new")
         try:
             with open(aside, "wb") as file:
@@ -99,6 +95,11 @@ def _sync_directory(directory: Path) -> None:
 
 
 # --- values <-> JSON --------------------------------------------------------------------------------------------
+
+
+def encoded(saved: Saved) -> bytes:
+    """Content of the state file."""
+    return json.dumps(encode(saved), separators=(",", ":")).encode()
 
 
 def encode(saved: Saved) -> dict[str, Any]:

@@ -1,0 +1,444 @@
+"""The host agent: ties wanted state, NICs, engine and session together.
+
+Whatever happens (an Update, an attach, a carrier that goes) ends in one reconcile pass: match, plug, compile, apply
+the difference, unplug, report, save.  Passes run one at a time; what comes during one is folded into the next.
+
+Without a supervisor (headless) the same passes run on the wanted state held, so forwarding, links and known NICs need
+nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from dvswitch import __version__
+from dvswitch.errors import StorageError
+from dvswitch.v1 import fabric_pb2 as fabric
+from vem.agent import announce, convert
+from vem.agent.ageing import DEFAULT_AGE
+from vem.agent.attachments import Attachment, Stage
+from vem.agent.compile import Compiled, VethState
+from vem.agent.datapath_side import Datapath
+from vem.agent.holdings import Holdings
+from vem.agent.reports import Reports
+from vem.agent.session import Endpoint, Session
+from vem.agent.state import StateFile, encoded
+from vem.agent.uplinks import UplinkConfig
+from vem.agent.wanted import Phase, Refusal, Wanted
+from vem.datapath.engine import Engine, EngineError
+from vem.datapath.image import Image, LearnedMac
+
+PROTOCOL = 1
+UPLINK_POLL = 0.2
+"""Seconds between looks at the uplinks' carriers; vNICs are looked at every NIC_POLLS-th time."""
+NIC_POLLS = 5
+RETRY = 1.0
+"""Seconds after which a pass that failed is tried again."""
+MAX_ANNOUNCED = 128
+"""Re-pinned vEths announced per pass (S-153)."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What Hello says about this host."""
+
+    host_uuid: str
+    name: str
+    domain: int
+    system: str = ""
+    address: str = ""
+    max_ports: int = 1000
+
+
+class Agent:
+    """One host's agent.  Everything runs on the event loop; the engine has a thread of its own."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        endpoint: Endpoint,
+        uplinks: list[UplinkConfig],
+        state: StateFile,
+        open_engine: Callable[[], Engine],
+        mac_age: float = DEFAULT_AGE,
+    ) -> None:
+        self.identity = identity
+        self.session = Session(endpoint, self)
+        self.lock = asyncio.Lock()
+        """Held while NICs, numbers and tables change."""
+        self._uplink_configs = uplinks
+        self._state = state
+        self._open_engine = open_engine
+        self._mac_age = mac_age
+        self.holdings: Holdings
+        self.datapath: Datapath
+        self.compiled = Compiled(Wanted(), Image(), {}, ())
+        self._reports = Reports()
+        self._counters_every = 1.0
+        self._unacked: list[tuple[int, float]] = []
+        self._in_sync = False
+        self._report_all = False
+        self._active: dict[int, int] = {}
+        self._drained: dict[int, int] = {}
+        self._saved = b""
+        self._dirty = asyncio.Event()
+        self._passed = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._announcing: set[asyncio.Task[None]] = set()
+
+    # --- life ---------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the engine, adopt what it holds, bring it to the state held, and start looking for the supervisor."""
+        saved = self._state.load()
+        self.datapath = await Datapath.open(self._open_engine)
+        self.holdings = Holdings(saved, self.datapath.image, self.datapath.plugs)
+        for config in self._uplink_configs:
+            self.holdings.add_uplink(config, self.identity.host_uuid)
+        ports = self.holdings.staging.committed.ports.values()
+        self._active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
+        async with self.lock:
+            await self._pass()
+        for job in (self._reconcile_loop, self._link_loop, self._counter_loop, self._age_loop, self.session.run):
+            self._spawn(job())
+
+    async def run(self) -> None:
+        """Until cancelled, or until a part of the agent fails (a bug): then that error."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+
+    async def stop(self, keep: bool) -> None:
+        """End; keep: leave the datapath forwarding if the engine can."""
+        tasks = (*self._tasks, *self._announcing)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.datapath.close(keep)
+
+    def _spawn(self, job: Coroutine[None, None, None]) -> None:
+        self._tasks.add(asyncio.create_task(job))
+
+    # --- what the session asks (SessionOwner) -------------------------------------------------------------------
+
+    def hello(self) -> fabric.Hello:
+        """Who we are and what we hold."""
+        wanted = self.holdings.staging.committed
+        digest = convert.digest_of(wanted)
+        return fabric.Hello(
+            protocol=PROTOCOL,
+            domain=self.identity.domain,
+            host_uuid=self.identity.host_uuid,
+            host_name=self.identity.name,
+            engine=self.datapath.kind,
+            version=__version__,
+            system=self.identity.system,
+            address=self.identity.address,
+            max_ports=self.identity.max_ports,
+            revision=wanted.revision if digest else 0,
+            digest=digest,
+            incarnation=self.datapath.incarnation,
+        )
+
+    def applied_revision(self) -> int:
+        """Of the last Update that is in the datapath."""
+        return self._unacked[0][0] - 1 if self._unacked else self.holdings.staging.committed.revision
+
+    def welcomed(self, welcome: fabric.Welcome) -> None:
+        """Tell the supervisor what is plugged in here."""
+        self.holdings.slot = welcome.slot
+        self._counters_every = max(0.1, welcome.counters_ms / 1000) if welcome.counters_ms else 1.0
+        self._reports.reset()
+        self._drained.clear()
+        self._send_uplinks()
+        for attachment in self.holdings.attachments:
+            if attachment.stage is Stage.LEAVING:
+                self.send_detached(attachment)
+            else:
+                self.send_attached(attachment)
+
+    def updated(self, update: fabric.Update) -> None:
+        """Desired state changed."""
+        if self.holdings.staging.take(convert.update_from(update)):
+            self._unacked.append((update.revision, time.monotonic()))
+            self._dirty.set()
+
+    def in_sync(self, message: fabric.InSync) -> None:
+        """From now on what is not wanted may go; reported in full after the next pass."""
+        self._in_sync = self._report_all = True
+        self._dirty.set()
+
+    def attach_refused(self, message: fabric.AttachRefused) -> None:
+        """Unplug the NIC; who waits for it learns why."""
+        found = self.holdings.attachments.by_request(message.request)
+        attachment = found or self.holdings.attachments.find(convert.nic_from(message.nic))
+        if attachment is None or attachment.stage is Stage.LEAVING:
+            return
+        log.warning("attach refused", nic=str(attachment.nic), reason=message.reason)
+        attachment.refused = message.reason
+        self.holdings.attachments.remove(attachment)
+        self._dirty.set()
+
+    def lost(self) -> None:
+        """Nothing changes on the host; Updates that were not applied will come again."""
+        self.holdings.staging.forget_staged()
+        self._unacked.clear()
+        self._in_sync = self._report_all = False
+
+    # --- reconcile ----------------------------------------------------------------------------------------------
+
+    @property
+    def connected(self) -> bool:
+        """The supervisor is there and has sent everything."""
+        return self.session.connected and self._in_sync
+
+    async def reconcile(self) -> None:
+        """Ask for a pass, and wait until one that began after this call is done."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        self._dirty.set()
+        await done
+
+    async def changed(self, timeout: float) -> None:
+        """Wait for the end of a pass, at most ``timeout`` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._passed.wait()
+
+    async def _reconcile_loop(self) -> None:
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            waiting, self._waiting = self._waiting, []
+            try:
+                async with self.lock:
+                    await self._pass()
+            except EngineError as error:
+                self._try_again(error)
+            self._passed.set()
+            self._passed = asyncio.Event()
+            for done in waiting:
+                if not done.done():
+                    done.set_result(None)
+
+    async def _pass(self) -> None:
+        unacked, report_all = tuple(self._unacked), self._report_all
+        adopted = self.holdings.match(self._in_sync)
+        plugs = self.holdings.plugs()
+        absent = await self.datapath.plug_all(plugs)
+        self._note_uplinks()
+        compiled = self.holdings.compile(self.datapath.links)
+        problems = [*compiled.refusals, *await self._converge(compiled)]
+        await self.datapath.unplug_others(plugs.keys() | self.holdings.orphans.lports)
+        self.holdings.free_lports(self.datapath.plugs.keys())
+        self.compiled = compiled
+        for lport, error in absent.items():
+            log.debug("NIC is not there", lport=lport, reason=str(error))
+        for attachment in adopted:
+            self.send_attached(attachment)
+        await self._tell(unacked, problems, report_all)
+        await self._save()
+
+    async def _converge(self, compiled: Compiled) -> list[Refusal]:
+        try:
+            await self.datapath.converge(compiled.image)
+        except EngineError as error:
+            self._try_again(error)
+            return [Refusal(error.subject, str(error))]
+        self._announce_moves(self.compiled.veths, compiled)
+        return []
+
+    def _try_again(self, error: EngineError) -> None:
+        log.error("the datapath did not take everything; trying again", reason=str(error))
+        asyncio.get_running_loop().call_later(RETRY, self._dirty.set)
+
+    def _note_uplinks(self) -> None:
+        for uplink in self.holdings.uplinks.values():
+            uplink.present = uplink.lport in self.datapath.plugs
+            uplink.link_up = uplink.present and self.datapath.links.get(uplink.lport, False)
+
+    async def _save(self) -> None:
+        data = encoded(self.holdings.saved())
+        if data == self._saved:
+            return
+        try:
+            await asyncio.to_thread(self._state.write, data)
+            self._saved = data
+        except StorageError as error:
+            log.error("state not saved; a restart would not know the latest attachments", reason=str(error))
+
+    # --- telling the supervisor ---------------------------------------------------------------------------------
+
+    async def _tell(self, unacked: tuple[tuple[int, float], ...], problems: list[Refusal], report_all: bool) -> None:
+        """After a pass: drained ports, acknowledgements, port and uplink states; everything once after InSync."""
+        await self._send_drained()
+        now = time.monotonic()
+        for item in unacked:
+            if item in self._unacked:
+                self._unacked.remove(item)
+                self.session.send(_answer(item[0], problems, now - item[1]))
+        self._send_uplinks()
+        if self._in_sync:
+            states = self.compiled.veths
+            self.session.send(*(fabric.ModuleMessage(port=state) for state in self._reports.ports(states)))
+        if report_all and self._in_sync:
+            self._report_all = False
+            await self._send_counters(full=True)
+
+    def send_attached(self, attachment: Attachment) -> bool:
+        """PortAttached for a NIC, new or known."""
+        return self.session.send(
+            fabric.ModuleMessage(
+                attached=fabric.PortAttached(
+                    nic=convert.nic_to(attachment.nic),
+                    mac=str(attachment.mac),
+                    profile=attachment.profile,
+                    plug=convert.plug_to(attachment.plug),
+                    veth=attachment.veth,
+                    generation=attachment.generation,
+                    prepare=attachment.prepare,
+                    request=attachment.request,
+                )
+            )
+        )
+
+    def send_detached(self, attachment: Attachment) -> bool:
+        """PortDetached for a NIC whose vEth is known."""
+        if not attachment.veth:
+            return False
+        return self.session.send(
+            fabric.ModuleMessage(
+                detached=fabric.PortDetached(
+                    veth=attachment.veth,
+                    nic=convert.nic_to(attachment.nic),
+                    mac=str(attachment.mac),
+                    generation=attachment.generation,
+                    last=convert.counters_to(attachment.last),
+                )
+            )
+        )
+
+    def _send_uplinks(self) -> None:
+        if not self.session.connected:
+            return
+        states = self._reports.uplinks(self.holdings.uplinks.values())
+        unknown = self.holdings.staging.committed.uplinks.keys() - self.holdings.uplinks.keys() if self._in_sync else ()
+        gone = [fabric.UplinkState(number=number, present=False) for number in unknown]
+        self.session.send(*(fabric.ModuleMessage(uplink=state) for state in [*states, *gone]))
+
+    async def _send_drained(self) -> None:
+        """The entries are gone (a pass is over): final counters of ports that have moved away."""
+        draining = [
+            (attachment, port)
+            for attachment, port in self.holdings.draining(self.compiled.wanted)
+            if self._drained.get(port.veth) != port.generation
+        ]
+        if not draining or not self.session.connected:
+            return
+        counters = await self.datapath.counters([attachment.lport for attachment, _ in draining])
+        for attachment, port in draining:
+            last = convert.counters_to(counters[attachment.lport])
+            drained = fabric.PortDrained(veth=port.veth, generation=port.generation, last=last)
+            if self.session.send(fabric.ModuleMessage(drained=drained)):
+                self._drained[port.veth] = port.generation
+
+    async def _send_counters(self, full: bool = False) -> None:
+        values = await self.datapath.counters()
+        ports = self.datapath.image.ports
+        if report := self._reports.counters(self.datapath.incarnation, ports, values, full):
+            self.session.send(fabric.ModuleMessage(counters=report))
+        if macs := self._reports.macs(ports, await self._learned()):
+            self.session.send(fabric.ModuleMessage(macs=macs))
+
+    async def _learned(self) -> list[LearnedMac]:
+        learns = any(policy.learn for policy in self.datapath.image.policies.values())
+        return await self.datapath.learned() if learns else []
+
+    # --- announcing ---------------------------------------------------------------------------------------------
+
+    def _announce_moves(self, old: Mapping[int, VethState], compiled: Compiled) -> None:
+        """RARPs for vEths that have just moved here, and one round for those whose uplink changed (S-152)."""
+        repinned = 0
+        wanted = compiled.wanted.ports
+        active = {veth: wanted[veth].generation for veth in compiled.veths if wanted[veth].phase is Phase.ACTIVE}
+        for veth, generation in active.items():
+            if wanted[veth].announce and self._active.get(veth) != generation:
+                self._later(self._announce(veth, generation, announce.SCHEDULE))
+            elif veth in old and _repinned(old[veth], compiled.veths[veth]) and repinned < MAX_ANNOUNCED:
+                repinned += 1
+                self._later(self._announce(veth, generation, announce.SCHEDULE[:1]))
+        self._active = {veth: wanted[veth].generation for veth in wanted if wanted[veth].phase is Phase.ACTIVE}
+
+    def _later(self, job: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(job)
+        self._announcing.add(task)
+        task.add_done_callback(self._announcing.discard)
+
+    async def _announce(self, veth: int, generation: int, schedule: tuple[float, ...]) -> None:
+        start = time.monotonic()
+        for moment in schedule:
+            await asyncio.sleep(max(0.0, start + moment - time.monotonic()))
+            port = self.holdings.staging.committed.ports.get(veth)
+            if port is None or port.generation != generation or port.phase is not Phase.ACTIVE:
+                return
+            await self.datapath.emit(self._announcements(veth))
+
+    def _announcements(self, veth: int) -> list[tuple[int, bytes]]:
+        state, image = self.compiled.veths.get(veth), self.datapath.image
+        uplink = self.holdings.uplinks.get(state.pinned_uplink) if state and state.enabled else None
+        if state is None or uplink is None or not {state.lport, uplink.lport} <= image.ports.keys():
+            return []
+        port, pinned = image.ports[state.lport], image.ports[uplink.lport]
+        frames = announce.announcements(port.mac, image.policies[port.policy], image.policies[pinned.policy])
+        return [(uplink.lport, frame) for frame in frames]
+
+    # --- loops --------------------------------------------------------------------------------------------------
+
+    async def _link_loop(self) -> None:
+        count = 0
+        while True:
+            await asyncio.sleep(UPLINK_POLL)
+            count += 1
+            lports = {uplink.lport for uplink in self.holdings.uplinks.values()}
+            everything = count % NIC_POLLS == 0
+            if everything:
+                lports |= self.holdings.plugs().keys()
+            async with self.lock:
+                changed = await self.datapath.poll_links(lports)
+            if changed or (everything and self.holdings.plugs().keys() - self.datapath.plugs.keys()):
+                self._dirty.set()
+
+    async def _counter_loop(self) -> None:
+        while True:
+            await asyncio.sleep(self._counters_every)
+            if self.connected:
+                with suppress(EngineError):
+                    await self._send_counters()
+
+    async def _age_loop(self) -> None:
+        while True:
+            await asyncio.sleep(min(10.0, self._mac_age / 10))
+            with suppress(EngineError):
+                await self.datapath.age(self._mac_age)
+
+
+def _repinned(old: VethState, new: VethState) -> bool:
+    return bool(new.pinned_uplink) and old.pinned_uplink not in (0, new.pinned_uplink)
+
+
+def _answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:
+    if not problems:
+        return fabric.ModuleMessage(ack=fabric.Ack(revision=revision, apply_us=int(seconds * 1e6)))
+    refuse = fabric.Refuse(revision=revision)
+    for problem in problems:
+        refuse.refusals.add(object=problem.object, reason=problem.reason)
+    return fabric.ModuleMessage(refuse=refuse)

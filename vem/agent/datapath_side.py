@@ -1,0 +1,171 @@
+"""The agent's hold on the engine: which Image and which plugs it has now, and how to bring it to those it should have.
+
+All engine calls of the agent are here, made on the engine's own thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+import structlog
+
+from vem.agent import ageing
+from vem.agent.engine_thread import EngineThread
+from vem.datapath.apply import apply_image
+from vem.datapath.engine import Engine, EngineError, Plug
+from vem.datapath.image import Counters, Image, LearnedMac
+
+log = structlog.get_logger(__name__)
+
+
+class Datapath:
+    """One engine, its Image and plugs as last written or read back."""
+
+    def __init__(self, thread: EngineThread, engine: Engine) -> None:
+        self._thread = thread
+        self._engine = engine
+        self.image = Image()
+        self.plugs: dict[int, Plug] = {}
+        self.links: dict[int, bool] = {}
+        """Carrier by lport; NICs that are not there count as down."""
+
+    @classmethod
+    async def open(cls, factory: Callable[[], Engine]) -> Datapath:
+        """Open the engine and read back what it holds (adoption)."""
+        thread = EngineThread()
+        try:
+            engine = await thread.open(factory)
+        except BaseException:
+            await thread.close(keep=True)
+            raise
+        datapath = cls(thread, engine)
+        datapath.image = await thread.call(engine.image)
+        datapath.plugs = dict(await thread.call(engine.plugged))
+        return datapath
+
+    @property
+    def kind(self) -> str:
+        """ "kernel" or "user"."""
+        return self._engine.kind
+
+    @property
+    def incarnation(self) -> str:
+        """See Engine."""
+        return self._engine.incarnation
+
+    async def close(self, keep: bool) -> None:
+        """See Engine.close."""
+        await self._thread.close(keep)
+
+    # --- NICs ---------------------------------------------------------------------------------------------------
+
+    async def plug(self, lport: int, plug: Plug) -> None:
+        """Plug one NIC in; EngineError if that can't be done."""
+        await self._thread.call(self._plug, lport, plug)
+
+    def _plug(self, lport: int, plug: Plug) -> None:
+        if lport in self.plugs and self.plugs[lport] != plug:
+            self._unplug(lport)
+        self._engine.plug(lport, plug)
+        self.plugs[lport] = plug
+        self.links[lport] = self._engine.link_up(lport)
+
+    def _unplug(self, lport: int) -> None:
+        self._engine.unplug(lport)
+        self.plugs.pop(lport, None)
+        self.links.pop(lport, None)
+
+    async def plug_all(self, wanted: Mapping[int, Plug]) -> dict[int, EngineError]:
+        """Plug in what is missing; returns the errors of those that could not be."""
+        return await self._thread.call(self._plug_all, wanted)
+
+    def _plug_all(self, wanted: Mapping[int, Plug]) -> dict[int, EngineError]:
+        errors: dict[int, EngineError] = {}
+        for lport, plug in wanted.items():
+            if self.plugs.get(lport) == plug and lport in self.links:
+                continue
+            try:
+                self._plug(lport, plug)
+            except EngineError as error:
+                errors[lport] = error
+                self.links[lport] = False
+        return errors
+
+    async def unplug_others(self, keep: Collection[int]) -> None:
+        """Unplug every NIC that is not on one of these lports."""
+        await self._thread.call(self._unplug_others, keep)
+
+    def _unplug_others(self, keep: Collection[int]) -> None:
+        for lport in self.plugs.keys() - set(keep):
+            try:
+                self._unplug(lport)
+            except EngineError as error:
+                log.warning("unplugging failed", lport=lport, reason=str(error))
+        for lport in self.links.keys() - set(keep):
+            del self.links[lport]
+
+    async def poll_links(self, lports: Collection[int]) -> bool:
+        """Look at the carriers of these; whether any changed.  A NIC that has gone is unplugged, to be plugged anew."""
+        return await self._thread.call(self._poll_links, lports)
+
+    def _poll_links(self, lports: Collection[int]) -> bool:
+        before = dict(self.links)
+        for lport in lports:
+            if lport not in self.plugs:
+                continue
+            try:
+                self.links[lport] = self._engine.link_up(lport)
+            except EngineError:
+                self._unplug(lport)
+                self.links[lport] = False
+        return before != self.links
+
+    # --- tables -------------------------------------------------------------------------------------------------
+
+    async def converge(self, image: Image) -> None:
+        """Bring the tables to ``image``; on EngineError the Image is read back, so that trying again is right."""
+        await self._thread.call(self._converge, image)
+
+    def _converge(self, image: Image) -> None:
+        old = self.image
+        try:
+            apply_image(self._engine, old, image)
+        except EngineError:
+            self.image = self._engine.image()
+            raise
+        self.image = image
+        if ageing.may_leave_stale(old, image):
+            self._engine.forget(ageing.stale(self._engine.learned(), image))
+
+    async def clear_counters(self, lport: int) -> None:
+        """The lport gets a new owner."""
+        await self._thread.call(self._engine.clear_counters, lport)
+
+    # --- what it saw --------------------------------------------------------------------------------------------
+
+    async def counters(self, lports: Iterable[int] | None = None) -> dict[int, Counters]:
+        """See Engine.counters."""
+        return await self._thread.call(self._engine.counters, lports)
+
+    async def learned(self) -> list[LearnedMac]:
+        """See Engine.learned."""
+        return await self._thread.call(self._engine.learned)
+
+    async def age(self, limit: float) -> None:
+        """Remove learned MACs not seen for ``limit`` seconds."""
+        await self._thread.call(self._age, limit)
+
+    def _age(self, limit: float) -> None:
+        if any(policy.learn for policy in self.image.policies.values()) and (learned := self._engine.learned()):
+            self._engine.forget(ageing.aged(learned, limit))
+
+    async def emit(self, frames: Iterable[tuple[int, bytes]]) -> None:
+        """Send frames of our own, each out of an lport; those that can't be sent are lost, as frames may be."""
+        await self._thread.call(self._emit, list(frames))
+
+    def _emit(self, frames: list[tuple[int, bytes]]) -> None:
+        for lport, frame in frames:
+            try:
+                self._engine.emit(lport, frame)
+            except EngineError as error:
+                log.warning("announcement not sent", lport=lport, reason=str(error))

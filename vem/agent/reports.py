@@ -1,0 +1,91 @@
+"""What goes up to the supervisor, and only when it changed: pure, except that each remembers what it sent last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from dvswitch.v1 import fabric_pb2 as fabric
+from vem.agent.compile import VethState
+from vem.agent.convert import counters_to
+from vem.agent.uplinks import UplinkStatus
+from vem.datapath.image import Counters, LearnedMac, Port
+
+
+@dataclass(slots=True)
+class Reports:
+    """Memory of one session; reset() at every Welcome."""
+
+    _counters: dict[tuple[int, bool], Counters] = field(default_factory=dict)
+    _macs: frozenset[tuple[str, int, int]] = frozenset()
+    _ports: dict[int, VethState] = field(default_factory=dict)
+    _uplinks: dict[int, tuple[bool, bool]] = field(default_factory=dict)
+
+    def reset(self) -> None:
+        """A new session: everything counts as changed."""
+        self._counters, self._macs, self._ports, self._uplinks = {}, frozenset(), {}, {}
+
+    def counters(
+        self, incarnation: str, ports: Mapping[int, Port], values: Mapping[int, Counters], full: bool = False
+    ) -> fabric.CounterReport | None:
+        """Ports whose counters changed since last time (full: all); None if there are none."""
+        report = fabric.CounterReport(incarnation=incarnation)
+        for lport, counters in values.items():
+            port = ports.get(lport)
+            if port is None or not port.number:
+                continue
+            key = (port.number, port.uplink)
+            if not full and self._counters.get(key) == counters:
+                continue
+            self._counters[key] = counters
+            number = {"uplink": port.number} if port.uplink else {"veth": port.number}
+            report.ports.add(**number, generation=port.generation, counters=counters_to(counters))
+        return report if report.ports else None
+
+    def macs(self, ports: Mapping[int, Port], learned: Iterable[LearnedMac]) -> fabric.MacReport | None:
+        """All learned addresses, if who learned what changed."""
+        entries = [entry for entry in learned if (port := ports.get(entry.lport)) and port.number]
+        key = frozenset((str(entry.mac), entry.vlan, entry.lport) for entry in entries)
+        if key == self._macs:
+            return None
+        self._macs = key
+        report = fabric.MacReport()
+        for entry in entries:
+            port = ports[entry.lport]
+            number = {"uplink": port.number} if port.uplink else {"veth": port.number}
+            report.macs.add(mac=str(entry.mac), vlan=entry.vlan, age_s=int(entry.age), **number)
+        return report
+
+    def ports(self, states: Mapping[int, VethState]) -> list[fabric.PortState]:
+        """vEths whose link, forwarding or pinning changed."""
+        changed = [state for veth, state in states.items() if self._ports.get(veth) != state]
+        self._ports = dict(states)
+        return [
+            fabric.PortState(
+                veth=state.veth,
+                link_up=state.link_up,
+                forwarding=state.forwarding,
+                pinned_uplink=state.pinned_uplink,
+            )
+            for state in changed
+        ]
+
+    def uplinks(self, uplinks: Iterable[UplinkStatus]) -> list[fabric.UplinkState]:
+        """Uplinks that appeared, changed or went."""
+        messages = []
+        for uplink in uplinks:
+            seen = (uplink.present, uplink.link_up)
+            if self._uplinks.get(uplink.config.number) == seen:
+                continue
+            self._uplinks[uplink.config.number] = seen
+            messages.append(
+                fabric.UplinkState(
+                    number=uplink.config.number,
+                    adapter=uplink.config.adapter,
+                    profile=uplink.config.profile,
+                    link_up=uplink.link_up,
+                    present=uplink.present,
+                    mac=str(uplink.mac),
+                )
+            )
+        return messages

@@ -1,0 +1,248 @@
+"""The session with the supervisor: connects, says hello, hands on what comes, sends what the agent has, reconnects.
+
+It knows the protocol's manners (who speaks first, heartbeats, silence) and nothing of ports.  What messages mean is
+the business of its owner (agent.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import grpc
+import structlog
+
+from dvswitch.errors import DvsError, InvalidValue, StorageError, Unavailable
+from dvswitch.v1 import fabric_pb2 as fabric
+from dvswitch.v1 import fabric_pb2_grpc as fabric_grpc
+
+SILENCE = 6.0
+"""Seconds without a word from the supervisor after which the module calls itself headless."""
+FIRST_DELAY, MAX_DELAY = 0.1, 3.0
+ANSWER_TIMEOUT = 5.0
+"""Seconds to wait for Welcome."""
+QUEUE_LIMIT = 100_000
+"""Messages waiting to be sent at which the session counts as stuck."""
+DEFAULT_HEARTBEAT = 1.0
+TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
+_OPTIONS = (
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_receive_message_length", 64 << 20),
+    ("grpc.enable_http_proxy", 0),
+)
+
+log = structlog.get_logger(__name__)
+
+
+class SessionOwner(Protocol):
+    """What a session asks of the agent.  The calls must not block for long."""
+
+    def hello(self) -> fabric.Hello:
+        """Who we are and what we hold."""
+
+    def applied_revision(self) -> int:
+        """For heartbeats."""
+
+    def welcomed(self, welcome: fabric.Welcome) -> None:
+        """A session is open."""
+
+    def updated(self, update: fabric.Update) -> None:
+        """Desired state changed."""
+
+    def in_sync(self, message: fabric.InSync) -> None:
+        """All desired state has come."""
+
+    def attach_refused(self, message: fabric.AttachRefused) -> None:
+        """An attach can't be done."""
+
+    def lost(self) -> None:
+        """The session is over (only after welcomed)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the supervisor listens."""
+
+    target: str
+    """"unix:PATH" or "HOST:PORT"."""
+    tls_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.target:
+            raise InvalidValue("vsm", "no address is given", "write unix:PATH or HOST:PORT")
+        if not self.is_unix and self.tls_dir is None:
+            raise InvalidValue(f"vsm {self.target}", "TCP needs TLS", "give --tls-dir, or use unix:PATH")
+
+    @property
+    def is_unix(self) -> bool:
+        """A socket of this host: access is a matter of file rights."""
+        return self.target.startswith("unix:")
+
+    def channel(self) -> grpc.aio.Channel:
+        """A fresh channel; StorageError if the TLS files can't be read."""
+        if self.is_unix:
+            return grpc.aio.insecure_channel(self.target, options=_OPTIONS)
+        return grpc.aio.secure_channel(self.target, self._credentials(), options=_OPTIONS)
+
+    def _credentials(self) -> grpc.ChannelCredentials:
+        directory = self.tls_dir or Path()
+        try:
+            ca, certificate, key = ((directory / name).read_bytes() for name in TLS_FILES)
+        except OSError as error:
+            raise StorageError(f"TLS file {error.filename}", str(error.strerror)) from error
+        return grpc.ssl_channel_credentials(ca, key, certificate)
+
+
+def reconnect_delay(attempt: int, spread: float) -> float:
+    """Seconds before attempt 0, 1, ...: doubling, between half and all of the step as ``spread`` goes from 0 to 1."""
+    step = min(MAX_DELAY, FIRST_DELAY * 2.0 ** min(attempt, 16))
+    return float(step * (0.5 + spread / 2))
+
+
+class Session:
+    """Keeps one session open for as long as run() runs."""
+
+    def __init__(self, endpoint: Endpoint, owner: SessionOwner, clock: Callable[[], float] = time.monotonic) -> None:
+        self._endpoint = endpoint
+        self._owner = owner
+        self._clock = clock
+        self._heard = clock()
+        self._outbox: asyncio.Queue[fabric.ModuleMessage] | None = None
+        self._heartbeat = DEFAULT_HEARTBEAT
+        self._sequence = 0
+        self._stuck = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Welcomed, and not lost since."""
+        return self._outbox is not None
+
+    @property
+    def headless(self) -> bool:
+        """Nothing was heard from the supervisor for SILENCE seconds."""
+        return self._clock() - self._heard > SILENCE
+
+    def send(self, *messages: fabric.ModuleMessage) -> bool:
+        """Queue messages, in order; False (and nothing queued) without a session."""
+        if self._outbox is None:
+            return False
+        if self._outbox.qsize() + len(messages) > QUEUE_LIMIT:
+            self._stuck.set()
+            return False
+        for message in messages:
+            self._outbox.put_nowait(message)
+        return True
+
+    async def _limit(self) -> None:
+        await self._stuck.wait()
+        raise Unavailable("supervisor", f"did not take {QUEUE_LIMIT} messages")
+
+    async def run(self) -> None:
+        """Connect, and again whenever the session is lost, until cancelled."""
+        attempt = 0
+        told = ""
+        while True:
+            try:
+                await self._session()
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError, DvsError, TimeoutError) as error:
+                reason = _reason(error)
+                if self.connected or reason != told:
+                    log.warning("no session with the supervisor", vsm=self._endpoint.target, reason=reason)
+                told = reason
+            if self._hang_up():
+                attempt, told = 0, ""
+            await asyncio.sleep(reconnect_delay(attempt, random.random()))
+            attempt += 1
+
+    def _hang_up(self) -> bool:
+        """Whether there was a session at all."""
+        was_connected = self.connected
+        self._outbox = None
+        if was_connected:
+            self._owner.lost()
+        return was_connected
+
+    async def _session(self) -> None:
+        async with self._endpoint.channel() as channel:
+            call = fabric_grpc.FabricStub(channel).Session()  # type: ignore[no-untyped-call]
+            await call.write(fabric.ModuleMessage(hello=self._owner.hello()))
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                first = await call.read()
+            self._welcome(_checked(first, call))
+            await _first_to_end(self._read(call), self._write(call), self._beat(), self._watch(), self._limit())
+
+    def _welcome(self, message: fabric.SupervisorMessage) -> None:
+        if not message.HasField("welcome"):
+            raise Unavailable("supervisor", "did not start the session with Welcome", "compare the versions")
+        self._heard = self._clock()
+        self._heartbeat = message.welcome.heartbeat_ms / 1000 or DEFAULT_HEARTBEAT
+        self._outbox = asyncio.Queue()
+        self._stuck.clear()
+        log.info("session open", vsm=self._endpoint.target, slot=message.welcome.slot)
+        self._owner.welcomed(message.welcome)
+
+    async def _read(self, call: Any) -> None:
+        handlers: dict[str, Callable[[Any], None]] = {
+            "update": self._owner.updated,
+            "in_sync": self._owner.in_sync,
+            "attach_refused": self._owner.attach_refused,
+        }
+        while True:
+            message = _checked(await call.read(), call)
+            self._heard = self._clock()
+            kind = message.WhichOneof("message")
+            if kind in handlers:
+                handlers[kind](getattr(message, kind))
+
+    async def _write(self, call: Any) -> None:
+        outbox = self._outbox
+        while outbox is not None:
+            await call.write(await outbox.get())
+
+    async def _beat(self) -> None:
+        while True:
+            self._sequence += 1
+            beat = fabric.Heartbeat(sequence=self._sequence, revision=self._owner.applied_revision())
+            self.send(fabric.ModuleMessage(heartbeat=beat))
+            await asyncio.sleep(self._heartbeat)
+
+    async def _watch(self) -> None:
+        """Wake up when silence would have lasted too long; go on if something was heard meanwhile."""
+        while (left := self._heard + SILENCE - self._clock()) > 0:  # noqa: ASYNC110 - it is a time, no event
+            await asyncio.sleep(left)
+        raise Unavailable("supervisor", f"was silent for {SILENCE:.0f} s")
+
+
+def _checked(message: Any, call: Any) -> fabric.SupervisorMessage:
+    """The message, or Unavailable at the end of the stream."""
+    if isinstance(message, fabric.SupervisorMessage):
+        return message
+    raise Unavailable("supervisor", "ended the session")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return error.details() or error.code().name
+    return str(error) or "no answer"
+
+
+async def _first_to_end(*jobs: Coroutine[Any, Any, None]) -> None:
+    """Run the jobs until one ends, end the others, and raise what the first one raised."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await _gather(done)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _gather(tasks: Iterable[Awaitable[None]]) -> None:
+    for task in tasks:
+        await task
