@@ -11,11 +11,12 @@
 static INL __u32 dvs_tx_uplink(const struct dvs_port *port, const struct dvs_policy *policy)
 {
 	const struct dvs_team *team = dp_team(policy->team);
-	__u32 i;
+	__u64 i;
 
 	if (!team || team->n == 0 || team->n > DVS_TEAM_UPLINKS)
 		return 0;
 	i = port->port_id % team->n;
+	__asm__("" : "+r"(i)); /* or clang drops the mask as superfluous, and the kernel's verifier sees no bound */
 	return team->uplink[i & (DVS_TEAM_UPLINKS - 1)];
 }
 

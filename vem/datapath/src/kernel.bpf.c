@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The kernel engine's driver: the pipeline as a tc program, at the ingress of every plugged NIC.
+ *
+ *   dvs_switch  live: takes frames from NICs, sends them by redirect
+ *   dvs_test    the same pipeline under BPF_PROG_TEST_RUN: counts and learns, but records copies instead of sending
+ *
+ * Here is what the pipeline does not know: that the kernel keeps the outer tag of a frame beside it (skb metadata), that
+ * superframes have a gso_size, and how copies are made.  The frame is never copied for its last receiver.
+ */
+#include "kernel_maps.h"
+#include "pipeline.h"
+#include <bpf/bpf_endian.h>
+#include <linux/pkt_cls.h>
+
+#define TEST_LPORT 0  /* skb->cb[] of a test run: ingress port ... */
+#define TEST_LENGTH 1 /* ... and true length, when only the head of the frame is given */
+#define L3_HEAD 40    /* bytes of L3 header that judge a superframe */
+#define XMIT_CN 2     /* NET_XMIT_CN: sent, though the queue is getting full */
+
+/* A frame and the state of its outer tag, on the way to its receivers. */
+struct job {
+	struct __sk_buff *skb;
+	const struct dvs_members *members;
+	struct dvs_pkt p;
+	struct dvs_copy waiting; /* a receiver still to be served: lport 0 = none */
+	__u32 copies;
+	__u16 tci;
+	__u16 tagged;
+};
+
+/* --- taking a frame in ------------------------------------------------------------------------------------------ */
+
+/* Live frames come with the outer tag out of band; test runs with it in the frame.  Pop and push moves it out. */
+static INL int hoist_tag(struct __sk_buff *skb)
+{
+	const __u8 *data = (const __u8 *)(long)skb->data;
+	const __u8 *end = (const __u8 *)(long)skb->data_end;
+	__u16 type, tci;
+
+	if (skb->vlan_present || data + DVS_ETH_HLEN + 4 > end)
+		return 0;
+	type = dvs_load_be16(data + 12);
+	if (type != DVS_TPID_8021Q && type != DVS_TPID_8021AD)
+		return 0;
+	tci = dvs_load_be16(data + 14);
+	if (bpf_skb_vlan_pop(skb))
+		return -1;
+	return bpf_skb_vlan_push(skb, bpf_htons(type), tci);
+}
+
+/* Makes the headers that the pipeline reads directly readable. */
+static INL int pull_head(struct __sk_buff *skb)
+{
+	__u32 want = skb->gso_size ? DVS_ETH_HLEN + L3_HEAD : DVS_ETH_HLEN;
+
+	if (want > skb->len)
+		want = skb->len;
+	if ((long)skb->data + want <= (long)skb->data_end)
+		return 0;
+	return bpf_skb_pull_data(skb, want);
+}
+
+static INL int is_udp(const struct dvs_pkt *p)
+{
+	const __u8 *l3 = p->data + DVS_ETH_HLEN;
+
+	if (l3 + 20 > p->end)
+		return 0;
+	if (p->data[12] == 0x08 && p->data[13] == 0x00)
+		return l3[9] == 17;
+	return p->data[12] == 0x86 && p->data[13] == 0xdd && l3[6] == 17;
+}
+
+static INL int take(struct job *job, struct __sk_buff *skb, __u32 lport)
+{
+	struct dvs_pkt *p = &job->p;
+
+	if (hoist_tag(skb) || pull_head(skb))
+		return -1;
+	job->skb = skb;
+	p->data = (const __u8 *)(long)skb->data;
+	p->end = (const __u8 *)(long)skb->data_end;
+	p->len = skb->len;
+	p->lport = lport;
+	p->gso = skb->gso_size;
+	p->gso_udp = p->gso && is_udp(p);
+	if (skb->vlan_present) {
+		p->tag_present = 1;
+		p->tag_foreign = skb->vlan_proto != bpf_htons(DVS_TPID_8021Q);
+		p->tci = skb->vlan_tci;
+	}
+	job->tagged = p->tag_present;
+	job->tci = p->tci;
+	return 0;
+}
+
+/* --- sending ---------------------------------------------------------------------------------------------------- */
+
+/* Gives the frame the tag that this copy leaves with; costs nothing when it has it already. */
+static INL int set_tag(struct job *job, const struct dvs_copy *copy)
+{
+	if (job->p.tag_foreign || (job->tagged == copy->tagged && (!copy->tagged || job->tci == copy->tci)))
+		return 0;
+	if (job->tagged && bpf_skb_vlan_pop(job->skb))
+		return -1;
+	job->tagged = 0;
+	if (!copy->tagged)
+		return 0;
+	if (bpf_skb_vlan_push(job->skb, bpf_htons(DVS_TPID_8021Q), copy->tci))
+		return -1;
+	job->tagged = 1;
+	job->tci = copy->tci;
+	return 0;
+}
+
+/* The NIC to send a copy to, with the frame made ready for it; 0 = can't be done. */
+static INL __u32 prepare(struct job *job, const struct dvs_copy *copy)
+{
+	const struct dvs_port *port = dp_port(copy->lport);
+	__u32 ifindex = port ? port->ifindex : 0;
+
+	return ifindex && !set_tag(job, copy) ? ifindex : 0;
+}
+
+static INL void count_copy(const struct job *job, const struct dvs_copy *copy, int sent)
+{
+	if (sent)
+		dvs_count_sent(&job->p, copy->lport, copy->tagged);
+	else
+		dvs_drop_out(copy->lport, DVS_DROP_TX_ERROR);
+}
+
+static INL void send_clone(struct job *job, const struct dvs_copy *copy)
+{
+	__u32 ifindex = prepare(job, copy);
+	long error = ifindex ? bpf_clone_redirect(job->skb, ifindex, 0) : -1;
+
+	count_copy(job, copy, error == 0 || error == XMIT_CN);
+}
+
+/* The last copy is the frame itself. */
+static INL int send_frame(struct job *job, const struct dvs_copy *copy)
+{
+	__u32 ifindex = prepare(job, copy);
+
+	count_copy(job, copy, ifindex != 0);
+	return ifindex ? (int)bpf_redirect(ifindex, 0) : TC_ACT_SHOT;
+}
+
+/* Global, so that the verifier looks at it once and not once for every way that leads here. */
+__attribute__((noinline)) int kernel_receive(struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
+{
+	if (!p || !copy)
+		return DVS_DROP_TX_ERROR;
+	dvs_receive(p, lport, copy);
+	return copy->reason;
+}
+
+/* One receiver, live: the one before it is sent now that it is known not to be the last. */
+static INL void receive_live(struct job *job, __u32 lport)
+{
+	struct dvs_copy copy = {};
+
+	job->copies++;
+	kernel_receive(&job->p, lport, &copy);
+	if (copy.reason)
+		return;
+	if (job->waiting.lport)
+		send_clone(job, &job->waiting);
+	job->waiting = copy;
+}
+
+static INL int finish_live(struct job *job)
+{
+	return job->waiting.lport ? send_frame(job, &job->waiting) : TC_ACT_SHOT;
+}
+
+/* --- test runs -------------------------------------------------------------------------------------------------- */
+
+static INL void receive_test(struct job *job, __u32 lport)
+{
+	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &kernel_first);
+	struct dvs_copy copy = {};
+	__u32 n;
+
+	job->copies++;
+	kernel_receive(&job->p, lport, &copy);
+	if (!copy.reason)
+		count_copy(job, &copy, 1);
+	if (!trace)
+		return;
+	n = trace->n++;
+	if (n < DVS_TRACE_COPIES)
+		trace->copy[n] = copy;
+}
+
+static INL void note_verdict(int reason)
+{
+	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &kernel_first);
+
+	if (!trace)
+		return;
+	trace->in_reason = reason;
+	trace->n = 0;
+}
+
+/* --- the two programs ------------------------------------------------------------------------------------------- */
+
+static INL void receive(struct job *job, __u32 lport, int live)
+{
+	if (live)
+		receive_live(job, lport);
+	else
+		receive_test(job, lport);
+}
+
+static INL void offer(struct job *job, __u32 lport, int live)
+{
+	if (dvs_wants(&job->p, lport))
+		receive(job, lport, live);
+}
+
+static INL long flood_step(__u32 i, struct job *job, int live)
+{
+	if (i >= DVS_MAX_MEMBERS || !job->members)
+		return 1;
+	offer(job, job->members->lport[i], live);
+	return 0;
+}
+
+static long flood_live(__u32 i, struct job *job) { return flood_step(i, job, 1); }
+static long flood_test(__u32 i, struct job *job) { return flood_step(i, job, 0); }
+
+static INL void flood(struct job *job, int live)
+{
+	job->members = kernel_members(job->p.list_kind, job->p.vlan);
+	if (job->members)
+		bpf_loop(job->members->n, live ? (void *)flood_live : (void *)flood_test, job, 0);
+	if (job->p.out_uplink)
+		offer(job, job->p.out_uplink, live);
+}
+
+/* Forwards what was decided; the reason when it turned out that nobody is there to have it. */
+static INL int forward(struct job *job, int live)
+{
+	if (job->p.flood)
+		flood(job, live);
+	else
+		receive(job, job->p.out, live);
+	if (!job->copies)
+		return dvs_drop_in(&job->p, dvs_nobody(&job->p));
+	dvs_count_forwarded(&job->p, job->copies);
+	return DVS_OK;
+}
+
+SEC("tc")
+int dvs_switch(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+	const __u32 *lport = bpf_map_lookup_elem(&dvs_ifindex, &ifindex);
+	struct job job = {};
+
+	kernel_latch_bank();
+	if (take(&job, skb, lport ? *lport : 0) || dvs_decide(&job.p))
+		return TC_ACT_SHOT;
+	forward(&job, 1);
+	return finish_live(&job);
+}
+
+SEC("tc")
+int dvs_test(struct __sk_buff *skb)
+{
+	struct job job = {};
+	int reason;
+
+	kernel_latch_bank();
+	if (take(&job, skb, skb->cb[TEST_LPORT]))
+		return TC_ACT_SHOT;
+	if (skb->cb[TEST_LENGTH])
+		job.p.len = skb->cb[TEST_LENGTH] - (job.p.tag_present ? 4 : 0);
+	reason = dvs_decide(&job.p);
+	note_verdict(reason);
+	if (!reason)
+		reason = forward(&job, 0);
+	if (reason)
+		note_verdict(reason);
+	return reason ? TC_ACT_SHOT : TC_ACT_OK;
+}
+
+/* Nothing used here asks for a GPL-compatible program. */
+char LICENSE[] SEC("license") = "Apache-2.0";

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The kernel engine's tables, and the dp_*() accessors that packet.h asks for.  Only kernel.bpf.c includes this.
+ *
+ * All maps but the per-CPU ones of a single frame are pinned and outlive the agent; vem/datapath/kernel_maps.py opens
+ * them.  dvs_bank and dvs_ports are mapped into the agent's memory: a map update copies a value in pieces, an aligned
+ * store is seen whole.
+ */
+#ifndef DVS_KERNEL_MAPS_H
+#define DVS_KERNEL_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "packet.h"
+
+/* The bank in force: one word, the only thing that changes when a new configuration takes effect. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} dvs_bank SEC(".maps");
+
+/* By bank. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct dvs_control);
+} dvs_control SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, DVS_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct dvs_port);
+} dvs_ports SEC(".maps");
+
+/* By bank and policy: slot + 1, or 0 for "no such policy". */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * DVS_MAX_POLICIES);
+	__type(key, __u32);
+	__type(value, __u32);
+} dvs_policy_index SEC(".maps");
+
+/* Room for two whole configurations, so that a new one is written beside the one in force. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DVS_POLICY_SLOTS);
+	__type(key, __u32);
+	__type(value, struct dvs_policy);
+} dvs_policies SEC(".maps");
+
+/* By bank and team. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * DVS_MAX_TEAMS);
+	__type(key, __u32);
+	__type(value, struct dvs_team);
+} dvs_teams SEC(".maps");
+
+/* By dvs_mac_key() */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DVS_MAX_MACS);
+	__type(key, __u64);
+	__type(value, struct dvs_mac);
+} dvs_macs SEC(".maps");
+
+struct members_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct dvs_members)); /* __type() of a struct is no size to clang 14 in here */
+};
+
+/* Member lists by kind * 4096 + vlan; replaced whole. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DVS_LISTS);
+	__type(key, __u32);
+	__array(values, struct members_map);
+} dvs_lists SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DVS_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct dvs_counters);
+} dvs_counters SEC(".maps");
+
+/* Which port a NIC is.  All NICs of one engine are in one network namespace, so the index says it all. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DVS_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} dvs_ifindex SEC(".maps");
+
+/* What became of the last test run. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dvs_trace);
+} dvs_trace SEC(".maps");
+
+/* The bank that the frame in hand is judged by, from its first step to its last copy. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} dvs_frame_bank SEC(".maps");
+
+static const __u32 kernel_first = 0;
+
+static INL void kernel_latch_bank(void)
+{
+	const __u32 *bank = bpf_map_lookup_elem(&dvs_bank, &kernel_first);
+	__u32 *frame = bpf_map_lookup_elem(&dvs_frame_bank, &kernel_first);
+
+	if (bank && frame)
+		*frame = *(const volatile __u32 *)bank & 1;
+}
+
+static INL __u32 kernel_bank(void)
+{
+	const __u32 *frame = bpf_map_lookup_elem(&dvs_frame_bank, &kernel_first);
+
+	return frame ? *frame & 1 : 0;
+}
+
+static INL const struct dvs_control *dp_control(void)
+{
+	__u32 bank = kernel_bank();
+
+	return bpf_map_lookup_elem(&dvs_control, &bank);
+}
+
+static INL const struct dvs_port *dp_port(__u32 lport) { return bpf_map_lookup_elem(&dvs_ports, &lport); }
+
+static INL const struct dvs_policy *dp_policy(__u32 policy)
+{
+	__u32 at = kernel_bank() * DVS_MAX_POLICIES + policy;
+	const __u32 *index;
+	__u32 slot;
+
+	if (policy >= DVS_MAX_POLICIES)
+		return 0;
+	index = bpf_map_lookup_elem(&dvs_policy_index, &at);
+	if (!index || *index == 0)
+		return 0;
+	slot = *index - 1;
+	return bpf_map_lookup_elem(&dvs_policies, &slot);
+}
+
+static INL const struct dvs_team *dp_team(__u32 team)
+{
+	__u32 at = kernel_bank() * DVS_MAX_TEAMS + team;
+
+	if (team >= DVS_MAX_TEAMS)
+		return 0;
+	return bpf_map_lookup_elem(&dvs_teams, &at);
+}
+
+static INL struct dvs_mac *dp_mac(__u64 key) { return bpf_map_lookup_elem(&dvs_macs, &key); }
+
+static INL int dp_learn(__u64 key, const struct dvs_mac *entry)
+{
+	/* Two CPUs may meet the same new MAC at once: whoever comes second finds it there, which is well. */
+	long error = bpf_map_update_elem(&dvs_macs, &key, entry, BPF_NOEXIST);
+
+	return error && error != -17 /* EEXIST */;
+}
+
+static INL struct dvs_counters *dp_counters(__u32 lport) { return bpf_map_lookup_elem(&dvs_counters, &lport); }
+
+/* To the tick, which is enough for ageing; on the same scale as CLOCK_MONOTONIC. */
+static INL __u64 dp_now(void) { return bpf_ktime_get_coarse_ns(); }
+
+static INL const struct dvs_members *kernel_members(__u32 kind, __u32 vlan)
+{
+	__u32 key = kind * 4096 + vlan;
+	void *list = bpf_map_lookup_elem(&dvs_lists, &key);
+
+	return list ? bpf_map_lookup_elem(list, &kernel_first) : 0;
+}
+
+#endif
