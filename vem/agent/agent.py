@@ -208,10 +208,10 @@ class Agent:
         self._dirty.set()
         await done
 
-    async def changed(self, timeout: float) -> None:
-        """Wait for the end of a pass, at most ``timeout`` seconds."""
+    async def changed(self, seconds: float) -> None:
+        """Wait for the end of a pass, at most so many seconds."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._passed.wait()
 
     async def _reconcile_loop(self) -> None:

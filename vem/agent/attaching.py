@@ -1,4 +1,4 @@
-"""Plugging NICs in and out on behalf of a local caller (`vem attach`, hooks, plugins), and waiting for what comes of it."""
+"""Plugging NICs in and out for a local caller (`vem attach`, hooks, plugins), and waiting for what comes of it."""
 
 from __future__ import annotations
 

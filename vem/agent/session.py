@@ -11,15 +11,14 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
 import structlog
 
-from dvswitch.errors import DvsError, InvalidValue, StorageError, Unavailable
+from dvswitch.client import TlsFiles, check_address, fabric_stub, open_aio_channel
+from dvswitch.errors import DvsError, InvalidValue, Unavailable
 from dvswitch.v1 import fabric_pb2 as fabric
-from dvswitch.v1 import fabric_pb2_grpc as fabric_grpc
 
 SILENCE = 6.0
 """Seconds without a word from the supervisor after which the module calls itself headless."""
@@ -29,12 +28,6 @@ ANSWER_TIMEOUT = 5.0
 QUEUE_LIMIT = 100_000
 """Messages waiting to be sent at which the session counts as stuck."""
 DEFAULT_HEARTBEAT = 1.0
-TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
-_OPTIONS = (
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.max_receive_message_length", 64 << 20),
-    ("grpc.enable_http_proxy", 0),
-)
 
 log = structlog.get_logger(__name__)
 
@@ -66,36 +59,15 @@ class SessionOwner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the supervisor listens."""
+    """Where the supervisor listens, and what to show it."""
 
-    target: str
+    address: str
     """"unix:PATH" or "HOST:PORT"."""
-    tls_dir: Path | None = None
+    tls: TlsFiles | None = None
 
     def __post_init__(self) -> None:
-        if not self.target:
-            raise InvalidValue("vsm", "no address is given", "write unix:PATH or HOST:PORT")
-        if not self.is_unix and self.tls_dir is None:
-            raise InvalidValue(f"vsm {self.target}", "TCP needs TLS", "give --tls-dir, or use unix:PATH")
-
-    @property
-    def is_unix(self) -> bool:
-        """A socket of this host: access is a matter of file rights."""
-        return self.target.startswith("unix:")
-
-    def channel(self) -> grpc.aio.Channel:
-        """A fresh channel; StorageError if the TLS files can't be read."""
-        if self.is_unix:
-            return grpc.aio.insecure_channel(self.target, options=_OPTIONS)
-        return grpc.aio.secure_channel(self.target, self._credentials(), options=_OPTIONS)
-
-    def _credentials(self) -> grpc.ChannelCredentials:
-        directory = self.tls_dir or Path()
-        try:
-            ca, certificate, key = ((directory / name).read_bytes() for name in TLS_FILES)
-        except OSError as error:
-            raise StorageError(f"TLS file {error.filename}", str(error.strerror)) from error
-        return grpc.ssl_channel_credentials(ca, key, certificate)
+        if not check_address(self.address) and self.tls is None:
+            raise InvalidValue(f"vsm {self.address}", "TCP needs certificates", "give --tls-dir, or use unix:PATH")
 
 
 def reconnect_delay(attempt: int, spread: float) -> float:
@@ -152,7 +124,7 @@ class Session:
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError, DvsError, TimeoutError) as error:
                 reason = _reason(error)
                 if self.connected or reason != told:
-                    log.warning("no session with the supervisor", vsm=self._endpoint.target, reason=reason)
+                    log.warning("no session with the supervisor", vsm=self._endpoint.address, reason=reason)
                 told = reason
             if self._hang_up():
                 attempt, told = 0, ""
@@ -168,8 +140,8 @@ class Session:
         return was_connected
 
     async def _session(self) -> None:
-        async with self._endpoint.channel() as channel:
-            call = fabric_grpc.FabricStub(channel).Session()  # type: ignore[no-untyped-call]
+        async with open_aio_channel(self._endpoint.address, self._endpoint.tls) as channel:
+            call = fabric_stub(channel).Session()
             await call.write(fabric.ModuleMessage(hello=self._owner.hello()))
             async with asyncio.timeout(ANSWER_TIMEOUT):
                 first = await call.read()
@@ -183,7 +155,7 @@ class Session:
         self._heartbeat = message.welcome.heartbeat_ms / 1000 or DEFAULT_HEARTBEAT
         self._outbox = asyncio.Queue()
         self._stuck.clear()
-        log.info("session open", vsm=self._endpoint.target, slot=message.welcome.slot)
+        log.info("session open", vsm=self._endpoint.address, slot=message.welcome.slot)
         self._owner.welcomed(message.welcome)
 
     async def _read(self, call: Any) -> None:

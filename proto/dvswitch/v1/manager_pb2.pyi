@@ -136,11 +136,13 @@ class VethInfo(_message.Message):
     def __init__(self, veth: _Optional[int] = ..., nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ..., slot: _Optional[int] = ..., host: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., generation: _Optional[int] = ..., counters: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ...) -> None: ...
 
 class StatusRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("macs",)
+    MACS_FIELD_NUMBER: _ClassVar[int]
+    macs: bool
+    def __init__(self, macs: bool = ...) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("host_uuid", "slot", "engine", "headless", "revision", "ports", "version", "rss_bytes")
+    __slots__ = ("host_uuid", "slot", "engine", "headless", "revision", "ports", "version", "rss_bytes", "macs")
     HOST_UUID_FIELD_NUMBER: _ClassVar[int]
     SLOT_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
@@ -149,6 +151,7 @@ class StatusReply(_message.Message):
     PORTS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RSS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MACS_FIELD_NUMBER: _ClassVar[int]
     host_uuid: str
     slot: int
     engine: str
@@ -157,7 +160,22 @@ class StatusReply(_message.Message):
     ports: _containers.RepeatedCompositeFieldContainer[HostPort]
     version: str
     rss_bytes: int
-    def __init__(self, host_uuid: _Optional[str] = ..., slot: _Optional[int] = ..., engine: _Optional[str] = ..., headless: bool = ..., revision: _Optional[int] = ..., ports: _Optional[_Iterable[_Union[HostPort, _Mapping]]] = ..., version: _Optional[str] = ..., rss_bytes: _Optional[int] = ...) -> None: ...
+    macs: _containers.RepeatedCompositeFieldContainer[HostMac]
+    def __init__(self, host_uuid: _Optional[str] = ..., slot: _Optional[int] = ..., engine: _Optional[str] = ..., headless: bool = ..., revision: _Optional[int] = ..., ports: _Optional[_Iterable[_Union[HostPort, _Mapping]]] = ..., version: _Optional[str] = ..., rss_bytes: _Optional[int] = ..., macs: _Optional[_Iterable[_Union[HostMac, _Mapping]]] = ...) -> None: ...
+
+class HostMac(_message.Message):
+    __slots__ = ("mac", "vlan", "port", "is_static", "age_s")
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    VLAN_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    IS_STATIC_FIELD_NUMBER: _ClassVar[int]
+    AGE_S_FIELD_NUMBER: _ClassVar[int]
+    mac: str
+    vlan: int
+    port: str
+    is_static: bool
+    age_s: int
+    def __init__(self, mac: _Optional[str] = ..., vlan: _Optional[int] = ..., port: _Optional[str] = ..., is_static: bool = ..., age_s: _Optional[int] = ...) -> None: ...
 
 class HostPort(_message.Message):
     __slots__ = ("lport", "name", "adapter", "state", "vlan", "mac", "pinned_uplink", "counters")
