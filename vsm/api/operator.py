@@ -43,6 +43,20 @@ class Answer(Protocol):
         ...
 
 
+class Candidate(Protocol):
+    """What may come next."""
+
+    @property
+    def word(self) -> str:
+        """A keyword, a <placeholder>, or <CR>."""
+        ...
+
+    @property
+    def help(self) -> str:
+        """One line."""
+        ...
+
+
 class Cli(Protocol):
     """What is needed of the command line interpreter (vsm/cli/service.py)."""
 
@@ -50,8 +64,8 @@ class Cli(Protocol):
         """Run one line in the session of that name."""
         ...
 
-    def complete(self, session: str, line: str) -> Iterable[Any]:
-        """Candidates (word, help) for what may come next."""
+    def complete(self, session: str, line: str) -> Iterable[Candidate]:
+        """What may come next."""
         ...
 
     def close(self, session: str) -> None:
@@ -77,7 +91,7 @@ class OperatorService(operator_pb2_grpc.OperatorServicer):
         """Words that may come next."""
         _check_line(request.line)
         found = self._cli.complete(request.session, request.line)
-        candidates = [operator_pb2.CompleteReply.Candidate(word=word, help=text) for word, text in found]
+        candidates = [operator_pb2.CompleteReply.Candidate(word=each.word, help=each.help) for each in found]
         return operator_pb2.CompleteReply(candidates=candidates)
 
     @answering
