@@ -6,7 +6,7 @@ Checked at the door (every CLI edit, every load of a configuration text); nothin
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
@@ -49,13 +49,15 @@ def _system(state: State) -> Iterator[DvsError]:
 
 
 def _vlans(state: State) -> Iterator[DvsError]:
-    names = Counter(vlan.title for vlan in state.config.vlans.values())
+    names: dict[str, list[int]] = defaultdict(list)
+    for vlan in state.config.vlans.values():
+        names[vlan.title].append(vlan.id)
     for vlan in state.config.vlans.values():
         check_vlan(vlan.id, f"vlan {vlan.id}")
         if len(vlan.name) > 32 or not (vlan.name == "" or _NAME.fullmatch(vlan.name)):
             yield InvalidValue(f"vlan {vlan.id}", f"name '{vlan.name}' must be 1-32 printable characters, no spaces")
-        if names[vlan.title] > 1:
-            yield Conflict(f"vlan {vlan.id}", f"name {vlan.title} is already used by another vlan")
+        if len(names[vlan.title]) > 1:
+            yield Conflict(f"vlan name {vlan.title}", "used by vlans {} and {}".format(*sorted(names[vlan.title])))
     if 1 not in state.config.vlans:
         yield Conflict("vlan 1", "the default vlan can't be removed")
 

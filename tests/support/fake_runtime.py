@@ -1,0 +1,33 @@
+"""Observed state for tests: a Runtime whose answers are set by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vsm.runtime import Counters, MacRow, ModuleStatus, PortStatus
+
+
+@dataclass
+class FakeRuntime:
+    """Implements vsm.runtime.Runtime."""
+
+    modules: dict[int, ModuleStatus] = field(default_factory=dict)
+    ports: dict[int, PortStatus] = field(default_factory=dict)
+    totals: dict[str, Counters] = field(default_factory=dict)
+    macs: list[MacRow] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def module(self, slot: int) -> ModuleStatus | None:
+        return self.modules.get(slot)
+
+    def port(self, veth: int) -> PortStatus | None:
+        return self.ports.get(veth)
+
+    def counters(self, interface: str) -> Counters:
+        return self.totals.get(interface, Counters())
+
+    def learned_macs(self) -> list[MacRow]:
+        return list(self.macs)
+
+    def uptime(self) -> float:
+        return self.seconds

@@ -1,0 +1,226 @@
+"""The types of CLI arguments: what each accepts, the value it gives, and how it shows up in help.
+
+A syntax string (vsm/cli/syntax.py) names a type after the colon: ``<vlan:vlan-id>``; ``<n:1-32>`` is a number in that
+range.  parse() returns the value or raises Mismatch with the sentence for the operator.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from dvswitch.errors import InvalidValue
+from dvswitch.mac import MacAddress
+from dvswitch.vlan import VlanSet
+from vsm.model.interfaces import Ethernet, Interface, Vethernet, parse_interface
+from vsm.model.state import MAX_VETH, State
+
+INVALID = "Invalid command"
+
+
+class Mismatch(Exception):
+    """A word is not of the wanted type; the message completes "% … at '^' marker."."""
+
+    def __init__(self, message: str = INVALID) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentType:
+    """How one kind of argument is read and explained."""
+
+    placeholder: str
+    """Shown by `?`: "<1-4094>", "WORD", "LINE"."""
+    help: str
+    parse: Callable[[str], Any]
+    rest: bool = False
+    """Takes the rest of the line, blanks included."""
+    known: Callable[[State], Iterable[str]] | None = None
+    """Values that exist already, for completion."""
+
+
+def number(low: int, high: int, help_text: str = "Number") -> ArgumentType:
+    """A decimal number within low..high."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"-?\d{1,12}", text):
+            raise Mismatch
+        if not low <= int(text) <= high:
+            raise Mismatch(f"Invalid number, range is ({low}-{high})")
+        return int(text)
+
+    return ArgumentType(f"<{low}-{high}>", help_text, parse)
+
+
+def word(limit: int, help_text: str, known: Callable[[State], Iterable[str]] | None = None) -> ArgumentType:
+    """One word of at most ``limit`` printable characters."""
+
+    def parse(text: str) -> str:
+        if not re.fullmatch(r"[!-~]+", text) or "|" in text:
+            raise Mismatch
+        if len(text) > limit:
+            raise Mismatch(f"String exceeded max length of ({limit})")
+        return text
+
+    return ArgumentType("WORD", f"{help_text} (max {limit} characters)", parse, known=known)
+
+
+def line(limit: int, help_text: str) -> ArgumentType:
+    """The rest of the line."""
+
+    def parse(text: str) -> str:
+        if not text.isprintable():
+            raise Mismatch
+        if len(text) > limit:
+            raise Mismatch(f"String exceeded max length of ({limit})")
+        return text
+
+    return ArgumentType("LINE", f"{help_text} (max {limit} characters)", parse, rest=True)
+
+
+def _vlan_list(text: str) -> VlanSet:
+    if not re.fullmatch(r"\d{1,9}(-\d{1,9})?(,\d{1,9}(-\d{1,9})?)*", text):
+        raise Mismatch
+    if any(not 1 <= int(item) <= 4094 for item in re.findall(r"\d+", text)):
+        raise Mismatch("Invalid number, range is (1-4094)")
+    try:
+        return VlanSet.parse(text)
+    except InvalidValue:
+        raise Mismatch("Invalid range") from None
+
+
+def _numbers(text: str, low: int, high: int) -> list[int]:
+    """``1-4,7`` as numbers; Mismatch if malformed, backwards or out of low..high."""
+    found: list[int] = []
+    for item in text.split(","):
+        match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", item)
+        if not match:
+            raise Mismatch("Invalid interface format")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not low <= first <= high or not low <= last <= high:
+            raise Mismatch(f"Invalid number, range is ({low}-{high})")
+        if first > last or last - first >= 1000:
+            raise Mismatch("Invalid range")
+        found += range(first, last + 1)
+    return found
+
+
+def _veths(text: str) -> tuple[Interface, ...]:
+    return tuple(Vethernet(n) for n in dict.fromkeys(_numbers(text, 1, MAX_VETH)))
+
+
+def _ethernets(text: str) -> tuple[Interface, ...]:
+    found: list[Interface] = []
+    for item in re.split(r",(?=\d+/)", text):
+        match = re.fullmatch(r"(\d{1,4})/([\d,-]+)", item)
+        if not match:
+            raise Mismatch("Invalid interface format")
+        try:
+            found += [Ethernet(int(match[1]), port) for port in _numbers(match[2], 1, 32)]
+        except InvalidValue as error:
+            raise Mismatch("Invalid interface format") from error
+    return tuple(dict.fromkeys(found))
+
+
+def _single(parse: Callable[[str], tuple[Interface, ...]]) -> Callable[[str], tuple[Interface, ...]]:
+    def checked(text: str) -> tuple[Interface, ...]:
+        found = parse(text)
+        if len(found) != 1:
+            raise Mismatch("Invalid interface format")
+        return found
+
+    return checked
+
+
+def _interface(text: str) -> tuple[Interface, ...]:
+    try:
+        return (parse_interface(text),)
+    except InvalidValue:
+        if re.match(r"(v|e)[a-z]* ?\d", text, re.IGNORECASE):
+            raise Mismatch("Invalid interface format") from None
+        raise Mismatch from None
+
+
+def _interface_range(text: str) -> tuple[Interface, ...]:
+    """``Vethernet1-4,7`` or ``Eth3/1-2``: a name whose numbers are a range."""
+    match = re.fullmatch(r"([a-z]+)(\d.*)", text, re.IGNORECASE)
+    if not match:
+        raise Mismatch
+    kind = match[1].lower()
+    if "vethernet".startswith(kind):
+        return _veths(match[2])
+    if "ethernet".startswith(kind):
+        return _ethernets(match[2])
+    raise Mismatch
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text)) if len(text) == 36 else _refuse("Invalid UUID")
+    except ValueError:
+        return _refuse("Invalid UUID")
+
+
+def _mac(text: str) -> MacAddress:
+    try:
+        return MacAddress.parse(text)
+    except InvalidValue:
+        raise Mismatch("Invalid mac address") from None
+
+
+def _hostname(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
+        raise Mismatch
+    return text if len(text) <= 63 else _refuse("String exceeded max length of (63)")
+
+
+def _refuse(message: str) -> str:
+    raise Mismatch(message)
+
+
+def _profiles(state: State) -> Iterable[str]:
+    return sorted(state.config.profiles)
+
+
+def _veth_numbers(state: State) -> Iterable[str]:
+    return [str(n) for n in sorted(state.inventory.veths)]
+
+
+def _uplinks(state: State) -> Iterable[str]:
+    return [f"{slot}/{n}" for slot, n in sorted(state.inventory.uplinks)]
+
+
+_VETH_RANGE, _VETH = f"<1-{MAX_VETH}>[,-]", f"<1-{MAX_VETH}>"
+_PORT_HELP = "Slot and port number"
+
+TYPES: dict[str, ArgumentType] = {
+    "vlan-id": number(1, 4094, "VLAN id"),
+    "vlan-list": ArgumentType("<1-4094>[,-]", "VLAN ids, as 1,10-20", _vlan_list),
+    "profile": word(80, "Name of the port-profile", _profiles),
+    "group": word(80, "Name of the port group"),
+    "vlan-name": word(32, "Name of the vlan"),
+    "word": word(80, "Text without blanks"),
+    "pattern": line(200, "Regular expression"),
+    "text": line(254, "Text"),
+    "hostname": ArgumentType("WORD", "Name of the switch (max 63 characters)", _hostname),
+    "uuid": ArgumentType("UUID", "Host UUID, as 1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", _uuid),
+    "mac": ArgumentType("E.E.E", "MAC address, as 5254.0012.3456 or 52:54:00:12:34:56", _mac),
+    "veth": ArgumentType(_VETH, "Number of the vEthernet", _single(_veths), known=_veth_numbers),
+    "veths": ArgumentType(_VETH_RANGE, "Numbers of vEthernets, as 1-4,7", _veths, known=_veth_numbers),
+    "port": ArgumentType("<3-66>/<1-32>", _PORT_HELP, _single(_ethernets), known=_uplinks),
+    "ports": ArgumentType("<3-66>/<1-32>[,-]", f"{_PORT_HELP}s, as 3/1-2", _ethernets, known=_uplinks),
+    "interface": ArgumentType("IFNAME", "Name of an interface, as Veth5 or Eth3/1", _interface),
+    "interfaces": ArgumentType("IFNAME[,-]", "Name of interfaces, as Veth1-4 or Eth3/1", _interface_range),
+}
+"""By the name used in syntax strings."""
+
+
+def argument_type(name: str) -> ArgumentType:
+    """The type called ``name``, or the number range it spells; KeyError if there is none (a bug in a table)."""
+    if found := re.fullmatch(r"(\d+)-(\d+)", name):
+        return number(int(found[1]), int(found[2]))
+    return TYPES[name]

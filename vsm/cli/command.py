@@ -1,0 +1,148 @@
+"""The row of the command table and what a handler is given.
+
+One row per command: where it is legal, its syntax and help, what it does, how `no` (and `default`) undo it, and how it
+shows in the running configuration.  Parsing, abbreviation, help, completion, docs/cli.md, the running configuration and
+its loading all come from the rows (vsm/cli/tables/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from dvswitch.errors import Unavailable
+from dvswitch.vlan import VlanSet
+from vsm.model.state import State
+from vsm.runtime import Runtime
+
+if TYPE_CHECKING:
+    from vsm.cli.report import Report
+    from vsm.cli.session import Session
+
+
+class Mode(Enum):
+    """CLI modes; the value is the prompt's suffix (nexus-1000v section 2.1)."""
+
+    EXEC = ""
+    CONFIG = "(config)"
+    PROFILE = "(config-port-prof)"
+    VLAN = "(config-vlan)"
+    INTERFACE = "(config-if)"
+    VEM = "(config-vem-slot)"
+    SVS_DOMAIN = "(config-svs-domain)"
+
+
+PARENTS: dict[Mode, Mode] = {
+    Mode.CONFIG: Mode.EXEC,
+    Mode.PROFILE: Mode.CONFIG,
+    Mode.VLAN: Mode.CONFIG,
+    Mode.INTERFACE: Mode.CONFIG,
+    Mode.VEM: Mode.CONFIG,
+    Mode.SVS_DOMAIN: Mode.CONFIG,
+}
+"""`exit` leads there, and the parent's commands work from the child."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A mode and the object that is being configured in it."""
+
+    mode: Mode = Mode.EXEC
+    profile: str = ""
+    vlans: VlanSet = VlanSet()
+    interfaces: tuple[str, ...] = ()
+    """Full names."""
+    slot: int = 0
+
+    @property
+    def suffix(self) -> str:
+        """What the prompt says about the mode."""
+        return "(config-if-range)" if len(self.interfaces) > 1 else self.mode.value
+
+
+class Form(Enum):
+    """How a command was given."""
+
+    SET = ""
+    NO = "no"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command as understood: where, how and with what."""
+
+    position: Position
+    form: Form = Form.SET
+    words: tuple[str, ...] = ()
+    """The keywords, in full."""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the arguments by name, already of their type."""
+    runtime: Runtime | None = None
+    """Observed state; None when a configuration text is loaded."""
+
+    def __getitem__(self, name: str) -> Any:
+        return self.args[name]
+
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        """The argument, if it was given."""
+        return self.args.get(name, otherwise)
+
+    def has(self, keyword: str) -> bool:
+        """Whether the keyword was said."""
+        return keyword in self.words
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What show commands look at."""
+
+    state: State
+    runtime: Runtime
+    now: datetime
+    session: Session
+
+
+Edit = Callable[[State, Call], State]
+"""A change of the configuration: pure; DvsError if it can't be done."""
+Show = Callable[[View, Call], "Report"]
+Act = Callable[["Session", Call], str]
+"""Something about the session itself; returns what to print."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One row."""
+
+    modes: tuple[Mode, ...]
+    syntax: str
+    help: str
+    edit: Edit | None = None
+    show: Show | None = None
+    act: Act | None = None
+    enter: Callable[[Call], Position] | None = None
+    """Where the command leads, after ``edit``."""
+    no: str | None = None
+    """Syntax after `no` and `default`; None = can't be negated."""
+    undo: Edit | None = None
+    """What `no` does."""
+    reset: Edit | None = None
+    """What `default` does, where it differs from `no`."""
+    render: Callable[[Any], Iterable[str]] | None = None
+    """The command's lines in the running configuration, for the object of its mode."""
+    note: Callable[[State, Call], str] | None = None
+    """A warning to print once ``edit`` or ``undo`` has been committed; "" = none."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """Help for words (and "<argument>"s) that mean something special here; the rest is in vsm/cli/words.py."""
+
+
+def unsupported(what: str) -> Edit:
+    """For a command that is understood but whose effect isn't built: refuse it, so that nobody relies on it."""
+
+    def refuse(_state: State, _call: Call) -> State:
+        raise Unavailable("", f"{what} is not supported yet")
+
+    return refuse

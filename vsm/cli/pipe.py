@@ -1,0 +1,193 @@
+"""Filters behind `|`: each takes the text of what came before and gives text (json takes the rows instead)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vsm.cli.arguments import INVALID
+from vsm.cli.grammar import AMBIGUOUS, INCOMPLETE, Candidate, Failure, Word, split
+from vsm.cli.report import Report, as_json
+
+Filter = Callable[[list[str]], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class FilterKind:
+    """A row of the filter table."""
+
+    word: str
+    help: str
+    make: Callable[[str], Filter]
+    """From the argument text (may be empty) to the filter; ValueError if the argument is bad."""
+    argument: str = ""
+    """Placeholder of the argument; "" = takes none."""
+    required: bool = True
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ValueError("Invalid regular expression") from error
+
+
+def _include(text: str) -> Filter:
+    pattern = _pattern(text)
+    return lambda lines: [line for line in lines if pattern.search(line)]
+
+
+def _exclude(text: str) -> Filter:
+    pattern = _pattern(text)
+    return lambda lines: [line for line in lines if not pattern.search(line)]
+
+
+def _begin(text: str) -> Filter:
+    pattern = _pattern(text)
+
+    def begin(lines: list[str]) -> list[str]:
+        start = next((n for n, line in enumerate(lines) if pattern.search(line)), len(lines))
+        return lines[start:]
+
+    return begin
+
+
+def _section(text: str) -> Filter:
+    """Matching lines with their deeper-indented children."""
+    pattern = _pattern(text)
+
+    def section(lines: list[str]) -> list[str]:
+        found: list[str] = []
+        depth: int | None = None
+        for line in lines:
+            indent = len(line) - len(line.lstrip())
+            if depth is not None and (not line.strip() or indent <= depth):
+                depth = None
+            if depth is None and pattern.search(line):
+                depth = indent
+            if depth is not None:
+                found.append(line)
+        return found
+
+    return section
+
+
+def _grep(text: str) -> Filter:
+    """``grep [-i] [-v] RE``."""
+    words = text.split(" ")
+    flags = {word for word in words if word in ("-i", "-v")}
+    expression = " ".join(words[len([word for word in words if word in flags]) :])
+    if not expression:
+        raise ValueError(INCOMPLETE)
+    pattern = re.compile(_pattern(expression).pattern, re.IGNORECASE if "-i" in flags else 0)
+    return lambda lines: [line for line in lines if bool(pattern.search(line)) != ("-v" in flags)]
+
+
+def _amount(text: str) -> int:
+    found = re.fullmatch(r"(?:-n )?(\d{1,6})", text)
+    if not found or int(found[1]) < 1:
+        raise ValueError("Invalid number, range is (1-999999)")
+    return int(found[1])
+
+
+def _head(text: str) -> Filter:
+    amount = _amount(text or "10")
+    return lambda lines: lines[:amount]
+
+
+def _last(text: str) -> Filter:
+    amount = _amount(text or "10")
+    return lambda lines: lines[-amount:]
+
+
+FILTERS: tuple[FilterKind, ...] = (
+    FilterKind("begin", "Begin with the line that matches", _begin, "LINE"),
+    FilterKind("count", "Count number of lines", lambda _: lambda lines: [str(len(lines))]),
+    FilterKind("egrep", "Print lines that match", _grep, "LINE"),
+    FilterKind("exclude", "Exclude lines that match", _exclude, "LINE"),
+    FilterKind("grep", "Print lines that match", _grep, "LINE"),
+    FilterKind("head", "Display first lines", _head, "<1-999999>", required=False),
+    FilterKind("include", "Include lines that match", _include, "LINE"),
+    FilterKind("json", "Output in json format", lambda _: lambda lines: lines),
+    FilterKind("json-pretty", "Output in json pretty print format", lambda _: lambda lines: lines),
+    FilterKind("last", "Display last lines", _last, "<1-999999>", required=False),
+    FilterKind("no-more", "Turn-off pagination for command output", lambda _: lambda lines: lines),
+    FilterKind("section", "Show lines that match and the lines indented below them", _section, "LINE"),
+)
+"""The filter table."""
+
+
+def apply(report: Report, filters: list[Word]) -> str | Failure:
+    """The text after all filters; each filter is what stands between two bars, with its offset in the line."""
+    text = report.text
+    for position, word in enumerate(filters):
+        found = _read(word)
+        if isinstance(found, Failure):
+            return found
+        kind, chosen = found
+        if kind.word.startswith("json"):
+            if not report.structured or position:
+                return Failure(INVALID, word.offset)
+            text = as_json(report, kind.word == "json-pretty")
+        else:
+            text = "".join(f"{line}\n" for line in chosen(text.splitlines()))
+    return text
+
+
+def cut(line: str) -> tuple[str, list[Word]]:
+    """The command of a line and its filters with their offsets; bars within quotes don't count."""
+    parts: list[Word] = []
+    start = 0
+    for at in [*_bars(line), len(line)]:
+        piece = line[start:at]
+        parts.append(Word(piece.strip(), start + len(piece) - len(piece.lstrip())))
+        start = at + 1
+    return line[: len(line) if len(parts) == 1 else _bars(line)[0]], parts[1:]
+
+
+def candidates(text: str) -> list[Candidate]:
+    """What may follow a bar, given what stands behind it so far."""
+    words = split(text)
+    if len(words) > 1 or (words and text[-1].isspace()):
+        kind = next((kind for kind in FILTERS if kind.word == words[0].text), None)
+        return [Candidate(kind.argument, "Pattern or number")] if kind and kind.argument and len(words) == 1 else []
+    partial = words[0].text if words else ""
+    return [Candidate(kind.word, kind.help) for kind in FILTERS if kind.word.startswith(partial)]
+
+
+def _read(word: Word) -> tuple[FilterKind, Filter] | Failure:
+    name, _, argument = word.text.partition(" ")
+    exact = [kind for kind in FILTERS if kind.word == name]
+    kinds = exact or [kind for kind in FILTERS if name and kind.word.startswith(name)]
+    if len(kinds) != 1:
+        return Failure((AMBIGUOUS if kinds else INVALID) if name else INCOMPLETE, word.offset)
+    kind, argument = kinds[0], argument.strip()
+    at_argument = word.offset + len(name) + 1
+    if argument and not kind.argument:
+        return Failure(INVALID, at_argument)
+    if kind.argument and kind.required and not argument:
+        return Failure(INCOMPLETE, word.offset + len(word.text))
+    try:
+        return kind, kind.make(argument)
+    except ValueError as error:
+        return Failure(str(error), at_argument)
+
+
+def _bars(line: str) -> list[int]:
+    """Offsets of the bars that separate filters.
+
+    Within the argument of a filter that takes an expression a bar with no blank before it belongs to the expression.
+    """
+    found: list[int] = []
+    quote = ""
+    for at, character in enumerate(line):
+        if quote:
+            quote = "" if character == quote else quote
+        elif found and character in "'\"":
+            quote = character
+        elif character == "|" and (not found or line[at - 1].isspace()):
+            found.append(at)
+    return found

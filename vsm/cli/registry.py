@@ -1,0 +1,33 @@
+"""The whole command table, and the grammar compiled from it once."""
+
+from __future__ import annotations
+
+from vsm.cli.command import Command
+from vsm.cli.grammar import Grammar
+from vsm.cli.tables import exec as session_commands
+from vsm.cli.tables import interface, profile, settings, show, system, vlan
+
+COMMANDS: tuple[Command, ...] = (
+    *session_commands.ROWS,
+    *show.ROWS,
+    *system.SYSTEM,
+    system.VEM_HEADER,
+    *system.VEM,
+    vlan.HEADER,
+    *vlan.ROWS,
+    *profile.DEFAULTS,
+    profile.HEADER,
+    *profile.BEFORE_SETTINGS,
+    *settings.SETTINGS,
+    *settings.LATER,
+    *profile.AFTER_SETTINGS,
+    *profile.LATER,
+    interface.HEADER,
+    *interface.BEFORE_SETTINGS,
+    *interface.AFTER_SETTINGS,
+    system.SVS_HEADER,
+    *system.SVS_DOMAIN,
+)
+"""One row per command."""
+
+GRAMMAR = Grammar(COMMANDS)

@@ -1,0 +1,70 @@
+"""What a show command gives: rows, and the text made from them.
+
+Text for people and JSON for programs come from the same rows, so they can't disagree.  JSON has the shape of NX-OS
+(nexus-1000v section 11.4): TABLE_x / ROW_x, a single row as an object, all values strings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+RULE = "-" * 80
+"""The line above and below column titles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of one kind.  Rows are dataclasses; a field's JSON key is metadata "key", else its name."""
+
+    name: str
+    """x of TABLE_x."""
+    rows: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of a show command."""
+
+    text: str
+    """Lines, each ended by a newline; "" = nothing to show."""
+    tables: tuple[Table, ...] = ()
+    """Empty: the command has no JSON form."""
+    top: Any = None
+    """A row whose keys stand at the top level of the JSON object (as in `show version`)."""
+
+    @property
+    def structured(self) -> bool:
+        """Whether there is a JSON form."""
+        return bool(self.tables) or self.top is not None
+
+
+def data(report: Report) -> dict[str, Any]:
+    """The report as JSON data."""
+    found: dict[str, Any] = _row(report.top) if report.top is not None else {}
+    for table in report.tables:
+        rows = [_row(row) for row in table.rows]
+        found[f"TABLE_{table.name}"] = {f"ROW_{table.name}": rows[0] if len(rows) == 1 else rows} if rows else {}
+    return found
+
+
+def as_json(report: Report, pretty: bool = False) -> str:
+    """The report as JSON text."""
+    return json.dumps(data(report), indent=2 if pretty else None) + "\n"
+
+
+def lines(*texts: str) -> str:
+    """Text of these lines, without trailing blanks."""
+    return "".join(text.rstrip() + "\n" for text in texts)
+
+
+def _row(row: Any) -> dict[str, Any]:
+    return {item.metadata.get("key", item.name): _value(getattr(row, item.name)) for item in fields(row)}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return ",".join(str(item) for item in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

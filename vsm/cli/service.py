@@ -1,0 +1,153 @@
+"""CLI sessions over the supervisor: a line in, text and a prompt out.
+
+The grammar says what a line means, handlers say what it does; here it is done: edits are checked and go through
+Supervisor.transact(), show commands through their filters, and whatever fails becomes the operator's text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dvswitch.errors import DvsError
+from vsm.cli import pipe
+from vsm.cli.command import Call, Command, Form, Mode, View
+from vsm.cli.grammar import Candidate, Failure, Match, Word
+from vsm.cli.registry import GRAMMAR
+from vsm.cli.session import Session
+from vsm.config.parse import chosen_edit
+from vsm.model.state import State
+from vsm.policy.check import check
+from vsm.runtime import Runtime
+from vsm.supervisor import Supervisor
+
+__all__ = ["Candidate", "CliReply", "CliService"]
+
+
+@dataclass(frozen=True, slots=True)
+class CliReply:
+    """What to print, and the prompt after it."""
+
+    output: str
+    prompt: str
+    ok: bool
+    """False: the line was refused and nothing was changed; the output says why."""
+    closed: bool
+    """The session has ended."""
+
+
+class CliService:
+    """All CLI sessions of a supervisor.  Single-threaded, like it; no call blocks on anything but the store."""
+
+    def __init__(self, supervisor: Supervisor, runtime: Runtime, clock: Callable[[], float]) -> None:
+        """``clock`` gives Unix time."""
+        self._supervisor = supervisor
+        self._runtime = runtime
+        self._clock = clock
+        self._sessions: dict[str, Session] = {}
+
+    def execute(self, session: str, line: str) -> CliReply:
+        """Run one line in a session; an unknown session begins in exec mode."""
+        here = self._session(session)
+        line = line.replace("\x00", "").rstrip("\r\n").expandtabs(1)
+        if not line.strip() or line.lstrip().startswith("!"):
+            return self._reply(here, "", True)
+        here.remember(line.strip())
+        text, offset = _without_do(line, here.position.mode)
+        try:
+            output, ok = self._run(here, text, offset)
+        except DvsError as error:
+            output, ok = f"ERROR: {error}\n", False
+        return self._reply(here, output, ok)
+
+    def complete(self, session: str, line: str) -> list[Candidate]:
+        """What may come next after ``line``."""
+        here = self._session(session)
+        line = line.expandtabs(1)
+        text, _ = _without_do(line, here.position.mode)
+        head, filters = pipe.cut(text)
+        if filters and self._is_show(here, head):
+            return pipe.candidates(text[filters[-1].offset :])
+        found = GRAMMAR.candidates(here.position.mode, text, self._supervisor.state)
+        if any(candidate.word == "<CR>" for candidate in found) and self._is_show(here, text):
+            found.append(Candidate("|", "Pipe command output to filter"))
+        return found
+
+    def close(self, session: str) -> None:
+        """Forget a session."""
+        self._sessions.pop(session, None)
+
+    def expire(self, now: float) -> None:
+        """Forget sessions that have been unused for longer than their timeout; ``now`` is Unix time."""
+        for session in list(self._sessions.values()):
+            if session.timeout and now - session.used > session.timeout * 60:
+                self.close(session.name)
+
+    def _session(self, name: str) -> Session:
+        session = self._sessions.setdefault(name, Session(name))
+        session.used = self._clock()
+        return session
+
+    def _prompt(self, session: Session) -> str:
+        return f"{self._supervisor.state.config.hostname}{session.position.suffix}# "
+
+    def _reply(self, session: Session, output: str, ok: bool) -> CliReply:
+        if session.closed:
+            self.close(session.name)
+        return CliReply(output, self._prompt(session), ok, session.closed)
+
+    def _run(self, session: Session, text: str, offset: int) -> tuple[str, bool]:
+        head, filters = pipe.cut(text)
+        match = GRAMMAR.parse(session.position.mode, head)
+        if filters and not (isinstance(match, Match) and match.command.show):
+            # A bar means something behind show commands only; elsewhere it is text.
+            whole = GRAMMAR.parse(session.position.mode, text)
+            match, filters = (whole, []) if isinstance(whole, Match) else (match, filters)
+        if isinstance(match, Failure):
+            return self._failed(session, match, offset), False
+        outcome = self._perform(session, match, filters)
+        return (outcome, True) if isinstance(outcome, str) else (self._failed(session, outcome, offset), False)
+
+    def _failed(self, session: Session, failure: Failure, offset: int) -> str:
+        column = len(self._prompt(session)) + offset + failure.offset
+        return f"{' ' * column}^\n% {failure.message} at '^' marker.\n"
+
+    def _perform(self, session: Session, match: Match, filters: list[Word]) -> str | Failure:
+        command = match.command
+        call = Call(session.position, match.form, match.words, match.args, self._runtime)
+        if command.show:
+            now = datetime.fromtimestamp(self._clock(), UTC)
+            report = command.show(View(self._supervisor.state, self._runtime, now, session), call)
+            return pipe.apply(report, filters)
+        if command.act:
+            return command.act(session, call)
+        return self._edit(session, command, match, call)
+
+    def _edit(self, session: Session, command: Command, match: Match, call: Call) -> str:
+        edit = chosen_edit(match)
+        state = self._supervisor.state
+        if edit:
+            state = self._supervisor.transact(lambda before: _checked(before, edit(before, call)))
+        if command.enter and match.form is Form.SET:
+            session.position = command.enter(call)
+        note = command.note(state, call) if command.note and edit else ""
+        return f"{note}\n" if note else ""
+
+    def _is_show(self, session: Session, head: str) -> bool:
+        match = GRAMMAR.parse(session.position.mode, head)
+        return isinstance(match, Match) and match.command.show is not None
+
+
+def _checked(before: State, after: State) -> State:
+    if after != before:
+        check(after)
+    return after
+
+
+def _without_do(line: str, mode: Mode) -> tuple[str, int]:
+    """The line without a leading `do`, which configuration modes accept, and how many characters that took."""
+    if mode is Mode.EXEC or not line.lstrip().lower().startswith("do "):
+        return line, 0
+    start = len(line) - len(line.lstrip()) + 3
+    return line[start:], start

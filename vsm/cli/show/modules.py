@@ -1,0 +1,164 @@
+"""show module, show module vem mapping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dvswitch
+from vsm.cli.command import Call, View
+from vsm.cli.report import Report, Table, lines
+from vsm.model.state import MAX_VETH, Module, State
+
+SUPERVISOR_SLOT = 1
+ABSENT = "powered-dn"
+"""Clients drop rows whose status is a word that they don't know, such as "absent"."""
+_TYPES = {"VEM": "Virtual Ethernet Module", "VIS": "Virtual Interface Switch"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRow:
+    """A line of the first table."""
+
+    modinf: int
+    ports: int
+    modtype: str
+    model: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A line of the second table."""
+
+    modwwn: int
+    sw: str
+    hw: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRow:
+    """A line of the third table: addresses of the host's uplinks."""
+
+    modmac: int
+    mac: str
+    serialnum: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRow:
+    """A line of the fourth table."""
+
+    modsrv: int
+    srvip: str
+    srvuuid: str
+    srvname: str
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRow:
+    """A line of show module vem mapping."""
+
+    mod: int
+    status: str
+    uuid: str
+
+
+def show_module(view: View, call: Call) -> Report:
+    """All modules, or the one asked for, in four tables."""
+    slots = _slots(view.state, call.get("slot"))
+    modules = [_module_row(view, slot) for slot in slots]
+    seen = [view.state.inventory.modules[slot] for slot in slots if slot in view.state.inventory.modules]
+    versions = [VersionRow(module.slot, module.version or "NA", _hardware(module)) for module in seen]
+    if SUPERVISOR_SLOT in slots:
+        versions.insert(0, VersionRow(SUPERVISOR_SLOT, dvswitch.__version__, "NA"))
+    addresses = [AddressRow(module.slot, _addresses(view.state, module.slot), "NA") for module in seen]
+    servers = [_server_row(view.state, slot) for slot in slots if slot != SUPERVISOR_SLOT]
+    text = _text(modules, versions, addresses, servers)
+    tables = (
+        Table("modinfo", modules),
+        Table("modwwninfo", versions),
+        Table("modmacinfo", addresses),
+        Table("modsrvinfo", servers),
+    )
+    return Report(text, tables)
+
+
+def show_mapping(view: View, _call: Call) -> Report:
+    """Which host has which slot."""
+    slots = [slot for slot in _slots(view.state, None) if slot != SUPERVISOR_SLOT]
+    rows = [MappingRow(slot, _presence(view, slot), _uuid(view.state, slot)) for slot in slots]
+    text = lines("Mod     Status          UUID", "---     -----------     ------------------------------------")
+    text += lines(*(f"{row.mod:>3}     {row.status:<15} {row.uuid}" for row in rows))
+    return Report(text, (Table("vemmapping", rows),))
+
+
+def _slots(state: State, only: int | None) -> list[int]:
+    slots = sorted({SUPERVISOR_SLOT, *state.config.slots, *state.inventory.modules})
+    return slots if only is None else [slot for slot in slots if slot == only]
+
+
+def _module_row(view: View, slot: int) -> ModuleRow:
+    if slot == SUPERVISOR_SLOT:
+        return ModuleRow(slot, 0, "Virtual Supervisor Module", "dvswitch", "active *")
+    module = view.state.inventory.modules.get(slot)
+    kind = _TYPES.get(module.type, module.type) if module else _TYPES["VEM"]
+    ports = min(module.max_ports, MAX_VETH) if module else 0
+    status = "ok" if _connected(view, slot) else ABSENT
+    return ModuleRow(slot, ports, kind, module.engine or "NA" if module else "NA", status)
+
+
+def _connected(view: View, slot: int) -> bool:
+    status = view.runtime.module(slot)
+    return status is not None and status.connected
+
+
+def _presence(view: View, slot: int) -> str:
+    return "powered-up" if _connected(view, slot) else "absent"
+
+
+def _hardware(module: Module) -> str:
+    return module.system or "NA"
+
+
+def _addresses(state: State, slot: int) -> str:
+    """Lowest and highest address of the host's uplinks."""
+    macs = sorted(uplink.mac for uplink in state.inventory.uplinks.values() if uplink.slot == slot and uplink.mac)
+    if not macs:
+        return "NA"
+    low, high = macs[0].replace(":", "-"), macs[-1].replace(":", "-")
+    return f"{low} to {high}"
+
+
+def _uuid(state: State, slot: int) -> str:
+    bound, module = state.config.slots.get(slot), state.inventory.modules.get(slot)
+    return bound.host_uuid if bound else module.host_uuid if module else "NA"
+
+
+def _server_row(state: State, slot: int) -> ServerRow:
+    module = state.inventory.modules.get(slot)
+    address, name = (module.address, module.host_name) if module else ("", "")
+    return ServerRow(slot, address or "NA", _uuid(state, slot), name or "NA")
+
+
+def _text(
+    modules: list[ModuleRow], versions: list[VersionRow], addresses: list[AddressRow], servers: list[ServerRow]
+) -> str:
+    text = lines(
+        "Mod  Ports  Module-Type                       Model               Status",
+        "---  -----  --------------------------------  ------------------  ------------",
+        *(f"{row.modinf:<3}  {row.ports:<5}  {row.modtype:<32}  {row.model:<18}  {row.status}" for row in modules),
+        "",
+        "Mod  Sw                  Hw",
+        "---  ------------------  ------------------------------------------------",
+        *(f"{row.modwwn:<3}  {row.sw:<18}  {row.hw}" for row in versions),
+        "",
+        "Mod  MAC-Address(es)                         Serial-Num",
+        "---  --------------------------------------  ----------",
+        *(f"{row.modmac:<3}  {row.mac:<38}  {row.serialnum}" for row in addresses),
+        "",
+        "Mod  Server-IP        Server-UUID                           Server-Name",
+        "---  ---------------  ------------------------------------  --------------------",
+        *(f"{row.modsrv:<3}  {row.srvip:<15}  {row.srvuuid:<36}  {row.srvname}" for row in servers),
+    )
+    local = any(row.modinf == SUPERVISOR_SLOT for row in modules)
+    return text + (lines("", "* this terminal session") if local else "")

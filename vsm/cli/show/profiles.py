@@ -1,0 +1,272 @@
+"""show port-profile in its forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dvswitch.errors import NotFound
+from vsm.cli.command import Call, View
+from vsm.cli.report import RULE, Report, Table, lines
+from vsm.cli.tables.settings import settings_lines
+from vsm.model.interfaces import Ethernet, Interface, Vethernet, parse_interface, short_name
+from vsm.model.state import PortProfile, ProfileType, State
+from vsm.policy.inherit import said
+from vsm.policy.ports import children, interfaces, profile_of, users
+from vsm.policy.quarantine import quarantine_cause
+
+_USAGE_RULE = "-" * 79
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRow:
+    """Everything about a profile."""
+
+    name: str = field(metadata={"key": "profile_name"})
+    type: str
+    description: str = field(metadata={"key": "desc"})
+    enabled: bool = field(metadata={"key": "status"})
+    max_ports: int
+    min_ports: int
+    inherit: str
+    config: tuple[str, ...] = field(metadata={"key": "profile_cfg"})
+    evaluated: tuple[str, ...] = field(metadata={"key": "eval_cfg"})
+    assigned: tuple[str, ...] = field(metadata={"key": "intf"})
+    """Full names of interfaces."""
+    port_group: str
+    children: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRow:
+    """Totals of one type of profile, below show port-profile brief."""
+
+    type: str
+    assigned: int
+    total: int
+    parents: int
+    children: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """An assigned port and what is plugged into it."""
+
+    profile: str
+    port: str
+    adapter: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRow:
+    """Whether a port has what its profile says."""
+
+    interface: str
+    profile: str
+    status: str
+    synced: bool
+    errors: tuple[str, ...]
+    recovery: tuple[str, ...]
+
+
+def show_profiles(view: View, call: Call) -> Report:
+    """All profiles, or the one named, in full."""
+    rows = profile_rows(view.state, call.get("profile"))
+    return Report("\n".join(profile_text(row) for row in rows), (Table("port_profile", rows),))
+
+
+def show_brief(view: View, _call: Call) -> Report:
+    """A line per profile, and totals."""
+    rows = profile_rows(view.state)
+    totals = [_totals(kind, rows) for kind in ProfileType]
+    return Report(brief_text(rows, totals), (Table("port_profile", rows), Table("profile_type", totals)))
+
+
+def show_usage(view: View, call: Call) -> Report:
+    """Profiles with their interfaces."""
+    rows = profile_rows(view.state, call.get("profile"))
+    blocks = [lines(f"port-profile {row.name}", *(f" {name}" for name in row.assigned)) for row in rows]
+    return Report("\n".join(blocks), (Table("port_profile", rows),))
+
+
+def show_virtual_usage(view: View, call: Call) -> Report:
+    """Which VM or host uses which profile."""
+    chosen = profile_rows(view.state, call.get("profile"))
+    rows = [_usage(view.state, row.name, name) for row in chosen for name in row.assigned]
+    return Report(usage_text(rows), (Table("profile_usage", rows),))
+
+
+def show_sync_status(view: View, call: Call) -> Report:
+    """Ports that are not, or not yet, as their profile says; with `interface`, that port in any case."""
+    wanted: tuple[Interface, ...] | None = call.get("interfaces")
+    names = [port.full for port in wanted] if wanted else list(interfaces(view.state))
+    for name in names:
+        if name not in set(interfaces(view.state)):
+            raise NotFound(f"interface {name}", "does not exist")
+    rows = [_sync(view, name) for name in names]
+    shown = rows if wanted else [row for row in rows if not row.synced]
+    text = "\n".join(sync_text(row) for row in shown) or lines("All interfaces are in sync.")
+    return Report(text, (Table("sync_status", shown),))
+
+
+def profile_rows(state: State, name: str | None = None) -> list[ProfileRow]:
+    """Rows of all profiles by name, or of one; NotFound if that does not exist."""
+    if name is not None and name not in state.config.profiles:
+        raise NotFound(f"port-profile {name}", "does not exist")
+    names = sorted(state.config.profiles) if name is None else [name]
+    return [_profile_row(state, state.config.profiles[found]) for found in names]
+
+
+def profile_text(row: ProfileRow) -> str:
+    """The long form."""
+    return lines(
+        f"port-profile {row.name}",
+        f" type: {row.type}",
+        f" description: {row.description}",
+        f" status: {'enabled' if row.enabled else 'disabled'}",
+        f" max-ports: {row.max_ports}",
+        f" min-ports: {row.min_ports}",
+        f" inherit: {row.inherit}",
+        " config attributes:",
+        *(f"  {line}" for line in row.config),
+        " evaluated config attributes:",
+        *(f"  {line}" for line in row.evaluated),
+        " assigned interfaces:",
+        *(f"  {name}" for name in row.assigned),
+        f" port-group: {row.port_group}",
+    )
+
+
+def brief_text(rows: Sequence[ProfileRow], totals: Sequence[TypeRow]) -> str:
+    """Two tables: profiles, then totals by type."""
+    text = lines(
+        RULE,
+        "Port                           Profile    Profile  Conf   Eval  Assigned  Child",
+        "Profile                        Type       State    Items  Items    Intfs  Profs",
+        RULE,
+    )
+    for row in rows:
+        counts = f"{len(row.config):<5}  {len(row.evaluated):<5}    {len(row.assigned):<5}  {len(row.children)}"
+        text += lines(f"{row.name:<30} {row.type:<9}  {int(row.enabled):<7}  {counts}")
+    text += lines(
+        RULE,
+        "Profile            Assigned     Total       Sys  Parent     Child    UsedBy",
+        "Type                  Intfs     Prfls     Prfls   Prfls     Prfls     Prfls",
+        RULE,
+    )
+    for kind in totals:
+        counts = f"{kind.assigned:>8}  {kind.total:>8}  {0:>8}  {kind.parents:>6}  {kind.children:>8}  {kind.used:>8}"
+        text += lines(f"{kind.type:<17}  {counts}")
+    return text
+
+
+def usage_text(rows: Sequence[UsageRow]) -> str:
+    """A line per port; the profile is named on its first."""
+    text = lines(_USAGE_RULE, "Port Profile               Port        Adapter        Owner", _USAGE_RULE)
+    before = ""
+    for row in rows:
+        profile = row.profile if row.profile != before else ""
+        if len(profile) > 26:
+            text, profile = text + lines(profile), ""
+        text += lines(f"{profile:<26} {row.port:<11} {row.adapter:<14} {row.owner}")
+        before = row.profile
+    return text
+
+
+def sync_text(row: SyncRow) -> str:
+    """A block per port."""
+    text = lines(
+        row.interface,
+        f"  port-profile: {row.profile}",
+        f"  interface status: {row.status}",
+        f"  sync status: {'in sync' if row.synced else 'out of sync'}",
+    )
+    if row.errors:
+        text += lines("  errors:", *(f"    {line}" for line in row.errors))
+    if row.recovery:
+        text += lines("  recovery steps:", *(f"    {line}" for line in row.recovery))
+    return text
+
+
+def _profile_row(state: State, profile: PortProfile) -> ProfileRow:
+    return ProfileRow(
+        name=profile.name,
+        type=profile.type.value.capitalize(),
+        description=profile.description,
+        enabled=profile.enabled,
+        max_ports=profile.max_ports,
+        min_ports=profile.min_ports,
+        inherit=profile.inherit,
+        config=tuple(settings_lines(profile.settings)),
+        evaluated=tuple(settings_lines(said(state.config, profile.name))),
+        assigned=tuple(users(state, profile.name)),
+        port_group=profile.port_group or "",
+        children=tuple(children(state.config, profile.name)),
+    )
+
+
+def _totals(kind: ProfileType, rows: Sequence[ProfileRow]) -> TypeRow:
+    mine = [row for row in rows if row.type == kind.value.capitalize()]
+    return TypeRow(
+        type=kind.value.capitalize(),
+        assigned=sum(len(row.assigned) for row in mine),
+        total=len(mine),
+        parents=sum(1 for row in mine if row.children),
+        children=sum(1 for row in mine if row.inherit),
+        used=sum(1 for row in mine if row.assigned),
+    )
+
+
+def _usage(state: State, profile: str, name: str) -> UsageRow:
+    adapter, owner = owner_of(state, name)
+    return UsageRow(profile, short_name(name), adapter, owner)
+
+
+def owner_of(state: State, name: str) -> tuple[str, str]:
+    """(adapter, VM or host) of an interface."""
+    interface = parse_interface(name)
+    if isinstance(interface, Vethernet):
+        nic = state.inventory.veths[interface.number].nic
+        return nic.adapter, nic.vm
+    module = state.inventory.modules.get(interface.slot)
+    adapter = state.inventory.uplinks[interface.slot, interface.number].adapter
+    return adapter, module.host_name if module else ""
+
+
+def _sync(view: View, name: str) -> SyncRow:
+    profile = profile_of(view.state, name)
+    kind = ProfileType.VETHERNET if name.startswith("V") else ProfileType.ETHERNET
+    cause = quarantine_cause(view.state.config, profile, kind)
+    errors = [cause] if cause else []
+    recovery = ["enable or create the port-profile, or assign another one"] if cause else []
+    trouble = _module_trouble(view, name)
+    if trouble:
+        errors += trouble
+        recovery.append("see 'show module'; the port is brought up to date when the module answers")
+    status = "quarantine" if cause else "configured"
+    return SyncRow(name, profile, status, not errors, tuple(errors), tuple(recovery))
+
+
+def _module_trouble(view: View, name: str) -> list[str]:
+    """Why the port's module does not have what it should."""
+    slot, label = _place(view.state, name)
+    if slot is None:
+        return []
+    status = view.runtime.module(slot)
+    if status is None or not status.connected:
+        return [f"module {slot} is absent"]
+    refused = [f"module {slot} refused {subject}: {why}" for subject, why in status.refusals if subject == label]
+    if not refused and status.acked_revision < status.sent_revision:
+        return [f"module {slot} has not confirmed revision {status.sent_revision} yet"]
+    return refused
+
+
+def _place(state: State, name: str) -> tuple[int | None, str]:
+    """(slot, what its module calls the port)."""
+    interface = parse_interface(name)
+    if isinstance(interface, Ethernet):
+        return interface.slot, f"ethernet {interface.number}"
+    veth = state.inventory.veths.get(interface.number)
+    return (veth.slot if veth else None), f"vethernet {interface.number}"

@@ -1,0 +1,90 @@
+"""Commands about the session: modes, terminal, history, and saving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from vsm.cli.command import PARENTS, Act, Call, Command, Mode, Position
+from vsm.cli.session import Session
+
+EXEC = (Mode.EXEC,)
+
+
+def _configure(session: Session, _call: Call) -> str:
+    session.position = Position(Mode.CONFIG)
+    return "Enter configuration commands, one per line.  End with CNTL/Z.\n"
+
+
+def _exit(session: Session, call: Call) -> str:
+    parent = PARENTS.get(call.position.mode)
+    if parent is None:
+        session.closed = True
+    else:
+        session.position = Position(parent)
+    return ""
+
+
+def _end(session: Session, _call: Call) -> str:
+    session.position = Position()
+    return ""
+
+
+def _where(session: Session, call: Call) -> str:
+    return "; ".join(_path(call.position)) + f"      {session.name}\n"
+
+
+def _path(position: Position) -> list[str]:
+    names = {
+        Mode.PROFILE: f"port-profile {position.profile}",
+        Mode.VLAN: f"vlan {position.vlans}",
+        Mode.INTERFACE: f"interface {','.join(position.interfaces)}",
+        Mode.VEM: f"vem {position.slot}",
+        Mode.SVS_DOMAIN: "svs-domain",
+    }
+    if position.mode is Mode.EXEC:
+        return ["exec"]
+    return ["conf", *([names[position.mode]] if position.mode in names else [])]
+
+
+def _terminal(attribute: str, argument: str) -> Act:
+    def act(session: Session, call: Call) -> str:
+        setattr(session, attribute, call[argument])
+        return ""
+
+    return act
+
+
+def _no_questions(_session: Session, _call: Call) -> str:
+    # No command here asks for confirmation, so there is nothing to switch off.
+    return ""
+
+
+def _saved(_session: Session, _call: Call) -> str:
+    """Every change was made durable before it was acknowledged: the saved and the running configuration are one."""
+    return f"[{'#' * 40}] 100%\nCopy complete.\n"
+
+
+def _row(syntax: str, text: str, act: Callable[[Session, Call], str], **words: Any) -> Command:
+    return Command(modes=EXEC, syntax=syntax, help=text, act=act, words=words.get("words", {}))
+
+
+ROWS: tuple[Command, ...] = (
+    _row("configure [terminal]", "Enter configuration mode", _configure, words={"terminal": "From the terminal"}),
+    _row("exit", "Leave the current mode", _exit),
+    _row("end", "Leave configuration mode", _end),
+    _row("where", "Show the current mode and the object being configured", _where),
+    _row(
+        "copy running-config startup-config",
+        "Save the running configuration (every accepted change is durable already)",
+        _saved,
+    ),
+    _row("terminal length <lines:0-511>", "Set the lines of a page; 0 = don't page", _terminal("length", "lines")),
+    _row("terminal width <columns:24-511>", "Set the width of the terminal", _terminal("width", "columns")),
+    _row(
+        "terminal session-timeout <minutes:0-525600>",
+        "Set the minutes after which an unused session ends; 0 = never",
+        _terminal("timeout", "minutes"),
+    ),
+    _row("terminal dont-ask", "Don't ask for confirmation", _no_questions),
+)

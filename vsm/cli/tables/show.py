@@ -1,0 +1,97 @@
+"""Show commands: where each is rendered is in vsm/cli/show/."""
+
+from __future__ import annotations
+
+from vsm.cli.command import Command, Mode, Show
+from vsm.cli.show import interfaces, macs, modules, profiles, system, vlans
+
+_ONE = "{vethernet <interfaces:veth> | ethernet <interfaces:port> | <interfaces:interface>}"
+_SOME = "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | <interfaces:interfaces>}"
+_SPECIAL = {
+    "vethernet": "Virtual ports",
+    "ethernet": "Uplinks",
+    "interface": "Of an interface",
+    "module": "Of a module",
+    "<slot>": "Slot of the module",
+    "state": "State",
+    "vlan": "Of a vlan",
+}
+
+
+def _row(syntax: str, text: str, show: Show, **special: str) -> Command:
+    words = {**_SPECIAL, **{word.replace("_", "-"): help_text for word, help_text in special.items()}}
+    return Command(modes=(Mode.EXEC,), syntax=f"show {syntax}", help=text, show=show, words=words)
+
+
+ROWS: tuple[Command, ...] = (
+    _row("cli history [<count:1-500>]", "Show the lines entered in this session", system.show_history),
+    _row("clock", "Show the time", system.show_clock),
+    _row("hostname", "Show the name of the switch", system.show_hostname, hostname="Name of the switch"),
+    _row("interface", "Show all interfaces", interfaces.show_interface, interface="Interfaces"),
+    _row(f"interface {_SOME}", "Show interfaces", interfaces.show_interface, interface="Interfaces"),
+    _row(
+        f"interface {_SOME} detail",
+        "Show interfaces, owner and place in full",
+        interfaces.show_detail,
+        interface="Interfaces",
+    ),
+    _row(
+        f"interface {_ONE} drops",
+        "Show frames dropped on an interface, by reason",
+        interfaces.show_drops,
+        interface="Interfaces",
+    ),
+    _row(
+        "interface virtual [vm <vm:word> | module <slot:3-66>]",
+        "Show virtual ports and what is plugged into them",
+        interfaces.show_virtual,
+        interface="Interfaces",
+        vm="Of a VM",
+    ),
+    _row(
+        f"mac address-table [static | dynamic] "
+        f"[vlan <vlan:vlan-id> | address <mac:mac> | interface {_ONE} | module <slot:3-66>]",
+        "Show MAC addresses and the ports they are at",
+        macs.show_mac_address_table,
+        mac="MAC addresses",
+    ),
+    _row("module [<slot:1-66>]", "Show modules: the supervisor and hosts", modules.show_module, module="Modules"),
+    _row("module vem mapping", "Show which host has which slot", modules.show_mapping, module="Modules", vem="Hosts"),
+    _row(
+        "port-profile [name <profile:profile>]",
+        "Show port-profiles in full",
+        profiles.show_profiles,
+        name="One port-profile",
+    ),
+    _row("port-profile brief", "Show port-profiles, one a line", profiles.show_brief),
+    _row(
+        "port-profile usage [name <profile:profile>]",
+        "Show port-profiles and their interfaces",
+        profiles.show_usage,
+        name="One port-profile",
+    ),
+    _row(
+        "port-profile virtual usage [name <profile:profile>]",
+        "Show which VMs and hosts use port-profiles",
+        profiles.show_virtual_usage,
+        name="One port-profile",
+    ),
+    _row(
+        f"port-profile sync-status [interface {_ONE}]",
+        "Show interfaces that are not as their port-profile says",
+        profiles.show_sync_status,
+    ),
+    _row(
+        f"running-config [interface [{_SOME}] | port-profile [<profile:profile>] | vlan]",
+        "Show the running configuration",
+        system.show_running_config,
+        interface="Interfaces only",
+        port_profile="Port-profiles only",
+        vlan="Vlans only",
+    ),
+    _row("svs domain", "Show the domain that hosts belong to", system.show_svs_domain),
+    _row("terminal", "Show the settings of this session", system.show_terminal),
+    _row("version", "Show the software and for how long it has run", system.show_version),
+    _row("vlan [id <vlans:vlan-list>]", "Show vlans and their ports", vlans.show_vlan, vlan="Vlans", id="Some vlans"),
+    _row("vlan brief", "Show vlans and their ports", vlans.show_vlan_brief, vlan="Vlans"),
+)

@@ -1,0 +1,151 @@
+"""The switch as a whole: its name, domain and MTU, and the slots of its hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from dvswitch.errors import Conflict
+from vsm.cli.command import Call, Command, Edit, Mode, Position, unsupported
+from vsm.model.state import Config, State, VemSlot
+
+CONFIG = (Mode.CONFIG,)
+
+
+def _set(**attributes: Callable[[Call], Any]) -> Edit:
+    """An edit that sets these attributes of the Config, each from the call."""
+
+    def edit(state: State, call: Call) -> State:
+        values = {name: value(call) for name, value in attributes.items()}
+        return replace(state, config=replace(state.config, **values))
+
+    return edit
+
+
+def _bind(state: State, call: Call) -> State:
+    """Give the slot to a host; what was known of the host that had it before is forgotten."""
+    slot, host = call.position.slot, call["uuid"]
+    known = state.config.slots.get(slot)
+    if known and known.host_uuid == host:
+        return state
+    _not_connected(call, slot, f"vem {slot}", f"is in use by host {known.host_uuid if known else ''}")
+    config = replace(state.config, slots={**state.config.slots, slot: VemSlot(slot, host)})
+    return _without_module(replace(state, config=config), slot)
+
+
+def _unbind(state: State, call: Call) -> State:
+    slot = call["slot"]
+    subject = f"Cannot remove vem {slot}"
+    if slot not in state.config.slots:
+        return state
+    if veth := next((veth for veth in state.inventory.veths.values() if veth.slot == slot), None):
+        raise Conflict(subject, f"in use by interface Vethernet{veth.number}", "move or detach its NICs first")
+    _not_connected(call, slot, subject, "the host is connected")
+    slots = {number: other for number, other in state.config.slots.items() if number != slot}
+    return _without_module(replace(state, config=replace(state.config, slots=slots)), slot)
+
+
+def _not_connected(call: Call, slot: int, subject: str, problem: str) -> None:
+    status = call.runtime.module(slot) if call.runtime else None
+    if status and status.connected:
+        raise Conflict(subject, problem, "stop the agent on the host first")
+
+
+def _without_module(state: State, slot: int) -> State:
+    inventory = state.inventory
+    modules = {number: module for number, module in inventory.modules.items() if number != slot}
+    uplinks = {key: uplink for key, uplink in inventory.uplinks.items() if key[0] != slot}
+    return replace(state, inventory=replace(inventory, modules=modules, uplinks=uplinks))
+
+
+def _domain_note(state: State, _call: Call) -> str:
+    if not state.inventory.modules:
+        return ""
+    return f"Warning: hosts that are set to another domain than {state.config.domain} are refused when they reconnect"
+
+
+SYSTEM: tuple[Command, ...] = (
+    Command(
+        modes=CONFIG,
+        syntax="hostname <name:hostname>",
+        help="Set the name of the switch",
+        edit=_set(hostname=lambda call: call["name"]),
+        no="hostname [<name:hostname>]",
+        undo=_set(hostname=lambda _call: Config().hostname),
+        render=lambda config: [f"hostname {config.hostname}"],
+    ),
+    Command(
+        modes=CONFIG,
+        syntax="system mtu <mtu:1280-9190>",
+        help="Set the largest frame payload that the switch forwards, in bytes",
+        edit=_set(mtu=lambda call: call["mtu"]),
+        no="system mtu [<mtu:1280-9190>]",
+        undo=_set(mtu=lambda _call: Config().mtu),
+        render=lambda config: [f"system mtu {config.mtu}"] if config.mtu != Config().mtu else [],
+    ),
+    Command(
+        modes=CONFIG,
+        syntax="system priority-tag keep",
+        help="Deliver priority tags (802.1p with vlan 0) to guests instead of removing them",
+        edit=_set(keep_priority_tag=lambda _call: True),
+        no="system priority-tag [keep]",
+        undo=_set(keep_priority_tag=lambda _call: False),
+        render=lambda config: ["system priority-tag keep"] if config.keep_priority_tag else [],
+    ),
+)
+
+VEM_HEADER = Command(
+    modes=CONFIG,
+    syntax="vem <slot:3-66>",
+    help="Configure the slot of a host",
+    enter=lambda call: Position(Mode.VEM, slot=call["slot"]),
+    no="vem <slot:3-66>",
+    undo=_unbind,
+    render=lambda slot: [f"vem {slot.slot}"],
+    words={"<slot>": "Slot number"},
+)
+
+VEM: tuple[Command, ...] = (
+    Command(
+        modes=(Mode.VEM,),
+        syntax="host {id | vmware id} <uuid:uuid>",
+        help="Bind the slot to a host",
+        edit=_bind,
+        render=lambda slot: [f"host id {slot.host_uuid}"],
+    ),
+)
+
+SVS_HEADER = Command(
+    modes=CONFIG,
+    syntax="svs-domain",
+    help="Configure the domain that the switch's hosts belong to",
+    enter=lambda _call: Position(Mode.SVS_DOMAIN),
+    render=lambda _config: ["svs-domain"],
+)
+
+SVS_DOMAIN: tuple[Command, ...] = (
+    Command(
+        modes=(Mode.SVS_DOMAIN,),
+        syntax="domain id <domain:1-4095>",
+        help="Set the domain id; hosts of another domain are refused",
+        edit=_set(domain=lambda call: call["domain"]),
+        no="domain id [<domain:1-4095>]",
+        undo=_set(domain=lambda _call: Config().domain),
+        render=lambda config: [f"domain id {config.domain}"],
+        note=_domain_note,
+        words={"id": "Number of the domain", "<domain>": "Domain id"},
+    ),
+    Command(
+        modes=(Mode.SVS_DOMAIN,),
+        syntax="{control | packet} vlan <vlan:vlan-id>",
+        help="Reach the hosts over a vlan of their own",
+        edit=unsupported("layer 2 control"),
+    ),
+    Command(
+        modes=(Mode.SVS_DOMAIN,),
+        syntax="svs mode {L2 | L3 interface {mgmt0 | control0}}",
+        help="Choose how hosts are reached",
+        edit=unsupported("svs mode"),
+    ),
+)

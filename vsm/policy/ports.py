@@ -1,0 +1,71 @@
+"""Ports by interface name: which profile they have, what holds on them, who uses a profile, which VLANs they carry.
+
+Shared by the CLI's handlers and renderers; compilation for modules (vsm/policy/compile.py) has its own, indexed way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dvswitch.vlan import VlanSet
+from vsm.model.interfaces import Ethernet, Vethernet, parse_interface
+from vsm.model.settings import PortMode, Settings
+from vsm.model.state import Config, State
+from vsm.policy.inherit import effective
+
+
+def profile_of(state: State, name: str) -> str:
+    """The profile of an interface by its full name; "" if it has none or does not exist."""
+    interface = parse_interface(name)
+    if isinstance(interface, Vethernet):
+        veth = state.inventory.veths.get(interface.number)
+        return veth.profile if veth else ""
+    uplink = state.inventory.uplinks.get((interface.slot, interface.number))
+    return uplink.profile if uplink else ""
+
+
+def port_settings(state: State, name: str) -> Settings:
+    """What holds on an interface, by its full name."""
+    return effective(state.config, profile_of(state, name), state.config.overrides.get(name))
+
+
+def active_vlans(config: Config) -> VlanSet:
+    """VLANs that carry frames."""
+    return VlanSet.of(vlan.id for vlan in config.vlans.values() if vlan.carries)
+
+
+def member_vlans(settings: Settings) -> VlanSet:
+    """VLANs that a port is configured for, whether they exist or not."""
+    if settings.mode is PortMode.TRUNK:
+        return settings.allowed_vlans or VlanSet()
+    return VlanSet.of([settings.access_vlan or 1])
+
+
+def interfaces(state: State) -> Iterator[str]:
+    """Full names of all ports that exist: uplinks by slot, then vEths by number."""
+    for slot, number in sorted(state.inventory.uplinks):
+        yield Ethernet(slot, number).full
+    for number in sorted(state.inventory.veths):
+        yield Vethernet(number).full
+
+
+def users(state: State, profile: str) -> list[str]:
+    """Full names of the interfaces assigned to a profile."""
+    return [name for name in interfaces(state) if profile_of(state, name) == profile]
+
+
+def children(config: Config, profile: str) -> list[str]:
+    """Profiles that inherit from ``profile`` directly."""
+    return sorted(other.name for other in config.profiles.values() if other.inherit == profile)
+
+
+def automatic_description(state: State, name: str) -> str:
+    """What describes a vEth unless the operator says otherwise: its VM and adapter."""
+    interface = parse_interface(name)
+    veth = state.inventory.veths.get(interface.number) if isinstance(interface, Vethernet) else None
+    return ", ".join(part for part in (veth.nic.vm, veth.nic.adapter) if part) if veth else ""
+
+
+def description(state: State, name: str) -> str:
+    """The description that people see."""
+    return state.config.descriptions.get(name) or automatic_description(state, name)
