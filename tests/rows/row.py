@@ -1,0 +1,204 @@
+"""What a row is, and how it is judged.
+
+A row is a world (tables) and steps; a step is a frame and its fate, or a change of the world.  The fate alone gives
+the counters that every port must show afterwards, so each row also checks that every frame is accounted for:
+received = forwarded + drops on the way in, and copies = sent + drops on the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+
+from tests.rows.backend import Backend
+from vem.datapath.apply import apply_image
+from vem.datapath.image import Counters, Fate, Image
+
+BROADCAST = b"\xff" * 6
+ETHERNET_MIN = 60
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One receiver: the frame as it leaves, or why it did not."""
+
+    lport: int
+    frame: bytes = b""
+    reason: str = ""
+    flooded: bool = False
+    """A unicast frame sent because nobody owns its destination."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A frame in by ``lport`` and what must become of it; or, with ``world``, new tables."""
+
+    lport: int = 0
+    frame: bytes = b""
+    drop: str = ""
+    """Dropped on the way in for that reason."""
+    copies: tuple[Copy, ...] = ()
+    gso: int = 0
+    world: Image | None = None
+    forget: bool = False
+    """With ``world``: learned MACs are forgotten too."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case."""
+
+    title: str
+    rules: tuple[str, ...]
+    world: Image
+    steps: tuple[Step, ...]
+    engines: tuple[str, ...] = ("user", "kernel")
+    needs_short_frames: bool = False
+    """A frame shorter than an Ethernet header comes in."""
+
+    @property
+    def id(self) -> str:
+        """For pytest: rules and title."""
+        return f"{'+'.join(self.rules)} {self.title}"
+
+    @property
+    def needs_gso(self) -> bool:
+        return any(step.gso for step in self.steps)
+
+
+def sent(lport: int, frame: bytes, *, flooded: bool = False) -> Copy:
+    """A copy that is delivered, exactly so."""
+    return Copy(lport, frame, flooded=flooded)
+
+
+def lost(lport: int, reason: str) -> Copy:
+    """A copy that is dropped on the way out."""
+    return Copy(lport, reason=reason)
+
+
+def forwarded(lport: int, frame: bytes, *copies: Copy, gso: int = 0) -> Step:
+    """A frame with at least one receiver."""
+    assert copies
+    return Step(lport, frame, copies=copies, gso=gso)
+
+
+def dropped(lport: int, frame: bytes, reason: str, gso: int = 0) -> Step:
+    """A frame that nobody gets."""
+    return Step(lport, frame, drop=reason, gso=gso)
+
+
+def becomes(world: Image, *, forget: bool = False) -> Step:
+    """From here on the tables are these."""
+    return Step(world=world, forget=forget)
+
+
+# --- counters ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Ledger:
+    """The counters that the steps so far must have left."""
+
+    ports: dict[int, Counters] = field(default_factory=dict)
+
+    def of(self, lport: int) -> Counters:
+        return self.ports.setdefault(lport, Counters())
+
+    def enter(self, step: Step) -> None:
+        """Book one step's frame."""
+        port = self.of(step.lport)
+        port.rx_frames += 1
+        port.rx_bytes += len(step.frame)
+        if len(step.frame) >= 14:
+            port.rx_broadcast += step.frame[:6] == BROADCAST
+            port.rx_multicast += bool(step.frame[0] & 1) and step.frame[:6] != BROADCAST
+        if step.drop:
+            port.drops_in[step.drop] = port.drops_in.get(step.drop, 0) + 1
+            return
+        port.rx_forwarded += 1
+        port.rx_copies += len(step.copies)
+        for copy in step.copies:
+            self._leave(copy)
+
+    def _leave(self, copy: Copy) -> None:
+        port = self.of(copy.lport)
+        if copy.reason:
+            port.drops_out[copy.reason] = port.drops_out.get(copy.reason, 0) + 1
+            return
+        port.tx_frames += 1
+        port.tx_bytes += len(copy.frame)
+        port.tx_broadcast += copy.frame[:6] == BROADCAST
+        port.tx_multicast += bool(copy.frame[0] & 1) and copy.frame[:6] != BROADCAST
+        port.tx_flooded += copy.flooded
+
+
+def check_accounts(counters: Mapping[int, Counters]) -> None:
+    """The invariants of struct dvs_counters (src/abi.h)."""
+    for lport, port in counters.items():
+        assert port.rx_frames == port.rx_forwarded + sum(port.drops_in.values()), f"lport {lport}: {port}"
+    copies = sum(port.rx_copies for port in counters.values())
+    ends = sum(port.tx_frames + sum(port.drops_out.values()) for port in counters.values())
+    assert copies == ends, f"{copies} copies, {ends} of them accounted for"
+
+
+def differences(found: Mapping[int, Counters], wanted: Ledger) -> list[str]:
+    """Every counter that is not what the fates say, one line each."""
+    lines = []
+    for lport in sorted({*found, *wanted.ports}):
+        left, right = found.get(lport, Counters()), wanted.of(lport)
+        for name in (item.name for item in fields(Counters)):
+            if getattr(left, name) != getattr(right, name):
+                lines.append(f"lport {lport} {name}: is {getattr(left, name)}, should be {getattr(right, name)}")
+    return lines
+
+
+# --- running -----------------------------------------------------------------------------------------------------
+
+
+def run_row(backend: Backend, row: Row) -> None:
+    """Load the row's world into an engine with empty tables, take its steps, and empty the tables again."""
+    world = _load(backend, Image(), row.world)
+    touched = _ports(row)
+    for lport in touched:
+        backend.engine.clear_counters(lport)
+    ledger = Ledger()
+    try:
+        for number, step in enumerate(row.steps, start=1):
+            if step.world is not None:
+                world = _load(backend, world, step.world)
+                if step.forget:
+                    backend.engine.forget(backend.engine.learned())
+                continue
+            _take(backend, step, f"step {number}")
+            ledger.enter(step)
+            counters = backend.engine.counters(touched)
+            assert differences(counters, ledger) == [], f"step {number}"
+            check_accounts(counters)
+    finally:
+        backend.engine.forget(backend.engine.learned())
+        apply_image(backend.engine, world, Image())
+
+
+def _ports(row: Row) -> list[int]:
+    worlds = [row.world, *(step.world for step in row.steps if step.world)]
+    named = {step.lport for step in row.steps if step.world is None}
+    return sorted(named.union(*(world.ports for world in worlds)))
+
+
+def _load(backend: Backend, old: Image, new: Image) -> Image:
+    backend.prepare(new)
+    apply_image(backend.engine, old, new)
+    return new
+
+
+def _take(backend: Backend, step: Step, label: str) -> None:
+    fate, delivered = backend.send(step.lport, step.frame, step.gso)
+    wanted = sorted((copy.lport, copy.frame.hex()) for copy in step.copies if not copy.reason)
+    assert sorted((lport, frame.hex()) for lport, frame in delivered) == wanted, label
+    if fate is not None:
+        assert fate.reason == step.drop, label
+        assert _reasons(fate) == sorted((copy.lport, copy.reason) for copy in step.copies), label
+
+
+def _reasons(fate: Fate) -> Iterable[tuple[int, str]]:
+    return sorted((copy.lport, copy.reason) for copy in fate.copies)
