@@ -74,8 +74,7 @@ class Attaching:
         await self._let_go(request.nic, end)
         attachment = await self._plug(request)
         await self._agent.reconcile()
-        if attachment.stage is Stage.WAITING:
-            await self._wait(lambda: _settled(attachment) or self._agent.session.headless, end)
+        await self._wait(lambda: self._settled(attachment) or self._agent.session.headless, end)
         if attachment.refused:
             await self._agent.reconcile()
             raise AttachRefused(f"attach {request.nic}", attachment.refused)
@@ -88,7 +87,7 @@ class Attaching:
         if attachment is None or attachment.stage is Stage.LEAVING:
             return False
         if attachment.stage is Stage.WAITING and self._agent.connected:
-            await self._wait(lambda: _settled(attachment), time.monotonic() + DEFAULT_WAIT)
+            await self._wait(lambda: self._settled(attachment), time.monotonic() + DEFAULT_WAIT)
         if attachment.refused:
             return True
         await self._unplug(attachment)
@@ -189,14 +188,14 @@ class Attaching:
         agent.send_detached(attachment)
         await agent.reconcile()
 
+    def _settled(self, attachment: Attachment) -> bool:
+        """The supervisor has answered, and the answer is in the datapath."""
+        return bool(attachment.refused) or attachment.veth in self._agent.compiled.veths
+
     async def _wait(self, condition: Callable[[], bool], end: float) -> None:
         """Return when ``condition`` holds after some pass, or at ``end``."""
         while not condition() and (left := end - time.monotonic()) > 0:
             await self._agent.changed(min(left, 0.5))
-
-
-def _settled(attachment: Attachment) -> bool:
-    return attachment.stage is not Stage.WAITING or bool(attachment.refused)
 
 
 def _check_same(old: Attachment, request: AttachRequest) -> None:
