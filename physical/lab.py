@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,128 +31,14 @@ from dvswitch.errors import DvsError, NotFound
 from dvswitch.v1 import manager_pb2, operator_pb2, types_pb2
 from physical import control
 from physical.cable import Cable
+from physical.plan import HOSTS, SUPERVISOR, SWITCH, UPLINK_PROFILE, GuestPlan
 from physical.processes import LabError, Processes
+from physical.traffic import Guest, Probe, Stream
 
-HOSTS = ("vem1", "vem2")
-SWITCH = "sw1"
-SUPERVISOR = "vsm"
-UPLINK_PROFILE = "uplink"
 RPC_PATIENCE = 10.0
-_SETTLE = 0.15
-"""Seconds without a new frame after which a stream has arrived as far as it will."""
-
-PROFILES = (
-    "vlan 10",
-    "name web",
-    "vlan 20",
-    "name db",
-    "port-profile type ethernet uplink",
-    "switchport mode trunk",
-    "switchport trunk allowed vlan 1,10,20",
-    "no shutdown",
-    "state enabled",
-    "port-profile type vethernet web",
-    "switchport mode access",
-    "switchport access vlan 10",
-    "no shutdown",
-    "state enabled",
-    "port-profile type vethernet db",
-    "switchport mode access",
-    "switchport access vlan 20",
-    "no shutdown",
-    "state enabled",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class GuestPlan:
-    """A guest as it is first started."""
-
-    name: str
-    number: int
-    """1-254: last byte of its addresses."""
-    host: str
-    profile: str
-
-    @property
-    def mac(self) -> str:
-        """Its NIC's address."""
-        return f"52:54:00:00:00:{self.number:02x}"
-
-    @property
-    def address(self) -> str:
-        """Its IPv4 address; all guests share one network, so that only VLANs part them."""
-        return f"10.0.0.{self.number}"
-
-
-GUESTS = (
-    GuestPlan("web1", 1, "vem1", "web"),
-    GuestPlan("web2", 2, "vem2", "web"),
-    GuestPlan("db1", 3, "vem1", "db"),
-)
-
-
-@dataclass(slots=True)
-class Guest:
-    """A guest that runs."""
-
-    plan: GuestPlan
-    host: str
-    control: control.Client
-    veth: int = 0
-    past_hosts: list[str] = field(default_factory=list)
-
-    @property
-    def nic(self) -> types_pb2.Nic:
-        """As hosts and supervisor know it."""
-        return types_pb2.Nic(vm=self.plan.name, index=0, adapter="vnet0")
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """What became of a stream of frames."""
-
-    sent: int
-    received: int
-    lost: int
-    duplicates: int
-    reordered: int
-    longest_gap: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.sent} sent, {self.received} received, {self.lost} lost, {self.duplicates} duplicates, "
-            f"{self.reordered} reordered"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Frames on their way from one guest to another."""
-
-    number: int
-    source: Guest
-    target: Guest
-
-    def finish(self) -> Transfer:
-        """Stop sending, let what is under way arrive, and count."""
-        sent = int(self.source.control.call("stop", stream=self.number)["sent"])
-        last, quiet_since = -1, time.monotonic()
-        while True:
-            report = self._report(sent)
-            if report["received"] != last:
-                last, quiet_since = report["received"], time.monotonic()
-            if report["lost"] == 0 or time.monotonic() - quiet_since > _SETTLE:
-                report.pop("ok")
-                return Transfer(sent=sent, **report)
-            time.sleep(0.01)
-
-    def received(self) -> int:
-        """Frames that arrived so far."""
-        return int(self._report(0)["received"])
-
-    def _report(self, sent: int) -> dict[str, Any]:
-        return self.target.control.call("report", stream=self.number, sent=sent, source=self.source.plan.address)
+_DOMAIN = "1"
+_STEADY = 0.6
+"""Seconds without a change after which the supervisor has heard all counters (hosts report every 0.25 s)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +58,8 @@ class Lab:
         self.directory = self.processes.directory
         self.guests: dict[str, Guest] = {}
         self._cables = {host: Cable(self.directory, f"up-{host}") for host in HOSTS}
+        self.prompt = "vsm# "
+        """Of the lab's own CLI session, as last told."""
         self._streams = itertools.count(1)
         self._session = f"lab-{uuid.uuid4()}"
         self._channels: dict[str, grpc.Channel] = {}
@@ -230,17 +118,18 @@ class Lab:
     def _vsm_command(self) -> list[str]:
         return [
             *_module("vsm.main", "run"),
-            *("--data", str(self.directory / "vsm")),
-            *("--listen", self._address(SUPERVISOR)),
+            *("--data", str(self.directory / "vsm"), "--hostname", "vsm", "--domain", _DOMAIN),
+            *("--listen", f"unix:{self.directory}/fabric.sock", "--operator", self.address(SUPERVISOR)),
+            *("--heartbeat-ms", "500", "--counters-ms", "250"),
         ]
 
     def _vem_command(self, host: str) -> list[str]:
         wire = self._cables[host].end("a")
         return [
             *_module("vem.main", "run"),
-            *("--name", host, "--uuid", str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{host}.lab"))),
-            *("--engine", "user", "--vsm", self._address(SUPERVISOR)),
-            *("--socket", str(self.directory / f"{host}.sock"), "--state", str(self.directory / host)),
+            *("--name", host, "--host-uuid", str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{host}.lab")), "--domain", _DOMAIN),
+            *("--engine", "user", "--vsm", f"unix:{self.directory}/fabric.sock"),
+            *("--socket", str(self.directory / f"{host}.sock"), "--state-dir", str(self.directory / host)),
             *("--uplink", f"1,wire={wire},profile={UPLINK_PROFILE}"),
         ]
 
@@ -266,12 +155,23 @@ class Lab:
     # --- the supervisor -------------------------------------------------------------------------------------
     def execute(self, line: str) -> str:
         """Run a CLI line in the lab's own session; LabError with its output when it is refused."""
-        reply = self._operator().Execute(
-            operator_pb2.ExecuteRequest(session=self._session, line=line), timeout=RPC_PATIENCE
-        )
+        reply = self.remote_execute(self._session, line)
+        self.prompt = reply.prompt
         if not reply.ok:
             raise LabError(f"CLI line '{line}'", f"was refused:\n{reply.output.rstrip()}")
         return str(reply.output)
+
+    def remote_execute(self, session: str, line: str) -> operator_pb2.ExecuteReply:
+        """Run a CLI line in any session; grpc.RpcError when the supervisor is away."""
+        request = operator_pb2.ExecuteRequest(session=session, line=line)
+        reply: operator_pb2.ExecuteReply = self._operator().Execute(request, timeout=RPC_PATIENCE)
+        return reply
+
+    def remote_complete(self, session: str, line: str) -> list[tuple[str, str]]:
+        """(word, help) of what may come next; grpc.RpcError when the supervisor is away."""
+        request = operator_pb2.CompleteRequest(session=session, line=line)
+        reply = self._operator().Complete(request, timeout=RPC_PATIENCE)
+        return [(candidate.word, candidate.help) for candidate in reply.candidates]
 
     def configure(self, lines: Iterable[str]) -> None:
         """Run lines from configuration mode."""
@@ -279,6 +179,13 @@ class Lab:
         for line in lines:
             self.execute(line)
         self.execute("end")
+
+    def in_sync(self) -> bool:
+        """Whether both hosts have a session and the supervisor sees all guests' vEths up."""
+        veths = self.veths()
+        return all(self.host_status(host, joined=True) for host in HOSTS) and all(
+            name in veths and veths[name].state == "up" for name in self.guests
+        )
 
     def veths(self) -> dict[str, manager_pb2.VethInfo]:
         """What the supervisor knows of the guests' vEths, by guest."""
@@ -296,12 +203,12 @@ class Lab:
     # --- guests ---------------------------------------------------------------------------------------------
     def attach(self, plan: GuestPlan) -> Guest:
         """Start a guest and plug it in at its host; returns when its port forwards."""
-        path = self.directory / f"{plan.name}.ctl"
+        path = self._control_path(plan.name)
         wire = self._guest_cable(plan.name, plan.host).end("a")
-        command = [*_module("physical.dvs", "guest", "run"), "--name", plan.name, "--socket", str(path)]
+        command = [*_module("physical.dvs", "guest", "run"), "--name", plan.name, "--socket", path]
         nic = f"0,mac={plan.mac},ip={plan.address}/24,wire={wire}"
         self.processes.start(plan.name, [*command, "--nic", nic])
-        guest = Guest(plan, plan.host, control.Client(str(path), f"guest {plan.name}"))
+        guest = Guest(plan, plan.host, control.Client(path, f"guest {plan.name}"))
         self.processes.wait(f"guest {plan.name} answers", lambda: _answers(guest))
         self.guests[plan.name] = guest
         reply = self._plug(guest, plan.host, prepare=False)
@@ -310,6 +217,9 @@ class Lab:
         guest.veth = reply.veth
         guest.control.call("announce")
         return guest
+
+    def _control_path(self, guest: str) -> str:
+        return str(self.directory / f"{guest}.ctl")
 
     def guest(self, name: str) -> Guest:
         """NotFound when there is none called so."""
@@ -336,6 +246,30 @@ class Lab:
         stream.source.control.call("stream", to=stream.target.plan.address, stream=stream.number, rate=rate)
         self.processes.wait(f"frames from {source} reach {target}", stream.received)
         return stream
+
+    def flow(self, streams: Iterable[Stream], seconds: float, rate: float) -> None:
+        """Wait until so many seconds' worth of frames have arrived by each stream."""
+        goals = [(stream, stream.received() + int(seconds * rate)) for stream in streams]
+        what = f"{seconds * rate:.0f} more frames arrive by {len(goals)} streams"
+        self.processes.wait(what, lambda: all(stream.received() >= goal for stream, goal in goals))
+
+    def probing(self, source: str, target: str) -> Probe:
+        """To be entered: ``source`` tries to reach ``target`` until it does."""
+        return Probe(self.guest(source), self.guest(target), self._control_path(source))
+
+    def counters(self, name: str) -> types_pb2.Counters:
+        """A guest's vEth counters in the supervisor, once they no longer change."""
+        found, since = self.veths()[name].counters, time.monotonic()
+
+        def steady() -> bool:
+            nonlocal found, since
+            now = self.veths()[name].counters
+            if now != found:
+                found, since = now, time.monotonic()
+            return time.monotonic() - since > _STEADY
+
+        self.processes.wait(f"counters of {name} come to rest", steady)
+        return found
 
     def move(self, name: str, host: str) -> Pause:
         """Migrate a guest as a hypervisor does: prepare the target, pause, commit, go on there, leave the source.
@@ -416,12 +350,13 @@ class Lab:
     def _host(self, host: str) -> Any:
         return client.host_stub(self._channel(host))
 
-    def _address(self, name: str) -> str:
+    def address(self, name: str) -> str:
+        """Where the supervisor's operator API or a host's local API listens."""
         return f"unix:{self.directory / name}.sock"
 
     def _channel(self, name: str) -> grpc.Channel:
         if name not in self._channels:
-            self._channels[name] = client.open_channel(self._address(name))
+            self._channels[name] = client.open_channel(self.address(name))
         return self._channels[name]
 
     def _hang_up(self, name: str) -> None:

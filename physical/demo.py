@@ -1,0 +1,250 @@
+"""`dvs lab --demo`: the lab's story, told and checked.
+
+Each chapter does something with a running lab (physical/lab.py), shows it, and checks what it says: a statement that is
+not true ends the story with DemoFailed.  Figures are measured while it runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from rich.console import Console
+from rich.markup import escape
+
+from dvswitch.errors import DvsError
+from dvswitch.v1 import types_pb2
+from physical.lab import Lab
+from physical.plan import GUESTS, HOSTS, PROFILES, SUPERVISOR
+from physical.traffic import Transfer
+from physical.watch import PortWatch, accounted_for
+
+RATE = 400.0
+"""Frames per second of a stream."""
+EDIT_LIMIT = 1.0
+"""Seconds a profile edit may take to be felt by a guest."""
+MOVE_GUEST, MOVE_FROM, MOVE_TO = "web1", "vem1", "vem2"
+
+
+class DemoFailed(DvsError):
+    """Something was not as told."""
+
+
+@dataclass(slots=True)
+class Story:
+    """The teller: output, checks, and what one chapter leaves to the next."""
+
+    lab: Lab
+    console: Console
+    checks: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def chapter(self, title: str) -> None:
+        """A heading with the time since the start."""
+        elapsed = time.monotonic() - self.began
+        self._print(f"\n[bold cyan]== {escape(title)}[/] [dim]({elapsed:.1f} s)[/]")
+
+    def tell(self, text: str) -> None:
+        """A sentence."""
+        self._print(escape(text))
+
+    def check(self, truth: object, told: str, otherwise: str = "") -> None:
+        """Tell something that must be true; DemoFailed if it is not."""
+        if not truth:
+            raise DemoFailed("demo", f"not as told: {told}" + (f" ({otherwise})" if otherwise else ""))
+        self.checks += 1
+        self._print(f"  [green]ok[/] {escape(told)}")
+
+    def cli(self, line: str) -> str:
+        """Run a CLI line and show it with its output."""
+        output = self.lab.execute(line)
+        self._print(f"[bold]vsm# {escape(line)}[/]")
+        for text in output.rstrip().splitlines():
+            self._print(f"  {escape(text)}")
+        return output
+
+    def enter(self, *lines: str) -> None:
+        """Run configuration lines and show them with their prompts."""
+        for line in lines:
+            self._print(f"[bold]{escape(self.lab.prompt)}{escape(line)}[/]")
+            self.lab.execute(line)
+
+    def matrix(self, expected: Callable[[str, str], bool]) -> None:
+        """Ping between all guests, show it, and check it."""
+        found = self.lab.reachable()
+        names = list(self.lab.guests)
+        self._print("  " + " " * 8 + "".join(f"{name:>8}" for name in names))
+        for source in names:
+            cells = ["." if source == target else "yes" if found[source, target] else "no" for target in names]
+            self._print(f"  {source:8}" + "".join(f"{cell:>8}" for cell in cells))
+        wrong = [f"{a} to {b}" for (a, b), reached in found.items() if reached is not expected(a, b)]
+        reached = ", ".join(sorted({" - ".join(sorted(pair)) for pair in found if expected(*pair)}))
+        self.check(not wrong, f"exactly these reach each other: {reached}", f"not so: {', '.join(wrong)}")
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True, highlight=False)
+
+
+def play(lab: Lab, console: Console) -> None:
+    """The whole story; DemoFailed or LabError when it does not go as told."""
+    story = Story(lab, console)
+    for chapter in CHAPTERS:
+        chapter(story)
+    elapsed = time.monotonic() - story.began
+    console.print(f"\nAll {story.checks} statements were checked and hold; {elapsed:.1f} s.", highlight=False)
+
+
+def _hosts_join(story: Story) -> None:
+    story.chapter("A supervisor, a physical switch and two hosts start; the hosts join")
+    story.lab.start()
+    shown = story.cli("show module")
+    for host in HOSTS:
+        status = story.lab.host_status(host)
+        story.check(status and status.slot and host in shown, f"{host} has joined and keeps its slot")
+
+
+def _profiles(story: Story) -> None:
+    story.chapter("Port profiles are applied")
+    story.enter("configure terminal", *PROFILES, "end")
+    for host in HOSTS:
+        story.lab.processes.wait(f"the uplink of {host} forwards", partial(_uplink_forwards, story.lab, host))
+        story.check(True, f"the uplink of {host} forwards")
+
+
+def _uplink_forwards(lab: Lab, host: str) -> bool:
+    status = lab.host_status(host)
+    return status is not None and any(port.name.startswith("Eth") and port.state == "FWD" for port in status.ports)
+
+
+def _guests_attach(story: Story) -> None:
+    story.chapter("Three guests are plugged in")
+    for plan in GUESTS:
+        guest = story.lab.attach(plan)
+        story.check(guest.veth, f"{plan.name} on {plan.host} with profile {plan.profile} is vEthernet {guest.veth}")
+    shown = story.cli("show interface virtual")
+    story.check(all(plan.name in shown for plan in GUESTS), "the supervisor lists all three")
+
+
+def _isolation(story: Story) -> None:
+    story.chapter("Who reaches whom: VLAN 10 spans both hosts, VLAN 20 is apart")
+    profile = {plan.name: plan.profile for plan in GUESTS}
+    story.matrix(lambda a, b: profile[a] == profile[b])
+
+
+def _live_edit(story: Story) -> None:
+    story.chapter("A profile is edited; its guest moves to the other VLAN while it runs")
+    lab = story.lab
+    story.enter("configure terminal", "port-profile type vethernet db")
+    with lab.probing("db1", "web2") as probe:
+        began = time.monotonic()
+        story.enter("switchport access vlan 10")
+        committed = time.monotonic()
+        reached = probe.result()
+    story.enter("end")
+    story.check(reached is not None and reached > began, "db1 reaches web2 after the edit and not before")
+    took, acknowledged = (reached or began) - began, committed - began
+    story.check(
+        took < EDIT_LIMIT,
+        f"effective {took * 1000:.1f} ms after the line was entered (acknowledged after {acknowledged * 1000:.1f} ms)",
+    )
+    story.matrix(lambda a, b: True)
+
+
+def _migration(story: Story) -> None:
+    story.chapter(f"{MOVE_GUEST} migrates from {MOVE_FROM} to {MOVE_TO} under traffic")
+    lab, guest = story.lab, story.lab.guest(MOVE_GUEST)
+    before = lab.counters(MOVE_GUEST)
+    generation = lab.veths()[MOVE_GUEST].generation
+    _tell_counters(story, "before", before)
+    streams = {
+        f"{a} to {b}": lab.stream(a, b, RATE)
+        for a, b in ((MOVE_GUEST, "db1"), ("db1", MOVE_GUEST), ("web2", MOVE_GUEST))
+    }
+    with PortWatch(lab, leaving=(MOVE_FROM, f"Veth{guest.veth}")) as watch:
+        pause = lab.move(MOVE_GUEST, MOVE_TO)
+        lab.flow(streams.values(), 0.5, RATE)
+    transfers = {name: stream.finish() for name, stream in streams.items()}
+    story.tell(
+        f"  paused for {pause.seconds * 1000:.0f} ms, of which {pause.commit_seconds * 1000:.0f} ms in the supervisor"
+    )
+    for name, transfer in transfers.items():
+        story.tell(f"  {name}: {transfer}")
+    _check_transfers(story, transfers, pause.seconds)
+    after = lab.counters(MOVE_GUEST)
+    _tell_counters(story, "after", after)
+    info = lab.veths()[MOVE_GUEST]
+    story.cli("show interface virtual")
+    story.check(info.veth == guest.veth, f"it is still vEthernet {info.veth}")
+    story.check(info.host == MOVE_TO and info.generation > generation, f"it lives on {MOVE_TO} now")
+    story.check(
+        after.rx_frames >= before.rx_frames + transfers[f"{MOVE_GUEST} to db1"].received
+        and after.tx_frames > before.tx_frames,
+        "its counters went on where they were, including what it sent before the move",
+    )
+    story.check(not watch.fallen(), "no other port stopped forwarding, no counter fell", "; ".join(watch.fallen()))
+
+
+def _check_transfers(story: Story, transfers: dict[str, Transfer], pause: float) -> None:
+    own = transfers[f"{MOVE_GUEST} to db1"]
+    story.check(own.lost == 0, f"nothing that {MOVE_GUEST} sent was lost", str(own))
+    for name in (f"db1 to {MOVE_GUEST}", f"web2 to {MOVE_GUEST}"):
+        allowed = int(RATE * pause) + 3
+        lost = transfers[name].lost
+        story.check(lost <= allowed, f"{name}: {lost} lost, no more than were sent during the pause ({allowed})")
+    story.check(all(t.duplicates == 0 for t in transfers.values()), "no frame was delivered twice")
+
+
+def _tell_counters(story: Story, when: str, counters: types_pb2.Counters) -> None:
+    story.tell(
+        f"  vEthernet counters {when}: rx {counters.rx_frames} frames {counters.rx_bytes} bytes, "
+        f"tx {counters.tx_frames} frames {counters.tx_bytes} bytes"
+    )
+
+
+def _headless(story: Story) -> None:
+    story.chapter("The supervisor is killed (-9); traffic goes on; it returns")
+    lab = story.lab
+    veths = {name: info.veth for name, info in lab.veths().items()}
+    streams = {f"{a} to {b}": lab.stream(a, b, RATE) for a, b in (("web1", "db1"), ("db1", "web1"), ("web2", "db1"))}
+    with PortWatch(lab) as watch:
+        lab.kill_process(SUPERVISOR)
+        story.tell("  kill -9 vsm")
+        for host in HOSTS:
+            lab.processes.wait(f"{host} is headless", partial(_headless_host, lab, host))
+            story.check(True, f"{host} is headless and forwards on")
+        lab.flow(streams.values(), 0.5, RATE)
+        began = time.monotonic()
+        lab.start_process(SUPERVISOR)
+        for host in HOSTS:
+            lab.wait_ready(host)
+        lab.processes.wait("hosts and vEths are in sync", lab.in_sync)
+        story.check(True, f"the supervisor is back and both hosts are in sync after {time.monotonic() - began:.1f} s")
+        lab.flow(streams.values(), 0.5, RATE)
+    for name, stream in streams.items():
+        transfer = stream.finish()
+        story.check(transfer.lost == transfer.duplicates == 0, f"{name}: {transfer}")
+    story.check(
+        not watch.fallen(), f"no port flapped, no counter fell ({watch.looks} looks)", "; ".join(watch.fallen())
+    )
+    story.check({name: info.veth for name, info in lab.veths().items()} == veths, "all vEths kept their numbers")
+    shown = story.cli("show running-config port-profile db")
+    story.check("switchport access vlan 10" in shown, "the edit was not forgotten")
+
+
+def _headless_host(lab: Lab, host: str) -> bool:
+    status = lab.host_status(host)
+    return status is not None and status.headless
+
+
+def _accounts(story: Story) -> None:
+    story.chapter("The books are closed")
+    lab = story.lab
+    for host in HOSTS:
+        told = lab.processes.wait(f"{host} accounts for every frame", partial(accounted_for, lab, host))
+        story.check(True, told)
+    story.matrix(lambda a, b: True)
+
+
+CHAPTERS = (_hosts_join, _profiles, _guests_attach, _isolation, _live_edit, _migration, _headless, _accounts)

@@ -1,0 +1,60 @@
+"""What the lab is made of: its hosts, its configuration, and the guests that are plugged in first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HOSTS = ("vem1", "vem2")
+SWITCH = "sw1"
+SUPERVISOR = "vsm"
+UPLINK_PROFILE = "uplink"
+
+PROFILES = (
+    "vlan 10",
+    "name web",
+    "vlan 20",
+    "name db",
+    "port-profile type ethernet uplink",
+    "switchport mode trunk",
+    "switchport trunk allowed vlan 1,10,20",
+    "no shutdown",
+    "state enabled",
+    "port-profile type vethernet web",
+    "switchport mode access",
+    "switchport access vlan 10",
+    "no shutdown",
+    "state enabled",
+    "port-profile type vethernet db",
+    "switchport mode access",
+    "switchport access vlan 20",
+    "no shutdown",
+    "state enabled",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GuestPlan:
+    """A guest as it is first started."""
+
+    name: str
+    number: int
+    """1-254: last byte of its addresses."""
+    host: str
+    profile: str
+
+    @property
+    def mac(self) -> str:
+        """Its NIC's address."""
+        return f"52:54:00:00:00:{self.number:02x}"
+
+    @property
+    def address(self) -> str:
+        """Its IPv4 address; all guests share one network, so that only VLANs part them."""
+        return f"10.0.0.{self.number}"
+
+
+GUESTS = (
+    GuestPlan("web1", 1, "vem1", "web"),
+    GuestPlan("web2", 2, "vem2", "web"),
+    GuestPlan("db1", 3, "vem1", "db"),
+)

@@ -1,0 +1,97 @@
+"""Looks at the hosts' ports while something happens: did one stop forwarding, did a counter fall, do the sums agree?"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from types import TracebackType
+
+import grpc
+
+from dvswitch import client
+from dvswitch.v1 import manager_pb2
+from physical.lab import Lab
+from physical.plan import HOSTS
+
+INTERVAL = 0.02
+"""Seconds between two looks."""
+PortKey = tuple[str, str]
+
+
+class PortWatch:
+    """Between enter and exit, a thread looks at all ports again and again.
+
+    A port that stops forwarding, goes away, or counts less than before is a fault, unless it is ``leaving``: (host,
+    port name) of one that migrates.
+    """
+
+    def __init__(self, lab: Lab, leaving: PortKey | None = None) -> None:
+        self.looks = 0
+        self._leaving = leaving
+        self._addresses = {host: lab.address(host) for host in HOSTS}
+        self._faults: list[str] = []
+        self._last: dict[PortKey, manager_pb2.HostPort] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="port watch", daemon=True)
+
+    def __enter__(self) -> PortWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def fallen(self) -> list[str]:
+        """What was seen that must not be, each once."""
+        return list(dict.fromkeys(self._faults))
+
+    def _watch(self) -> None:
+        channels = {host: client.open_channel(address) for host, address in self._addresses.items()}
+        while not self._stop.wait(INTERVAL):
+            for host, channel in channels.items():
+                with suppress(grpc.RpcError):
+                    self._look(host, client.host_stub(channel).Status(manager_pb2.StatusRequest(), timeout=1))
+            self.looks += 1
+        for channel in channels.values():
+            channel.close()
+
+    def _look(self, host: str, status: manager_pb2.StatusReply) -> None:
+        now = {(host, port.name): port for port in status.ports}
+        for key, before in self._last.items():
+            if key[0] == host and key != self._leaving:
+                self._compare(key, before, now.get(key))
+        self._last.update(now)
+
+    def _compare(self, key: PortKey, before: manager_pb2.HostPort, now: manager_pb2.HostPort | None) -> None:
+        host, name = key
+        if now is None:
+            self._faults.append(f"{name} on {host} went away")
+        elif before.state == "FWD" and now.state != "FWD":
+            self._faults.append(f"{name} on {host} went from FWD to {now.state}")
+        elif _fell(before, now):
+            self._faults.append(f"counters of {name} on {host} fell")
+
+
+def _fell(before: manager_pb2.HostPort, now: manager_pb2.HostPort) -> bool:
+    old, new = before.counters, now.counters
+    return new.rx_frames < old.rx_frames or new.tx_frames < old.tx_frames
+
+
+def accounted_for(lab: Lab, host: str) -> str | None:
+    """A sentence with the sums if every frame of the host is accounted for, else None (frames may be under way)."""
+    status = lab.host_status(host)
+    if status is None:
+        return None
+    counters = [port.counters for port in status.ports]
+    if any(c.rx_frames != c.rx_forwarded + sum(c.drops_in.values()) for c in counters):
+        return None
+    copies, sent = sum(c.rx_copies for c in counters), sum(c.tx_frames for c in counters)
+    dropped = sum(sum(c.drops_out.values()) for c in counters)
+    if copies != sent + dropped:
+        return None
+    received, refused = sum(c.rx_frames for c in counters), sum(sum(c.drops_in.values()) for c in counters)
+    return (
+        f"{host}: {received} frames received = {received - refused} forwarded + {refused} dropped on the way in; "
+        f"{copies} copies = {sent} sent + {dropped} dropped on the way out"
+    )
