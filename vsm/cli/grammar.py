@@ -131,7 +131,9 @@ class Grammar:
                 return Failure(AMBIGUOUS, words[0].offset)
             else:
                 return result
-        return max(failures, key=lambda failure: failure.rank)
+        # What an inner mode finds ambiguous must not be taken for the beginning of an outer mode's command.
+        doubtful = [failure for failure in failures if failure == Failure(AMBIGUOUS, words[0].offset)]
+        return doubtful[0] if doubtful else max(failures, key=lambda failure: failure.rank)
 
     def candidates(self, mode: Mode, line: str, state: State) -> list[Candidate]:
         """What may come next at the end of ``line``: words beginning with its last word, or the next words."""
@@ -144,7 +146,8 @@ class Grammar:
                 for path in paths:
                     _offer(path, partial, bool(words), state, found)
         candidates = [Candidate(word, text) for word, text in found.items() if word != CR]
-        return sorted(candidates, key=_candidate_order) + [Candidate(CR, found[CR])] * (CR in found)
+        end = [Candidate(CR, found[CR])] if CR in found else []
+        return sorted(candidates, key=_candidate_order) + end
 
     def _match(self, mode: Mode, words: list[Word], line: str) -> Match | Failure:
         paths = self._walk(mode, words, line)

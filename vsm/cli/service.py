@@ -54,9 +54,9 @@ class CliService:
         if not line.strip() or line.lstrip().startswith("!"):
             return self._reply(here, "", True)
         here.remember(line.strip())
-        text, offset = _without_do(line, here.position.mode)
+        text, offset = _without_do(line)
         try:
-            output, ok = self._run(here, text, offset)
+            output, ok = self._run(here, Mode.EXEC if offset else here.position.mode, text, offset)
         except DvsError as error:
             output, ok = f"ERROR: {error}\n", False
         return self._reply(here, output, ok)
@@ -65,12 +65,13 @@ class CliService:
         """What may come next after ``line``."""
         here = self._session(session)
         line = line.expandtabs(1)
-        text, _ = _without_do(line, here.position.mode)
+        text, offset = _without_do(line)
+        mode = Mode.EXEC if offset else here.position.mode
         head, filters = pipe.cut(text)
-        if filters and self._is_show(here, head):
+        if filters and _is_show(mode, head):
             return pipe.candidates(text[filters[-1].offset :])
-        found = GRAMMAR.candidates(here.position.mode, text, self._supervisor.state)
-        if any(candidate.word == "<CR>" for candidate in found) and self._is_show(here, text):
+        found = GRAMMAR.candidates(mode, text, self._supervisor.state)
+        if any(candidate.word == "<CR>" for candidate in found) and _is_show(mode, text):
             found.append(Candidate("|", "Pipe command output to filter"))
         return found
 
@@ -97,12 +98,12 @@ class CliService:
             self.close(session.name)
         return CliReply(output, self._prompt(session), ok, session.closed)
 
-    def _run(self, session: Session, text: str, offset: int) -> tuple[str, bool]:
+    def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool]:
         head, filters = pipe.cut(text)
-        match = GRAMMAR.parse(session.position.mode, head)
+        match = GRAMMAR.parse(mode, head)
         if filters and not (isinstance(match, Match) and match.command.show):
             # A bar means something behind show commands only; elsewhere it is text.
-            whole = GRAMMAR.parse(session.position.mode, text)
+            whole = GRAMMAR.parse(mode, text)
             match, filters = (whole, []) if isinstance(whole, Match) else (match, filters)
         if isinstance(match, Failure):
             return self._failed(session, match, offset), False
@@ -134,9 +135,10 @@ class CliService:
         note = command.note(state, call) if command.note and edit else ""
         return f"{note}\n" if note else ""
 
-    def _is_show(self, session: Session, head: str) -> bool:
-        match = GRAMMAR.parse(session.position.mode, head)
-        return isinstance(match, Match) and match.command.show is not None
+
+def _is_show(mode: Mode, head: str) -> bool:
+    match = GRAMMAR.parse(mode, head) if head.strip() else None
+    return isinstance(match, Match) and match.command.show is not None
 
 
 def _checked(before: State, after: State) -> State:
@@ -145,9 +147,9 @@ def _checked(before: State, after: State) -> State:
     return after
 
 
-def _without_do(line: str, mode: Mode) -> tuple[str, int]:
-    """The line without a leading `do`, which configuration modes accept, and how many characters that took."""
-    if mode is Mode.EXEC or not line.lstrip().lower().startswith("do "):
+def _without_do(line: str) -> tuple[str, int]:
+    """The line without a leading `do`, and how many characters that took; what is left is an exec command."""
+    if not line.lstrip().lower().startswith("do "):
         return line, 0
     start = len(line) - len(line.lstrip()) + 3
     return line[start:], start

@@ -82,6 +82,7 @@ def _everything(state: State) -> Iterator[str]:
     yield from _rows(profile.DEFAULTS, config)
     yield from _profiles(config, ())
     yield from _interfaces(state, ())
+    yield ""
     yield from _section(system.SVS_HEADER, system.SVS_DOMAIN, config)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import dvswitch
+from dvswitch.errors import NotFound
 from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
 from vsm.model.state import MAX_VETH, Module, State
@@ -66,6 +67,8 @@ class MappingRow:
 def show_module(view: View, call: Call) -> Report:
     """All modules, or the one asked for, in four tables."""
     slots = _slots(view.state, call.get("slot"))
+    if not slots:
+        raise NotFound(f"module {call['slot']}", "does not exist")
     modules = [_module_row(view, slot) for slot in slots]
     seen = [view.state.inventory.modules[slot] for slot in slots if slot in view.state.inventory.modules]
     versions = [VersionRow(module.slot, module.version or "NA", _hardware(module)) for module in seen]

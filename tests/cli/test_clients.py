@@ -1,0 +1,72 @@
+"""Output as today's clients read it: through the TextFSM templates of ntc-templates for NX-OS."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.cli.test_golden import SHOWN
+from tests.support.switches import Terminal, mac
+
+parse_output = pytest.importorskip("ntc_templates.parse").parse_output
+
+TROUBLE = re.compile(
+    r"% ?Error|\nerror:|^% \w+|invalid input|(?:incomplete|ambiguous) command|[^\r\n] not found", re.I | re.M
+)
+"""How Ansible's network_cli recognises errors in any output."""
+
+
+def parsed(line: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = parse_output("cisco_nxos", line, Terminal().run(line).output)
+    return rows
+
+
+def test_show_module_keeps_absent_modules() -> None:
+    rows = parsed("show module")
+    assert [(row["module"], row["status"]) for row in rows[:3]] == [("1", "active *"), ("3", "ok"), ("4", "powered-dn")]
+    assert rows[1]["type"] == "Virtual Ethernet Module" and rows[1]["ports"] == "1022"
+
+
+def test_show_mac_address_table() -> None:
+    rows = parsed("show mac address-table")
+    learned = next(row for row in rows if row["mac_address"] == mac(0x99).dotted)
+    assert (learned["vlan_id"], learned["type"], learned["age"], learned["ports"]) == ("10", "dynamic", "12", "Eth3/1")
+    assert {row["ports"] for row in rows if row["type"] == "static"} == {"Veth1", "Veth2", "Veth3"}
+
+
+def test_show_vlan() -> None:
+    rows = {row["vlan_id"]: row for row in parsed("show vlan")}
+    assert rows["10"]["vlan_name"] == "web" and rows["30"]["status"] == "suspended"
+    assert rows["10"]["interfaces"] == ["Eth3/1", "Veth1", "Veth2", "Veth3", "Veth5"]
+
+
+@pytest.mark.parametrize("line", ["show interface", "show interface ethernet 3/1", "show interface vethernet 1-5"])
+def test_show_interface(line: str) -> None:
+    rows = {row["interface"]: row for row in parsed(line)}
+    if "Vethernet1" in rows:
+        veth = rows["Vethernet1"]
+        assert (veth["link_status"], veth["admin_state"], veth["mtu"], veth["mode"]) == ("up", "up", "1500", "access")
+        assert veth["input_packets"] == "722583" and veth["input_discards"] == "230" and veth["input_errors"] == "8"
+        assert veth["mac_address"] == "5254.0000.0001" and veth["description"] == "vm01, vnet1"
+        assert rows["Vethernet5"]["link_status"] == "down (nonParticipating)"
+        assert rows["Vethernet4"]["link_status"] == "down (quarantined)"
+    if "ethernet" in line and "vethernet" not in line:
+        assert list(rows) == ["Ethernet3/1"] and rows["Ethernet3/1"]["description"] == "to-leaf-1"
+
+
+def test_show_version() -> None:
+    (row,) = parsed("show version") or [{}]
+    assert row["hostname"] == "vsm-a" and row["os"] == "0.1.0"
+    assert row["uptime"] == "3 day(s), 4 hour(s), 12 minute(s), 9 second(s)"
+
+
+def test_nothing_that_succeeds_looks_like_an_error_to_ansible() -> None:
+    import re
+
+    trouble = re.compile(
+        r"% ?Error|\nerror:|^% \w+|invalid input|(?:incomplete|ambiguous) command|[^\r\n] not found", re.I | re.M
+    )
+    for line in SHOWN:
+        assert not trouble.search(Terminal().run(line).output), line

@@ -1,0 +1,104 @@
+"""Every show command against the text it gave when its layout was agreed (tests/cli/golden/).
+
+With DVS_UPDATE_GOLDEN=1 in the environment the files are written instead of compared; read the difference before
+committing it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.switches import Terminal
+from vsm.cli.command import Mode
+from vsm.cli.grammar import Match
+from vsm.cli.registry import COMMANDS, GRAMMAR
+
+GOLDEN = Path(__file__).parent / "golden"
+TEXT_ONLY = ("show running-config", "show cli history", "show terminal")
+SHOWN = [
+    "show cli history",
+    "show clock",
+    "show hostname",
+    "show interface",
+    "show interface vethernet 1",
+    "show interface vethernet 1-2 detail",
+    "show interface vethernet 5 detail",
+    "show interface ethernet 3/1",
+    "show interface vethernet 1 drops",
+    "show interface vethernet 2 drops",
+    "show interface virtual",
+    "show interface virtual module 4",
+    "show mac address-table",
+    "show mac address-table dynamic vlan 10",
+    "show module",
+    "show module 3",
+    "show module vem mapping",
+    "show port-profile",
+    "show port-profile name WEB",
+    "show port-profile brief",
+    "show port-profile usage",
+    "show port-profile virtual usage",
+    "show port-profile sync-status",
+    "show port-profile sync-status interface vethernet 1",
+    "show running-config",
+    "show running-config interface Vethernet2",
+    "show running-config port-profile WEB",
+    "show running-config vlan",
+    "show svs domain",
+    "show terminal",
+    "show version",
+    "show vlan",
+    "show vlan id 10,30",
+    "show vlan brief",
+]
+
+
+@pytest.mark.parametrize("line", SHOWN)
+def test_text_is_as_agreed(line: str) -> None:
+    reply = Terminal().run(line)
+    assert reply.ok and reply.prompt == "vsm-a# "
+    path = GOLDEN / f"{line.replace(' ', '_').replace('/', '-')}.txt"
+    if os.environ.get("DVS_UPDATE_GOLDEN"):
+        path.write_text(reply.output)
+    assert reply.output == path.read_text()
+
+
+def test_every_show_command_is_covered() -> None:
+    shown = {Terminal().service.execute("t", line).ok and _row(line) for line in SHOWN}
+    assert {command.syntax for command in COMMANDS if command.show} <= shown
+
+
+def _row(line: str) -> str:
+    match = GRAMMAR.parse(Mode.EXEC, line)
+    assert isinstance(match, Match)
+    return match.command.syntax
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in SHOWN if not line.startswith(("show running", "show cli", "show ter"))]
+)
+def test_json_has_the_rows_of_the_text(line: str) -> None:
+    reply = Terminal().run(f"{line} | json")
+    assert reply.ok
+    assert json.loads(reply.output)
+    assert reply.output.count("\n") == 1
+    assert json.loads(Terminal().run(f"{line} | json-pretty").output) == json.loads(reply.output)
+
+
+def test_json_keys_that_programs_rely_on() -> None:
+    vlans = json.loads(Terminal().run("show vlan brief | json").output)["TABLE_vlanbriefxbrief"]["ROW_vlanbriefxbrief"]
+    assert vlans[1] == {
+        "vlanshowbr-vlanid": "10",
+        "vlanshowbr-vlanid-utf": "10",
+        "vlanshowbr-vlanname": "web",
+        "vlanshowbr-vlanstate": "active",
+        "vlanshowbr-shutstate": "noshutdown",
+        "vlanshowplist-ifidx": "Ethernet3/1,Vethernet1,Vethernet2,Vethernet3,Vethernet5",
+    }
+    one = json.loads(Terminal().run("show interface vethernet 1 | json").output)["TABLE_interface"]["ROW_interface"]
+    assert one["interface"] == "Vethernet1" and one["eth_inbytes"] == "39434742" and one["eth_mode"] == "access"
+    assert json.loads(Terminal().run("show version | json").output)["host_name"] == "vsm-a"

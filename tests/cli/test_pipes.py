@@ -1,0 +1,44 @@
+"""Filters behind show commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.switches import Terminal
+
+
+@pytest.mark.parametrize(
+    ("line", "output"),
+    [
+        ("show hostname | count", "1\n"),
+        ("show hostname | exclude vsm", ""),
+        (
+            "show vlan brief | include web",
+            "10   web                              active    Eth3/1, Veth1, Veth2, Veth3\n",
+        ),
+        ("show running-config | begin svs", "svs-domain\n  domain id 100\n"),
+        ("show running-config | last 1", "  domain id 100\n"),
+        ("show running-config | last 2 | head 1", "svs-domain\n"),
+        ("show running-config | head -n 1", "!Command: show running-config\n"),
+        ("show running-config | section ^vem.4", "vem 4\n  host id 1d2f8a10-55aa-4c1e-9a41-0c0ffee00034\n"),
+        ("show running-config | section '^vlan 10|^svs'", "vlan 10\n  name web\nsvs-domain\n  domain id 100\n"),
+        ("show running-config | include vlan.10$|^svs", "vlan 10\n  switchport access vlan 10\nsvs-domain\n"),
+        ("show running-config | grep -i SVS", "svs-domain\n"),
+        ("show running-config | inc vlan | exc switchport | count", "3\n"),
+        ("show hostname | no-more", "vsm-a\n"),
+    ],
+)
+def test_filters(line: str, output: str) -> None:
+    assert Terminal().run(line).output == output
+
+
+def test_only_what_has_rows_has_json() -> None:
+    assert Terminal().run("show running-config | json").output == " " * 29 + "^\n% Invalid command at '^' marker.\n"
+    assert Terminal().run("show version | json | include x").ok
+    assert not Terminal().run("show version | include x | json").ok
+
+
+def test_a_bar_in_a_description_is_text() -> None:
+    terminal = Terminal()
+    assert terminal.configure("interface vethernet 1", "description left | right").ok
+    assert terminal.state.config.descriptions["Vethernet1"] == "left | right"

@@ -1,0 +1,190 @@
+"""Tests generated from the command table: every row, in every way of saying it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.support.switches import HOSTS, Terminal, state
+from vsm.cli.command import Command, Mode
+from vsm.cli.grammar import Match
+from vsm.cli.registry import COMMANDS, GRAMMAR
+from vsm.cli.syntax import START, Keyword, Syntax, compile_syntax
+from vsm.cli.words import WORDS
+from vsm.config.render import WHOLE, running_config
+from vsm.model.state import PortProfile, ProfileType, State
+
+NOW = datetime(2026, 11, 20, 20, 53, 10, tzinfo=UTC)
+VALUES = {
+    "vlan": "40",
+    "vlans": "40-42,50",
+    "mtu": "4000",
+    "limit": "7",
+    "count": "9",
+    "name": "NEW",
+    "parent": "BASE",
+    "profile": "WEB",
+    "group": "pg",
+    "text": "some text",
+    "rest": "anything at all",
+    "slot": "7",
+    "uuid": "1d2f8a10-55aa-4c1e-9a41-0c0ffee00077",
+    "mac": "5254.0000.0001",
+    "domain": "7",
+    "lines": "0",
+    "columns": "511",
+    "minutes": "5",
+    "vm": "vm01",
+}
+INTERFACES = {
+    "<1-1048575>": "1",
+    "<1-1048575>[,-]": "1-2",
+    "<3-66>/<1-32>": "3/1",
+    "<3-66>/<1-32>[,-]": "3/1-2",
+    "IFNAME": "Veth1",
+    "IFNAME[,-]": "Veth1-2",
+}
+ENTER = {
+    Mode.EXEC: [],
+    Mode.CONFIG: ["configure terminal"],
+    Mode.PROFILE: ["configure terminal", "port-profile PLAIN"],
+    Mode.VLAN: ["configure terminal", "vlan 20"],
+    Mode.INTERFACE: ["configure terminal", "interface vethernet 1"],
+    Mode.VEM: ["configure terminal", "vem 7"],
+    Mode.SVS_DOMAIN: ["configure terminal", "svs-domain"],
+}
+
+
+def spellings(syntax: Syntax) -> Iterator[list[tuple[str, bool]]]:
+    """All ways through a syntax: lists of (word, whether it is a keyword)."""
+
+    def follow(position: int, said: list[tuple[str, bool]]) -> Iterator[list[tuple[str, bool]]]:
+        if position in syntax.final:
+            yield said
+        for later in syntax.after[position]:
+            element = syntax.elements[later]
+            if isinstance(element, Keyword):
+                yield from follow(later, [*said, (element.word, True)])
+            else:
+                value = INTERFACES.get(element.type.placeholder) or VALUES[element.name]
+                yield from follow(later, [*said, (value, False)])
+
+    return follow(START, [])
+
+
+def all_spellings(command: Command) -> list[list[tuple[str, bool]]]:
+    forms = [command.syntax]
+    if command.no is not None:
+        forms += [f"no {command.no}"] if command.undo else []
+        forms += [f"default {command.no}"]
+    return [said for form in forms for said in spellings(compile_syntax(form)) if said]
+
+
+def text(said: list[tuple[str, bool]]) -> str:
+    return " ".join(word for word, _ in said)
+
+
+def understood(mode: Mode, line: str) -> Command | None:
+    match = GRAMMAR.parse(mode, line)
+    return match.command if isinstance(match, Match) else None
+
+
+def rows(*modes: Mode) -> list[Command]:
+    return [command for command in COMMANDS if not modes or set(modes) & set(command.modes)]
+
+
+def identify(command: Command) -> str:
+    return f"{command.modes[0].name.lower()}: {command.syntax[:50]}"
+
+
+@pytest.mark.parametrize("command", rows(), ids=identify)
+def test_every_spelling_is_understood(command: Command) -> None:
+    for mode in command.modes:
+        for said in all_spellings(command):
+            assert understood(mode, text(said)) is command, text(said)
+            loud = " ".join(word.upper() if is_keyword else word for word, is_keyword in said)
+            assert understood(mode, loud) is command, loud
+
+
+@pytest.mark.parametrize("command", rows(), ids=identify)
+def test_keywords_may_be_cut_down_to_what_is_unique(command: Command) -> None:
+    """Each keyword by itself: the shortest beginning that isn't refused means the same row."""
+    for mode in command.modes:
+        said = all_spellings(command)[0]
+        for at, (word, is_keyword) in enumerate(said):
+            if not is_keyword:
+                continue
+            for length in range(1, len(word) + 1):
+                line = text([*said[:at], (word[:length], True), *said[at + 1 :]])
+                match = GRAMMAR.parse(mode, line)
+                if isinstance(match, Match):
+                    assert match.command is command, line
+                    break
+                taken = word[:length] in WORDS  # such as `mac` for `mac-learning`: another keyword in full
+                assert taken or match.message == "Ambiguous command", f"{line}: {match.message}"
+
+
+@pytest.mark.parametrize("command", rows(), ids=identify)
+def test_every_word_and_command_has_help(command: Command) -> None:
+    assert command.help and command.help[0].isupper() and not command.help.endswith(".")
+    for word in {*compile_syntax(command.syntax).words(), *compile_syntax(command.no or "").words()}:
+        assert command.words.get(word) or WORDS[word]
+    assert sum(bool(what) for what in (command.edit or command.enter, command.show, command.act)) == 1
+
+
+def test_no_help_is_left_over() -> None:
+    said = {word for row in COMMANDS for form in (row.syntax, row.no or "") for word in compile_syntax(form).words()}
+    assert set(WORDS) <= said
+
+
+def plain_switch() -> State:
+    """The sample switch with profiles that say nothing, to say things in."""
+    start = state()
+    plain = {
+        name: PortProfile(name, kind, policy_id=number)
+        for name, kind, number in (("PLAIN", ProfileType.VETHERNET, 90), ("PLAINUP", ProfileType.ETHERNET, 91))
+    }
+    slots = {slot: bound for slot, bound in start.config.slots.items() if slot in HOSTS}
+    config = replace(start.config, profiles={**start.config.profiles, **plain}, slots=slots)
+    return replace(start, config=config, inventory=replace(start.inventory, next_policy_id=92))
+
+
+def editable() -> list[tuple[Mode, Command]]:
+    return [
+        (mode, command)
+        for command in COMMANDS
+        for mode in command.modes
+        if command.edit and command.undo and command.render and not command.enter
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "command"), editable(), ids=lambda value: value.name if isinstance(value, Mode) else value.syntax[:40]
+)
+def test_said_shown_repeated_and_taken_back(mode: Mode, command: Command) -> None:
+    terminal = Terminal(plain_switch())
+    enter = ENTER[mode]
+    if command.syntax.startswith("mtu"):
+        enter = ["configure terminal", "port-profile PLAINUP" if mode is Mode.PROFILE else "interface ethernet 3/1"]
+    bare = command.no.split(" [")[0].split("{")[-1].split(" |")[0] if command.no else ""
+    if not enter[-1].startswith("interface") or "inherit" not in command.syntax:
+        terminal.run(*enter, f"default {bare}")
+    before = terminal.state.config
+    shown_before = running_config(terminal.state, NOW, WHOLE)
+    line = text(list(spellings(compile_syntax(command.syntax)))[-1])
+    if command.syntax.startswith("inherit port-profile") and mode is Mode.INTERFACE:
+        assert terminal.run(*enter, line).ok and terminal.state.config == before
+        return
+    assert terminal.run(*enter, line).ok
+    after = terminal.state
+    assert after.config != before
+    shown_after = Counter(running_config(after, NOW, WHOLE).splitlines())
+    new = shown_after - Counter(shown_before.splitlines())
+    assert [understood(mode, line) for line in new.elements()].count(command) == 1, "one line more, and it says this"
+    assert terminal.run(line).ok and terminal.state is after, "repeating it changes nothing"
+    assert terminal.run(f"default {bare}").ok
+    assert terminal.state.config == before
