@@ -1,0 +1,310 @@
+"""The kernel engine: the pipeline as a tc program that goes on forwarding when this process is gone.
+
+KernelEngine puts together what its parts do: libbpf.py loads, bpffs.py keeps, kernel_maps.py holds the tables,
+kernel_attach.py and kernel_nic.py deal with NICs, kernel_trace.py reads test runs.  user.py is the other engine.
+
+All ports of one engine are in one network namespace: a tc program sends to NICs of its own namespace only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import structlog
+
+from dvswitch.mac import MacAddress
+from vem.datapath import bpffs, kernel_nic, libbpf
+from vem.datapath.abi import ABI_VERSION, MAX_PORTS
+from vem.datapath.compile import OUTPUT
+from vem.datapath.engine import Engine, EngineError, Plug
+from vem.datapath.image import Control, Counters, Fate, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.kernel_attach import Attachments, Method, visiting
+from vem.datapath.kernel_maps import SHARED, Tables
+from vem.datapath.kernel_trace import Tracer
+
+_log = structlog.get_logger(__name__)
+
+PROGRAM = OUTPUT / "kernel.bpf.o"
+_BACKLOG = Path("/proc/sys/net/core/netdev_max_backlog")
+_COPIES_PER_PORT = 4
+_KINDS = ("tap", "veth", "raw")
+
+
+class KernelEngine(Engine):
+    """One switch of this host.  Made by open()."""
+
+    kind = "kernel"
+
+    def __init__(self, directory: Path, lock: int, program: Path, method: Method | None) -> None:
+        self._directory = directory
+        self._lock = lock
+        self._method = method
+        self._object = libbpf.Object(program, directory, SHARED)
+        self._tables = Tables(self._object.maps)
+        self._tracer = Tracer(self._object)
+        self._attachments = Attachments(directory, self._object.program("dvs_switch"), method)
+        self._packets: socket.socket | None = None
+        self._hinted = False
+        self.incarnation = bpffs.read_note(directory / "incarnation") or ""
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        root: str = "/sys/fs/bpf/dvswitch",
+        *,
+        method: Method | None = None,
+        program: Path = PROGRAM,
+    ) -> KernelEngine:
+        """The engine of the switch ``name``: what an earlier agent left running, with its tables, ports and counters,
+        now under the program of this installation; or a new one.
+
+        ``method``: force "tcx" or "clsact"; by default the better one that this kernel has.  EngineError if another
+        process holds it, or the kernel refuses.
+        """
+        if not name or "." in name or "/" in name:
+            raise EngineError(f"kernel engine {name!r}", "the name can't be a directory of the BPF file system")
+        home = Path(root, name)
+        bpffs.ensure_mounted(home)
+        home.mkdir(parents=True, exist_ok=True)
+        lock = bpffs.lock(home)
+        try:
+            return cls._open(home, lock, program, method)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    @classmethod
+    def _open(cls, home: Path, lock: int, program: Path, method: Method | None) -> KernelEngine:
+        directory = home / f"v{ABI_VERSION}"
+        if not directory.is_dir():
+            _create(home, directory, program)
+        engine = cls(directory, lock, program, method)
+        engine._adopt()
+        _remove_others(home, directory)
+        return engine
+
+    def _adopt(self) -> None:
+        """Take over the NICs of a predecessor, with this installation's program."""
+        self._attachments.load()
+        self._swap(self._object.program("dvs_switch"))
+
+    # --- NICs -----------------------------------------------------------------------------------------------
+    def plug(self, lport: int, plug: Plug) -> None:
+        """See Engine.  A tap that is not there is made; the NIC is set up, its IPv6 silenced and, if "raw", promiscuous
+        until it is unplugged.  A NIC that vanished and came back may be plugged again as it was."""
+        self._check_plug(lport, plug)
+        notes = self._attachments.notes
+        with kernel_nic.inside(plug.netns):
+            if lport in notes:
+                if notes[lport].plug == plug and self._attachments.alive(lport):
+                    return
+                self._unplug_vanished(lport, plug)
+            changed = kernel_nic.prepare(plug.device, plug.kind)
+            ifindex = kernel_nic.ifindex(plug.device)
+            try:
+                self._tables.name_nic(ifindex, lport)
+                self._attachments.attach(lport, plug, ifindex, changed)
+            except EngineError:
+                self._abandon(lport, plug.device, ifindex, changed)
+                raise
+        self._tables.set_ifindex(lport, ifindex)
+        self._hint_backlog()
+
+    def _check_plug(self, lport: int, plug: Plug) -> None:
+        if not 0 < lport < MAX_PORTS:
+            raise EngineError(f"lport {lport}", f"is out of range 1-{MAX_PORTS - 1}")
+        if plug.kind not in _KINDS:
+            raise EngineError(
+                f"lport {lport}", f"the kernel engine can't plug a {plug.kind}", f"use {', '.join(_KINDS)}"
+            )
+        namespace = kernel_nic.namespace_id(plug.netns)
+        for other, note in self._attachments.notes.items():
+            if other != lport and note.namespace != namespace:
+                raise EngineError(
+                    f"NIC {plug.device}",
+                    f"is in another network namespace than NIC {note.plug.device}",
+                    "all ports of a kernel engine must be in one; move the NIC, or run an engine in that namespace",
+                )
+            if other != lport and note.plug.device == plug.device and kernel_nic_alive(note.ifindex, plug):
+                raise EngineError(f"NIC {plug.device}", f"is plugged already, as lport {other}")
+
+    def _unplug_vanished(self, lport: int, plug: Plug) -> None:
+        if self._attachments.notes[lport].plug != plug:
+            raise EngineError(f"lport {lport}", "something else is plugged there", "unplug it first")
+        self.unplug(lport)
+
+    def _abandon(self, lport: int, device: str, ifindex: int, changed: kernel_nic.Changed) -> None:
+        """Undo a plug that failed half-way."""
+        self._tables.forget_nic(ifindex)
+        if lport in self._attachments.notes:
+            self._attachments.detach(lport)
+            self._attachments.forget(lport)
+        else:
+            kernel_nic.restore(device, changed)
+
+    def unplug(self, lport: int) -> None:
+        note = self._attachments.notes.get(lport)
+        if note is None:
+            return
+        self._tables.set_ifindex(lport, 0)
+        with visiting(note):
+            self._attachments.detach(lport)
+        self._tables.forget_nic(note.ifindex)
+        self._attachments.forget(lport)
+        if not self._attachments.notes:
+            self._close_packets()
+
+    def plugged(self) -> Mapping[int, Plug]:
+        return {lport: note.plug for lport, note in self._attachments.notes.items()}
+
+    def link_up(self, lport: int) -> bool:
+        note = self._attachments.notes.get(lport)
+        if note is None:
+            return False
+        with visiting(note) as here:
+            return here and kernel_nic.carrier(note.plug.device, note.ifindex)
+
+    def emit(self, lport: int, frame: bytes) -> None:
+        note = self._attachments.notes.get(lport)
+        if note is None:
+            raise EngineError(f"lport {lport}", "nothing is plugged there")
+        if self._packets is None:
+            with kernel_nic.inside(note.plug.netns):
+                self._packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        try:
+            self._packets.sendto(frame, (note.plug.device, 0))
+        except OSError as error:
+            raise EngineError(f"NIC {note.plug.device}", f"sending: {error.strerror}") from error
+
+    def _close_packets(self) -> None:
+        if self._packets is not None:
+            self._packets.close()
+            self._packets = None
+
+    def _hint_backlog(self) -> None:
+        """Copies of one flood to veths share one CPU's backlog."""
+        wanted = _COPIES_PER_PORT * len(self._attachments.notes)
+        with contextlib.suppress(OSError, ValueError):
+            if not self._hinted and int(_BACKLOG.read_text()) < wanted:
+                self._hinted = True
+                _log.warning("floods to veths may overrun the backlog; raise net.core.netdev_max_backlog", to=wanted)
+
+    # --- tables ---------------------------------------------------------------------------------------------
+    def set_config(self, control: Control, policies: Mapping[int, Policy], teams: Mapping[int, Team]) -> None:
+        self._tables.set_config(control, policies, teams)
+
+    def set_port(self, lport: int, port: Port | None) -> None:
+        if not 0 < lport < MAX_PORTS:
+            raise EngineError(f"lport {lport}", f"is out of range 1-{MAX_PORTS - 1}")
+        note = self._attachments.notes.get(lport)
+        self._tables.set_port(lport, port, note.ifindex if note else 0)
+
+    def set_static_macs(self, entries: Mapping[MacAddress, int | None]) -> None:
+        self._tables.set_static_macs(entries)
+
+    def set_members(
+        self, members: Mapping[int, tuple[int, ...] | None], unknown: Mapping[int, tuple[int, ...] | None]
+    ) -> None:
+        self._tables.set_members(members, unknown)
+
+    def image(self) -> Image:
+        return self._tables.image()
+
+    # --- what the datapath saw ------------------------------------------------------------------------------
+    def learned(self) -> list[LearnedMac]:
+        return self._tables.learned()
+
+    def forget(self, macs: Iterable[LearnedMac]) -> None:
+        self._tables.forget(macs)
+
+    def counters(self, lports: Iterable[int] | None = None) -> dict[int, Counters]:
+        return self._tables.counters(self._tables.ports() if lports is None else lports)
+
+    def clear_counters(self, lport: int) -> None:
+        self._tables.clear_counters(lport)
+
+    def test(self, lport: int, frame: bytes, gso: int = 0) -> Fate:
+        """See Engine.  EngineError for frames below 14 bytes: the kernel takes none."""
+        return self._tracer.test(lport, frame, gso)
+
+    def test_ns(self, lport: int, frame: bytes, repeat: int = 1_000_000) -> float:
+        """Nanoseconds the pipeline takes for a frame, averaged; the frame is counted that many times."""
+        return self._tracer.test_ns(lport, frame, repeat)
+
+    # --- life -----------------------------------------------------------------------------------------------
+    def swap_program(self, path: Path) -> None:
+        """Let all NICs' frames be judged by the program of another .bpf.o, with the tables as they are.  No frame is
+        lost.  EngineError, with nothing changed, if the kernel refuses the program."""
+        fresh = libbpf.Object(path, self._directory, SHARED)
+        try:
+            tracer = Tracer(fresh)
+            self._swap(fresh.program("dvs_switch"))
+        except EngineError:
+            self._swap(self._object.program("dvs_switch"))
+            fresh.close()
+            raise
+        self._tables.close()
+        self._object.close()
+        self._object, self._tracer, self._tables = fresh, tracer, Tables(fresh.maps)
+
+    def _swap(self, program: libbpf.Program) -> None:
+        self._attachments.use(program)
+        for lport, note in self._attachments.notes.items():
+            with visiting(note) as here:
+                if here and kernel_nic.ifindex(note.plug.device) == note.ifindex:
+                    self._attachments.swap(lport, program)
+                else:
+                    _log.warning("NIC is gone", lport=lport, device=note.plug.device, netns=note.plug.netns)
+
+    def close(self, keep: bool) -> None:
+        """See Engine; idempotent."""
+        if self._lock < 0:
+            return
+        if not keep:
+            for lport in list(self._attachments.notes):
+                self.unplug(lport)
+        self._close_packets()
+        self._attachments.release()
+        self._tables.close()
+        self._object.close()
+        if not keep:
+            bpffs.remove_switch(self._directory.parent)
+        os.close(self._lock)
+        self._lock = -1
+
+
+def kernel_nic_alive(ifindex: int, plug: Plug) -> bool:
+    """Whether the NIC of that plug still has the index it was noted with."""
+    with kernel_nic.inside(plug.netns):
+        return kernel_nic.ifindex(plug.device) == ifindex
+
+
+def _create(home: Path, directory: Path, program: Path) -> None:
+    """Make the pins of a new switch, all or nothing: a directory that has its final name is complete."""
+    aside = home / "new"
+    bpffs.remove_tree(aside)
+    aside.mkdir()
+    created = libbpf.Object(program, aside, SHARED)
+    try:
+        tables = Tables(created.maps)
+        tables.set_config(Control(), {}, {})
+        tables.close()
+        bpffs.write_note(aside / "incarnation", uuid.uuid4().hex)
+    finally:
+        created.close()
+    aside.rename(directory)
+
+
+def _remove_others(home: Path, directory: Path) -> None:
+    """Pins of another ABI are of no use to this program; their ports stop, to be plugged anew."""
+    for other in home.iterdir():
+        if other != directory:
+            _log.warning("removing the datapath that another version left; its ports stop", at=str(other))
+            shutil.rmtree(other, ignore_errors=True)

@@ -1,0 +1,274 @@
+"""The kernel engine's tables: values of image.py in the maps of src/kernel_maps.h.
+
+A configuration takes effect by one store: policies go to slots that the one in force does not use, then the other
+bank's index, teams and control are written, then the bank flips.  A frame is judged by one bank from end to end, so
+slots of the bank before are free for reuse only after every frame then in flight is through (an RCU grace period).
+Port entries are edited in place, by aligned stores in an order that never shows a port in a state between two.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dvswitch.mac import MacAddress
+from vem.datapath import abi, libbpf, tables
+from vem.datapath.engine import EngineError
+from vem.datapath.image import Control, Counters, Image, LearnedMac, Policy, Port, Team
+
+SHARED = [
+    "dvs_bank",
+    "dvs_control",
+    "dvs_ports",
+    "dvs_policy_index",
+    "dvs_policies",
+    "dvs_teams",
+    "dvs_macs",
+    "dvs_lists",
+    "dvs_counters",
+    "dvs_ifindex",
+]
+"""The maps that are pinned."""
+
+_U32 = 4
+_PORT_WORDS = abi.ffi.sizeof("struct dvs_port") // 8
+_PORT_USED = abi.CONSTANTS["DVS_PORT_USED"]
+_SLOTS = abi.CONSTANTS["DVS_POLICY_SLOTS"]
+_UNKNOWN = abi.CONSTANTS["DVS_LIST_UNKNOWN"] * 4096
+_BATCH_FROM = 16  # counters of so many ports are read faster by reading all
+_EVICT = 1024
+_MEMBARRIER_GLOBAL = 1
+_SYS_MEMBARRIER = {"x86_64": 324, "aarch64": 283}.get(os.uname().machine, 324)
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _key(number: int) -> bytes:
+    return number.to_bytes(_U32, "little")
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data[:_U32], "little")
+
+
+def wait_for_frames() -> None:
+    """Return when every frame now in the pipeline has left it."""
+    if _libc.syscall(_SYS_MEMBARRIER, _MEMBARRIER_GLOBAL, 0, 0):  # a grace period of the kernel's RCU
+        time.sleep(0.1)  # a kernel without it: a frame takes less than a millisecond
+
+
+class Tables:
+    """All tables of one switch."""
+
+    def __init__(self, maps: Mapping[str, libbpf.Map]) -> None:
+        self._maps = maps
+        self._bank_memory = maps["dvs_bank"].map_memory()
+        self._port_memory = maps["dvs_ports"].map_memory()
+        self._bank: Any = abi.ffi.from_buffer("uint32_t[]", self._bank_memory)
+        self._ports: Any = abi.ffi.from_buffer("struct dvs_port[]", self._port_memory)
+        self._port_words: Any = abi.ffi.from_buffer("uint64_t[]", self._port_memory)
+
+    def close(self) -> None:
+        """Unmap; the tables stay."""
+        for view in (self._bank, self._ports, self._port_words):
+            abi.ffi.release(view)
+        self._bank_memory.close()
+        self._port_memory.close()
+
+    # --- control, policies, teams -------------------------------------------------------------------------------
+    def set_config(self, control: Control, policies: Mapping[int, Policy], teams: Mapping[int, Team]) -> None:
+        """Replace it all at one instant; nothing is changed on EngineError."""
+        packed = {number: tables.pack_policy(policy) for number, policy in policies.items()}
+        packed_teams = {number: tables.pack_team(team) for number, team in teams.items()}
+        _check_range("policy", packed, abi.MAX_POLICIES)
+        _check_range("team", packed_teams, abi.MAX_TEAMS)
+        if (control, dict(policies), dict(teams)) == self._config():
+            return
+        wait_for_frames()
+        bank = 1 - self._bank[0]
+        index = self._place(packed)
+        base = bank * abi.MAX_POLICIES
+        self._maps["dvs_policy_index"].update_many(
+            {_key(base + number): _key(index.get(number, 0)) for number in range(abi.MAX_POLICIES)}
+        )
+        base, no_team = bank * abi.MAX_TEAMS, tables.pack_team(Team())
+        self._maps["dvs_teams"].update_many(
+            {_key(base + number): packed_teams.get(number, no_team) for number in range(abi.MAX_TEAMS)}
+        )
+        self._maps["dvs_control"].update(_key(bank), tables.pack_control(control, bank))
+        self._bank[0] = bank
+
+    def _place(self, packed: Mapping[int, bytes]) -> dict[int, int]:
+        """Slot + 1 for each policy: the one that holds it already, or a fresh one that is written now."""
+        current = self._index()
+        held = dict(self._maps["dvs_policies"].items())
+        at = {held[_key(slot)]: slot for slot in current.values()}
+        free = iter(sorted(set(range(_SLOTS)) - set(current.values())))
+        fresh: dict[bytes, bytes] = {}
+        for policy in packed.values():
+            if policy not in at:
+                at[policy] = next(free)
+                fresh[_key(at[policy])] = policy
+        self._maps["dvs_policies"].update_many(fresh)
+        return {number: at[policy] + 1 for number, policy in packed.items()}
+
+    def _index(self) -> dict[int, int]:
+        """Slot of each policy of the bank in force."""
+        base = self._bank[0] * abi.MAX_POLICIES
+        entries = ((_number(key) - base, _number(value)) for key, value in self._maps["dvs_policy_index"].items())
+        return {number: slot - 1 for number, slot in entries if slot and 0 <= number < abi.MAX_POLICIES}
+
+    def _config(self) -> tuple[Control, dict[int, Policy], dict[int, Team]]:
+        bank = self._bank[0]
+        control = self._maps["dvs_control"].get(_key(bank))
+        index = self._index()
+        held = dict(self._maps["dvs_policies"].items()) if index else {}
+        policies = {number: tables.unpack_policy(held[_key(slot)]) for number, slot in sorted(index.items())}
+        base = bank * abi.MAX_TEAMS
+        teams = {_number(key) - base: tables.unpack_team(value) for key, value in self._maps["dvs_teams"].items()}
+        used = {number: team for number, team in teams.items() if 0 <= number < abi.MAX_TEAMS and team.uplinks}
+        assert control is not None
+        return tables.unpack_control(control), policies, used
+
+    # --- ports --------------------------------------------------------------------------------------------------
+    def set_port(self, lport: int, port: Port | None, ifindex: int) -> None:
+        """Write or remove a port's entry."""
+        old = self.port(lport)
+        new = tables.pack_port(port, ifindex)
+        words = [int.from_bytes(new[at : at + 8], "little") for at in range(0, len(new), 8)]
+        entry = self._ports[lport]
+        if old and (port is None or (old.mac, old.number, old.uplink) != (port.mac, port.number, port.uplink)):
+            entry.flags = 0  # another port from here on: out of use while it changes
+        if port and port.blocked and old and entry.flags:
+            entry.flags |= abi.CONSTANTS["DVS_PORT_BLOCKED"]
+        base = lport * _PORT_WORDS
+        for at in range(1, _PORT_WORDS):
+            self._port_words[base + at] = words[at]
+        entry.ifindex = ifindex
+        entry.flags = words[0] & 0xFFFFFFFF
+
+    def set_ifindex(self, lport: int, ifindex: int) -> None:
+        """Which NIC the port sends by; 0 = none."""
+        self._ports[lport].ifindex = ifindex
+
+    def port(self, lport: int) -> Port | None:
+        """A port's entry."""
+        return tables.unpack_port(bytes(abi.ffi.buffer(abi.ffi.addressof(self._ports, lport))))
+
+    def ports(self) -> dict[int, Port]:
+        """All entries in use."""
+        found = ((lport, self.port(lport)) for lport in range(1, abi.MAX_PORTS) if self._ports[lport].flags)
+        return {lport: port for lport, port in found if port}
+
+    def name_nic(self, ifindex: int, lport: int) -> None:
+        """Frames of that NIC are the port's."""
+        self._maps["dvs_ifindex"].update(_key(ifindex), _key(lport))
+
+    def forget_nic(self, ifindex: int) -> None:
+        """Frames of that NIC are nobody's."""
+        self._maps["dvs_ifindex"].delete(_key(ifindex))
+
+    # --- MAC table ----------------------------------------------------------------------------------------------
+    def set_static_macs(self, entries: Mapping[MacAddress, int | None]) -> None:
+        """Write and remove; a table full of learned entries gives way."""
+        macs = self._maps["dvs_macs"]
+        macs.delete_many([tables.pack_mac_key(mac) for mac, lport in entries.items() if lport is None])
+        for mac, lport in entries.items():
+            if lport is None:
+                continue
+            try:
+                macs.update(tables.pack_mac_key(mac), tables.pack_mac(lport))
+            except EngineError:
+                self.forget(sorted(self.learned(), key=lambda entry: -entry.age)[:_EVICT])
+                macs.update(tables.pack_mac_key(mac), tables.pack_mac(lport))
+
+    def _macs(self) -> Iterable[tuple[MacAddress, int, int, bool, int]]:
+        for key, value in self._maps["dvs_macs"].items():
+            mac, vlan = tables.unpack_mac_key(key)
+            lport, static, seen = tables.unpack_mac(value)
+            yield mac, vlan, lport, static, seen
+
+    def learned(self) -> list[LearnedMac]:
+        """The learned part."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        return [
+            LearnedMac(mac, vlan, lport, max(0, now - seen) / 1e9)
+            for mac, vlan, lport, static, seen in self._macs()
+            if not static
+        ]
+
+    def forget(self, macs: Iterable[LearnedMac]) -> None:
+        """Remove learned entries."""
+        self._maps["dvs_macs"].delete_many([tables.pack_mac_key(entry.mac, entry.vlan) for entry in macs])
+
+    # --- member lists -------------------------------------------------------------------------------------------
+    def set_members(
+        self, members: Mapping[int, tuple[int, ...] | None], unknown: Mapping[int, tuple[int, ...] | None]
+    ) -> None:
+        """Replace lists whole.  Each batch waits for a grace period (some ms), however many lists it has."""
+        wanted = dict(members)
+        wanted.update({_UNKNOWN + vlan: lports for vlan, lports in unknown.items()})
+        packed = {number: tables.pack_members(lports) for number, lports in wanted.items() if lports}
+        held = self._lists(wanted)
+        fresh = {number: value for number, value in packed.items() if held.get(number) != value}
+        lists = self._maps["dvs_lists"]
+        made: dict[bytes, int] = {}
+        try:
+            for number, value in fresh.items():
+                made[_key(number)] = libbpf.new_array("dvs_members", value)
+            lists.update_many({key: _key(fd) for key, fd in made.items()})
+        finally:
+            for fd in made.values():
+                os.close(fd)
+        for number in wanted.keys() - packed.keys():
+            lists.delete(_key(number))
+
+    def _lists(self, numbers: Iterable[int]) -> dict[int, bytes]:
+        """What lists hold now, by kind * 4096 + VLAN."""
+        found = {}
+        for number in numbers:
+            inner = self._maps["dvs_lists"].get(_key(number))
+            value = libbpf.array_value(_number(inner)) if inner else None
+            if value is not None:
+                found[number] = value
+        return found
+
+    # --- reading back -------------------------------------------------------------------------------------------
+    def image(self) -> Image:
+        """Everything but learned MACs."""
+        control, policies, teams = self._config()
+        held = self._lists(_number(key) for key in self._maps["dvs_lists"].each_key())
+        lists = {number: tables.unpack_members(value) for number, value in sorted(held.items())}
+        return Image(
+            control=control,
+            ports=self.ports(),
+            policies=policies,
+            teams=teams,
+            static_macs={mac: lport for mac, _, lport, static, _ in self._macs() if static},
+            members={number: lports for number, lports in lists.items() if number < _UNKNOWN},
+            unknown_members={number - _UNKNOWN: lports for number, lports in lists.items() if number >= _UNKNOWN},
+        )
+
+    # --- counters -----------------------------------------------------------------------------------------------
+    def counters(self, lports: Iterable[int]) -> dict[int, Counters]:
+        """Counters of these ports, summed over CPUs."""
+        wanted = set(lports)
+        counters = self._maps["dvs_counters"]
+        if len(wanted) < _BATCH_FROM:
+            single = ((lport, counters.get(_key(lport))) for lport in sorted(wanted))
+            return {lport: tables.unpack_counters(value) for lport, value in single if value is not None}
+        every = ((_number(key), value) for key, value in counters.items())
+        return {lport: tables.unpack_counters(value) for lport, value in every if lport in wanted}
+
+    def clear_counters(self, lport: int) -> None:
+        """Back to zero."""
+        counters = self._maps["dvs_counters"]
+        counters.update(_key(lport), bytes(counters.value_bytes))
+
+
+def _check_range(what: str, numbers: Iterable[int], limit: int) -> None:
+    for number in numbers:
+        if not 0 <= number < limit:
+            raise EngineError(f"{what} {number}", f"is out of range 0-{limit - 1}")

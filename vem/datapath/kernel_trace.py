@@ -1,0 +1,69 @@
+"""Test runs of the kernel engine's program: a frame in, its fate out.
+
+The program (dvs_test in src/kernel.bpf.c) is the loaded pipeline with records in place of sending; what a copy looks
+like as it leaves follows from the frame and the recorded tag.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from vem.datapath import abi, libbpf, tables
+from vem.datapath.engine import EngineError
+from vem.datapath.image import CopyFate, Fate
+
+_SK_BUFF_SIZE = 192  # struct __sk_buff of linux/bpf.h
+_CB, _GSO_SIZE = 48, 176
+_HEAD = 1024  # the kernel takes test frames of less than a page; the pipeline reads headers only
+_ETH_HLEN = 14
+_8021Q, _8021AD = b"\x81\x00", b"\x88\xa8"
+
+
+def context(lport: int, length: int, gso: int) -> bytes:
+    """struct __sk_buff for a test run: cb[0] is the port, cb[1] the true length."""
+    sk_buff = bytearray(_SK_BUFF_SIZE)
+    struct.pack_into("=II", sk_buff, _CB, lport, length)
+    struct.pack_into("=I", sk_buff, _GSO_SIZE, gso)
+    return bytes(sk_buff)
+
+
+def as_left(frame: bytes, tagged: bool, tci: int) -> bytes:
+    """The frame with its outer tag as the record says; a foreign outer tag stays as it is."""
+    tpid = frame[12:14]
+    if tpid == _8021AD and len(frame) >= _ETH_HLEN + 4:
+        return frame
+    body = frame[16:] if tpid == _8021Q else frame[12:]
+    return frame[:12] + (_8021Q + tci.to_bytes(2, "big") if tagged else b"") + body
+
+
+class Tracer:
+    """Runs frames through the program of one object."""
+
+    def __init__(self, loaded: libbpf.Object) -> None:
+        self._program = loaded.program("dvs_test")
+        self._trace = loaded.maps["dvs_trace"]
+
+    def test(self, lport: int, frame: bytes, gso: int) -> Fate:
+        """What becomes of the frame; EngineError for frames that the kernel does not take."""
+        if len(frame) < _ETH_HLEN:
+            raise EngineError(f"frame of {len(frame)} bytes", "the kernel takes none without an Ethernet header")
+        self._program.test_run(frame[:_HEAD], context(lport, len(frame), gso))
+        value = self._trace.get(bytes(4))
+        assert value is not None
+        return _fate(frame, value)
+
+    def test_ns(self, lport: int, frame: bytes, repeat: int) -> float:
+        """Nanoseconds per run."""
+        return float(self._program.test_run(frame[:_HEAD], context(lport, len(frame), 0), repeat).duration)
+
+
+def _fate(frame: bytes, value: bytes) -> Fate:
+    trace = abi.ffi.from_buffer("struct dvs_trace *", value)
+    copies = trace.copy[0 : min(trace.n, abi.CONSTANTS["DVS_TRACE_COPIES"])]
+    return Fate(
+        tables.drop_name(trace.in_reason),
+        tuple(
+            CopyFate(copy.lport, tables.drop_name(copy.reason), as_left(frame, bool(copy.tagged), copy.tci))
+            for copy in copies
+        ),
+    )
