@@ -1,0 +1,1 @@
+"""The engines themselves: table layouts, NICs, offload, control calls under traffic, hostile frames."""
