@@ -237,15 +237,17 @@ class Agent:
         absent = await self.datapath.plug_all(plugs)
         self._note_uplinks()
         compiled = self.holdings.compile(self.datapath.links)
-        problems = [*compiled.refusals, *await self._converge(compiled)]
+        failures = await self._converge(compiled)
         await self.datapath.unplug_others(plugs.keys() | self.holdings.orphans.lports)
         self.holdings.free_lports(self.datapath.plugs.keys())
-        self.compiled = compiled
+        before, self.compiled = self.compiled, compiled
+        if not failures:
+            self._announce_moves(before.veths)
         for lport, error in absent.items():
             log.debug("NIC is not there", lport=lport, reason=str(error))
         for attachment in adopted:
             self.send_attached(attachment)
-        await self._tell(unacked, problems, report_all)
+        await self._tell(unacked, [*compiled.refusals, *failures], report_all)
         await self._save()
 
     async def _converge(self, compiled: Compiled) -> list[Refusal]:
@@ -254,7 +256,6 @@ class Agent:
         except EngineError as error:
             self._try_again(error)
             return [Refusal(error.subject, str(error))]
-        self._announce_moves(self.compiled.veths, compiled)
         return []
 
     def _try_again(self, error: EngineError) -> None:
@@ -365,9 +366,9 @@ class Agent:
 
     # --- announcing ---------------------------------------------------------------------------------------------
 
-    def _announce_moves(self, old: Mapping[int, VethState], compiled: Compiled) -> None:
+    def _announce_moves(self, old: Mapping[int, VethState]) -> None:
         """RARPs for vEths that have just moved here, and one round for those whose uplink changed (S-152)."""
-        repinned = 0
+        repinned, compiled = 0, self.compiled
         wanted = compiled.wanted.ports
         active = {veth: wanted[veth].generation for veth in compiled.veths if wanted[veth].phase is Phase.ACTIVE}
         for veth, generation in active.items():

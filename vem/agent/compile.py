@@ -324,15 +324,12 @@ def restrict(image: img.Image, lports: Iterable[int]) -> Orphans:
     kept = frozenset(lports) & image.ports.keys()
     if not kept:
         return Orphans()
-    used = {image.ports[lport].policy for lport in kept}
-    policies = {index: policy for index, policy in image.policies.items() if index in used}
-    teams = {policy.team for policy in policies.values()}
     return Orphans(
         img.Image(
             control=image.control,
             ports={lport: image.ports[lport] for lport in kept},
-            policies=policies,
-            teams={number: team for number, team in image.teams.items() if number in teams},
+            policies=image.policies,
+            teams=image.teams,
             static_macs={mac: lport for mac, lport in image.static_macs.items() if lport in kept},
             members=_restricted_lists(image.members, kept),
             unknown_members=_restricted_lists(image.unknown_members, kept),
