@@ -30,6 +30,8 @@ from tests.support.netns import Namespace
 from tests.support.processes import PATIENCE, Process, wait_until
 
 DOMAIN = 100
+COUNTERS_MS = 200
+"""Often, so that tests need not wait long for the supervisor's figures."""
 CALL_SECONDS = 20.0
 UPLINK_PROFILE = """\
 port-profile type ethernet UPLINK
@@ -101,8 +103,10 @@ class Fabric:
         self.socket = path / "vsm.sock"
         self.hosts: dict[str, Host] = {}
         self.switches: dict[str, Process] = {}
-        argv = [*_python("vsm.main"), "run", "--data", str(path / "vsm"), "--listen", f"unix:{self.socket}"]
-        self.vsm = Process("vsm", [*argv, "--domain", str(DOMAIN)], path / "vsm.log")
+        self.operator = path / "operator.sock"
+        argv = [*_python("vsm.main"), "run", "--data", str(path / "vsm"), "--domain", str(DOMAIN)]
+        argv += ["--listen", f"unix:{self.socket}", "--operator", f"unix:{self.operator}"]
+        self.vsm = Process("vsm", [*argv, "--counters-ms", str(COUNTERS_MS)], path / "vsm.log")
 
     def __enter__(self) -> Fabric:
         try:
@@ -136,7 +140,7 @@ class Fabric:
         self, name: str, engine: str, *, where: Namespace | None = None, uplinks: Sequence[str] = (), wait: bool = True
     ) -> Host:
         """Start an agent; `uplinks` as on its command line.  Returns when the supervisor knows it."""
-        ident = str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
+        ident = str(uuid.uuid4())
         socket = self.path / f"{name}.sock"
         argv = [*_python("vem.main"), "run", "--host-uuid", ident, "--name", name, "--domain", str(DOMAIN)]
         argv += ["--vsm", f"unix:{self.socket}", "--engine", engine, "--state-dir", str(self.path / name)]
@@ -172,11 +176,10 @@ class Fabric:
 
     def execute(self, line: str, session: str = "test") -> operator_pb2.ExecuteReply:
         """One CLI line, whatever comes of it."""
-        with _channel(self.socket) as channel:
-            stub = client.operator_stub(channel)
-            request = operator_pb2.ExecuteRequest(session=session, line=line)
-            reply: operator_pb2.ExecuteReply = stub.Execute(request, timeout=CALL_SECONDS, wait_for_ready=True)
-            return reply
+        request = operator_pb2.ExecuteRequest(session=session, line=line)
+        with _channel(self.operator) as channel:
+            reply: operator_pb2.ExecuteReply = client.operator_stub(channel).Execute(request, timeout=CALL_SECONDS)
+        return reply
 
     def cli(self, line: str) -> str:
         """One CLI line of exec mode; its output.  Raises CliRefused."""
@@ -253,7 +256,7 @@ class Fabric:
 
     def veths(self) -> Mapping[int, manager_pb2.VethInfo]:
         """What the supervisor says of every vEth."""
-        with _channel(self.socket) as channel:
+        with _channel(self.operator) as channel:
             stub = client.manager_stub(channel)
             reply = stub.ListVeths(manager_pb2.ListVethsRequest(), timeout=CALL_SECONDS)
         return {info.veth: info for info in reply.veths}
@@ -261,7 +264,7 @@ class Fabric:
     def migrate(self, veth: int, step: manager_pb2.MigrateRequest.Step, target: str = "") -> manager_pb2.MigrateReply:
         """One step of a move."""
         request = manager_pb2.MigrateRequest(veth=veth, step=step, target_host=target)
-        with _channel(self.socket) as channel:
+        with _channel(self.operator) as channel:
             reply: manager_pb2.MigrateReply = client.manager_stub(channel).Migrate(request, timeout=CALL_SECONDS)
         return reply
 
