@@ -46,8 +46,9 @@ class SqliteStore:
     def __init__(self, path: str | os.PathLike[str], *, busy_ms: int = 1000) -> None:
         self._path = Path(path)
         self._subject = f"store {self._path}"
-        self._in_doubt = False
-        """A save failed: the next one writes everything, whatever the failed one left behind."""
+        self._in_doubt = True
+        """What is stored may differ from what the caller holds (nothing is stored yet, or a save failed): the next save
+        writes everything."""
         self._lock = _take_lock(self._path, self._subject)
         try:
             self._db = self._open(busy_ms)
@@ -63,11 +64,13 @@ class SqliteStore:
         if not revision:
             return State()
         try:
-            return _assemble(rows, int(revision))
+            state = _assemble(rows, int(revision))
         except (DvsError, ValueError, TypeError, KeyError) as error:
             raise StorageError(
                 self._subject, f"holds an object that can't be understood: {error}", "restore the file from a backup"
             ) from error
+        self._in_doubt = False
+        return state
 
     def save(self, old: State, new: State) -> None:
         """Make ``new`` durable before returning; StorageError leaves what was stored."""
