@@ -19,12 +19,14 @@ from dvswitch.v1 import types_pb2
 from physical.lab import Lab
 from physical.plan import GUESTS, HOSTS, PROFILES, SUPERVISOR
 from physical.traffic import Transfer
-from physical.watch import PortWatch, accounted_for
+from physical.watch import PortWatch, host_accounts, switch_accounts
 
 RATE = 400.0
 """Frames per second of a stream."""
 EDIT_LIMIT = 1.0
 """Seconds a profile edit may take to be felt by a guest."""
+ACCOUNT_PATIENCE = 3.0
+"""Seconds until frames under way must have arrived."""
 MOVE_GUEST, MOVE_FROM, MOVE_TO = "web1", "vem1", "vem2"
 
 
@@ -39,6 +41,8 @@ class Story:
     lab: Lab
     console: Console
     checks: int = 0
+    slots: dict[str, int] = field(default_factory=dict)
+    """Module numbers by host, as given when they first joined."""
     began: float = field(default_factory=time.monotonic)
 
     def chapter(self, title: str) -> None:
@@ -102,7 +106,9 @@ def _hosts_join(story: Story) -> None:
     shown = story.cli("show module")
     for host in HOSTS:
         status = story.lab.host_status(host)
-        story.check(status and status.slot and host in shown, f"{host} has joined and keeps its slot")
+        slot = status.slot if status else 0
+        story.check(slot and host in shown, f"{host} has joined as module {slot}")
+        story.slots[host] = slot
 
 
 def _profiles(story: Story) -> None:
@@ -154,15 +160,15 @@ def _live_edit(story: Story) -> None:
 
 def _migration(story: Story) -> None:
     story.chapter(f"{MOVE_GUEST} migrates from {MOVE_FROM} to {MOVE_TO} under traffic")
-    lab, guest = story.lab, story.lab.guest(MOVE_GUEST)
+    lab = story.lab
     before = lab.counters(MOVE_GUEST)
-    generation = lab.veths()[MOVE_GUEST].generation
+    was = lab.veths()[MOVE_GUEST]
     _tell_counters(story, "before", before)
     streams = {
         f"{a} to {b}": lab.stream(a, b, RATE)
         for a, b in ((MOVE_GUEST, "db1"), ("db1", MOVE_GUEST), ("web2", MOVE_GUEST))
     }
-    with PortWatch(lab, leaving=(MOVE_FROM, f"Veth{guest.veth}")) as watch:
+    with PortWatch(lab, leaving=(MOVE_FROM, f"Veth{was.veth}")) as watch:
         pause = lab.move(MOVE_GUEST, MOVE_TO)
         lab.flow(streams.values(), 0.5, RATE)
     transfers = {name: stream.finish() for name, stream in streams.items()}
@@ -176,8 +182,9 @@ def _migration(story: Story) -> None:
     _tell_counters(story, "after", after)
     info = lab.veths()[MOVE_GUEST]
     story.cli("show interface virtual")
-    story.check(info.veth == guest.veth, f"it is still vEthernet {info.veth}")
-    story.check(info.host == MOVE_TO and info.generation > generation, f"it lives on {MOVE_TO} now")
+    same = (info.veth, info.profile, info.mac) == (was.veth, was.profile, was.mac)
+    story.check(same, f"it is still vEthernet {info.veth} with profile {info.profile} and MAC {info.mac}")
+    story.check(info.host == MOVE_TO and info.generation > was.generation, f"it lives on {MOVE_TO} now")
     story.check(
         after.rx_frames >= before.rx_frames + transfers[f"{MOVE_GUEST} to db1"].received
         and after.tx_frames > before.tx_frames,
@@ -228,6 +235,8 @@ def _headless(story: Story) -> None:
     story.check(
         not watch.fallen(), f"no port flapped, no counter fell ({watch.looks} looks)", "; ".join(watch.fallen())
     )
+    slots = {host: status.slot for host in HOSTS if (status := lab.host_status(host))}
+    story.check(slots == story.slots, "both hosts kept their module numbers", str(slots))
     story.check({name: info.veth for name, info in lab.veths().items()} == veths, "all vEths kept their numbers")
     shown = story.cli("show running-config port-profile db")
     story.check("switchport access vlan 10" in shown, "the edit was not forgotten")
@@ -242,8 +251,9 @@ def _accounts(story: Story) -> None:
     story.chapter("The books are closed")
     lab = story.lab
     for host in HOSTS:
-        told = lab.processes.wait(f"{host} accounts for every frame", partial(accounted_for, lab, host))
-        story.check(True, told)
+        what = f"the counters of {host} add up"
+        story.check(True, lab.processes.wait(what, partial(host_accounts, lab, host), ACCOUNT_PATIENCE))
+    story.check(True, lab.processes.wait("the counters of sw1 add up", partial(switch_accounts, lab), ACCOUNT_PATIENCE))
     story.matrix(lambda a, b: True)
 
 

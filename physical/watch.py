@@ -9,7 +9,7 @@ from types import TracebackType
 import grpc
 
 from dvswitch import client
-from dvswitch.v1 import manager_pb2
+from dvswitch.v1 import manager_pb2, types_pb2
 from physical.lab import Lab
 from physical.plan import HOSTS
 
@@ -78,20 +78,30 @@ def _fell(before: manager_pb2.HostPort, now: manager_pb2.HostPort) -> bool:
     return new.rx_frames < old.rx_frames or new.tx_frames < old.tx_frames
 
 
-def accounted_for(lab: Lab, host: str) -> str | None:
-    """A sentence with the sums if every frame of the host is accounted for, else None (frames may be under way)."""
+def host_accounts(lab: Lab, host: str) -> str | None:
+    """A sentence with the sums if every port of the host accounts for every frame it received, else None."""
     status = lab.host_status(host)
-    if status is None:
+    if status is None or not all(_balanced(port.counters) for port in status.ports):
         return None
-    counters = [port.counters for port in status.ports]
-    if any(c.rx_frames != c.rx_forwarded + sum(c.drops_in.values()) for c in counters):
+    received = sum(port.counters.rx_frames for port in status.ports)
+    dropped = sum(sum(port.counters.drops_in.values()) for port in status.ports)
+    return f"{host}: {received} frames received = {received - dropped} forwarded + {dropped} dropped, on every port"
+
+
+def _balanced(counters: types_pb2.Counters) -> bool:
+    return counters.rx_frames == counters.rx_forwarded + sum(counters.drops_in.values())
+
+
+def switch_accounts(lab: Lab) -> str | None:
+    """The same of the physical switch; all its ports are there from the beginning, so that copies must add up too."""
+    counters = list(lab.switch.call("counters")["counters"].values())
+    received, forwarded, copies, sent = (
+        sum(int(c[name]) for c in counters) for name in ("rx_frames", "rx_forwarded", "rx_copies", "tx_frames")
+    )
+    dropped, undelivered = (sum(sum(c[name].values()) for c in counters) for name in ("drops_in", "drops_out"))
+    if received != forwarded + dropped or copies != sent + undelivered:
         return None
-    copies, sent = sum(c.rx_copies for c in counters), sum(c.tx_frames for c in counters)
-    dropped = sum(sum(c.drops_out.values()) for c in counters)
-    if copies != sent + dropped:
-        return None
-    received, refused = sum(c.rx_frames for c in counters), sum(sum(c.drops_in.values()) for c in counters)
     return (
-        f"{host}: {received} frames received = {received - refused} forwarded + {refused} dropped on the way in; "
-        f"{copies} copies = {sent} sent + {dropped} dropped on the way out"
+        f"sw1: {received} frames received = {forwarded} forwarded + {dropped} dropped; "
+        f"{copies} copies = {sent} sent + {undelivered} dropped"
     )
