@@ -47,7 +47,7 @@ class KernelEngine(Engine):
         self._method = method
         self._object = libbpf.Object(program, directory, SHARED)
         self._tables = Tables(self._object.maps)
-        self._tracer = Tracer(self._object)
+        self._tracer = Tracer(self._object, self._is_uplink)
         self._attachments = Attachments(directory, self._object.program("dvs_switch"), method)
         self._packets: socket.socket | None = None
         self._hinted = False
@@ -238,13 +238,17 @@ class KernelEngine(Engine):
         """Nanoseconds the pipeline takes for a frame, averaged; the frame is counted that many times."""
         return self._tracer.test_ns(lport, frame, repeat)
 
+    def _is_uplink(self, lport: int) -> bool:
+        port = self._tables.port(lport)
+        return port is not None and port.uplink
+
     # --- life -----------------------------------------------------------------------------------------------
     def swap_program(self, path: Path) -> None:
         """Let all NICs' frames be judged by the program of another .bpf.o, with the tables as they are.  No frame is
         lost.  EngineError, with nothing changed, if the kernel refuses the program."""
         fresh = libbpf.Object(path, self._directory, SHARED)
         try:
-            tracer = Tracer(fresh)
+            tracer = Tracer(fresh, self._is_uplink)
             self._swap(fresh.program("dvs_switch"))
         except EngineError:
             self._swap(self._object.program("dvs_switch"))

@@ -7,6 +7,8 @@ like as it leaves follows from the frame and the recorded tag.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from typing import Any
 
 from vem.datapath import abi, libbpf, tables
 from vem.datapath.engine import EngineError
@@ -15,7 +17,7 @@ from vem.datapath.image import CopyFate, Fate
 _SK_BUFF_SIZE = 192  # struct __sk_buff of linux/bpf.h
 _CB, _GSO_SIZE = 48, 176
 _HEAD = 1024  # the kernel takes test frames of less than a page; the pipeline reads headers only
-_ETH_HLEN = 14
+_ETH_HLEN, _ETH_MIN = 14, 60
 _8021Q, _8021AD = b"\x81\x00", b"\x88\xa8"
 
 
@@ -39,7 +41,8 @@ def as_left(frame: bytes, tagged: bool, tci: int) -> bytes:
 class Tracer:
     """Runs frames through the program of one object."""
 
-    def __init__(self, loaded: libbpf.Object) -> None:
+    def __init__(self, loaded: libbpf.Object, is_uplink: Callable[[int], bool]) -> None:
+        self._is_uplink = is_uplink
         self._program = loaded.program("dvs_test")
         self._trace = loaded.maps["dvs_trace"]
 
@@ -50,20 +53,19 @@ class Tracer:
         self._program.test_run(frame[:_HEAD], context(lport, len(frame), gso))
         value = self._trace.get(bytes(4))
         assert value is not None
-        return _fate(frame, value)
+        return self._fate(frame, value)
+
+    def _fate(self, frame: bytes, value: bytes) -> Fate:
+        trace = abi.ffi.from_buffer("struct dvs_trace *", value)
+        copies = trace.copy[0 : min(trace.n, abi.CONSTANTS["DVS_TRACE_COPIES"])]
+        return Fate(tables.drop_name(trace.in_reason), tuple(self._copy(frame, copy) for copy in copies))
+
+    def _copy(self, frame: bytes, copy: Any) -> CopyFate:
+        left = as_left(frame, bool(copy.tagged), copy.tci)
+        if self._is_uplink(copy.lport):
+            left = left.ljust(_ETH_MIN, b"\0")  # S-001
+        return CopyFate(copy.lport, tables.drop_name(copy.reason), left)
 
     def test_ns(self, lport: int, frame: bytes, repeat: int) -> float:
         """Nanoseconds per run."""
         return float(self._program.test_run(frame[:_HEAD], context(lport, len(frame), 0), repeat).duration)
-
-
-def _fate(frame: bytes, value: bytes) -> Fate:
-    trace = abi.ffi.from_buffer("struct dvs_trace *", value)
-    copies = trace.copy[0 : min(trace.n, abi.CONSTANTS["DVS_TRACE_COPIES"])]
-    return Fate(
-        tables.drop_name(trace.in_reason),
-        tuple(
-            CopyFate(copy.lport, tables.drop_name(copy.reason), as_left(frame, bool(copy.tagged), copy.tci))
-            for copy in copies
-        ),
-    )

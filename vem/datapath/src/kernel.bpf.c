@@ -16,6 +16,7 @@
 #define TEST_LPORT 0  /* skb->cb[] of a test run: ingress port ... */
 #define TEST_LENGTH 1 /* ... and true length, when only the head of the frame is given */
 #define L3_HEAD 40    /* bytes of L3 header that judge a superframe */
+#define ETH_MIN 60    /* shortest frame on a physical network, without FCS (S-001) */
 #define XMIT_CN 2     /* NET_XMIT_CN: sent, though the queue is getting full */
 
 /* A frame and the state of its outer tag, on the way to its receivers. */
@@ -114,21 +115,41 @@ static INL int set_tag(struct job *job, const struct dvs_copy *copy)
 	return 0;
 }
 
+/* Bytes that a copy lacks; only uplinks, which always have the last copy, need the least length. */
+static INL __u32 padding(const struct job *job, const struct dvs_port *port, const struct dvs_copy *copy)
+{
+	__u32 bytes = dvs_wire_bytes(&job->p, copy->tagged || job->p.tag_foreign);
+
+	return (port->flags & DVS_PORT_UPLINK) && bytes < ETH_MIN ? ETH_MIN - bytes : 0;
+}
+
 /* The NIC to send a copy to, with the frame made ready for it; 0 = can't be done. */
 static INL __u32 prepare(struct job *job, const struct dvs_copy *copy)
 {
 	const struct dvs_port *port = dp_port(copy->lport);
-	__u32 ifindex = port ? port->ifindex : 0;
+	__u32 lacks;
 
-	return ifindex && !set_tag(job, copy) ? ifindex : 0;
+	if (!port || !port->ifindex || set_tag(job, copy))
+		return 0;
+	lacks = padding(job, port, copy);
+	if (lacks && bpf_skb_change_tail(job->skb, job->skb->len + lacks, 0))
+		return 0;
+	return port->ifindex;
 }
 
 static INL void count_copy(const struct job *job, const struct dvs_copy *copy, int sent)
 {
-	if (sent)
-		dvs_count_sent(&job->p, copy->lport, copy->tagged);
-	else
+	const struct dvs_port *port = dp_port(copy->lport);
+	__u32 lacks;
+
+	if (!sent) {
 		dvs_drop_out(copy->lport, DVS_DROP_TX_ERROR);
+		return;
+	}
+	dvs_count_sent(&job->p, copy->lport, copy->tagged);
+	lacks = port ? padding(job, port, copy) : 0;
+	if (lacks)
+		dvs_count_padding(copy->lport, lacks);
 }
 
 static INL void send_clone(struct job *job, const struct dvs_copy *copy)
