@@ -16,10 +16,12 @@
     ACTIVATED  CANCEL                               PAUSED     turn back: target and source change roles
     ACTIVATED  TARGET_GONE                          DONE       unplug: the vEth is plugged in nowhere
     CANCELLED  CANCEL, TARGET_GONE, DRAINED         CANCELLED  -
+    CANCELLED  BEGIN                                PREPARED   prepare (a new migration)
+    CANCELLED  SEEN                                 PAUSED     prepare (likewise)
     CANCELLED  APPLIED                              DONE       finish
     CANCELLED  SOURCE_GONE                          DONE       unplug
 
-Anything absent is refused.  What a module is told in each state stands in vsm/policy/compile.py (MOVE_PHASES): the
+Anything absent is refused.  What a module is told in each state stands in vsm/policy/compile.py (MOVES): the
 source loses its MAC entries while PAUSED, and the target announces only once ACTIVATED, so never the other way round.
 The state is stored with the inventory: a restarted supervisor goes on where it was (vsm/mobility/driver.py).
 """
@@ -76,7 +78,8 @@ def _activate(state: State, veth: Veth, move: Move) -> State:
 
 def _restore(state: State, veth: Veth, move: Move) -> State:
     # Above what the target was promised, so that the target can't claim the vEth later (S-255).
-    state = stored(state, replace(veth, slot=move.source, generation=move.generation + 1))
+    move = replace(move, generation=move.generation + 1)
+    state = stored(state, replace(veth, slot=move.source, generation=move.generation))
     return with_move(state, veth.number, move)
 
 
@@ -115,6 +118,8 @@ _TABLE: tuple[tuple[MoveState | None, tuple[Input, ...], MoveState, Effect], ...
     (MoveState.ACTIVATED, (Input.CANCEL,), MoveState.PAUSED, _turn_back),
     (MoveState.ACTIVATED, (Input.TARGET_GONE,), MoveState.DONE, _unplug),
     (MoveState.CANCELLED, (Input.CANCEL, Input.TARGET_GONE, Input.DRAINED), MoveState.CANCELLED, _keep),
+    (MoveState.CANCELLED, (Input.BEGIN,), MoveState.PREPARED, _prepare),
+    (MoveState.CANCELLED, (Input.SEEN,), MoveState.PAUSED, _prepare),
     (MoveState.CANCELLED, (Input.APPLIED,), MoveState.DONE, _finish),
     (MoveState.CANCELLED, (Input.SOURCE_GONE,), MoveState.DONE, _unplug),
 )
@@ -141,19 +146,21 @@ def begin(state: State, number: int, target: int, given: Input = Input.BEGIN) ->
     NotFound, Conflict or Unavailable name what is in the way; then nothing has changed.
     """
     veth, move = state.inventory.veths[number], state.inventory.moves.get(number)
-    if move is not None:
-        if move.target != target or move.returning or move.state is MoveState.CANCELLED:
+    before = move.state if move else None
+    if move is not None and before is not MoveState.CANCELLED:
+        if move.target != target or move.returning:
             raise Conflict(
                 _subject(veth),
                 f"a migration from module {move.source} to module {move.target} is '{move.state.value}'",
                 "finish or cancel that one first",
             )
-        return _apply(state, veth, move, move.state, given)
+        return _apply(state, veth, move, before, given)
     if veth.slot is None:
         raise Conflict(_subject(veth), "is plugged in nowhere", f"attach it on module {target} instead")
     if veth.slot == target:
         raise Conflict(_subject(veth), f"lives on module {target} already", "choose another target")
-    return _apply(state, veth, Move(number, veth.slot, target, MoveState.PREPARED, veth.generation + 1), None, given)
+    fresh = Move(number, veth.slot, target, MoveState.PREPARED, veth.generation + 1)
+    return _apply(state, veth, fresh, before, given)
 
 
 def _apply(state: State, veth: Veth, move: Move, before: MoveState | None, given: Input) -> State:
