@@ -78,9 +78,7 @@ def _row(line: str) -> str:
     return match.command.syntax
 
 
-@pytest.mark.parametrize(
-    "line", [line for line in SHOWN if not line.startswith(("show running", "show cli", "show ter"))]
-)
+@pytest.mark.parametrize("line", [line for line in SHOWN if not line.startswith(TEXT_ONLY)])
 def test_json_has_the_rows_of_the_text(line: str) -> None:
     reply = Terminal().run(f"{line} | json")
     assert reply.ok

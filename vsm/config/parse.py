@@ -70,7 +70,8 @@ def _settle(state: State, base: State) -> State:
         profiles[name] = replace(profile, policy_id=known.policy_id if known else next_id)
         next_id += known is None
     state = replace(state, config=replace(state.config, profiles=profiles))
-    inventory = replace(base.inventory, next_policy_id=next_id)
+    kept = base.inventory
+    inventory = replace(state.inventory, veths=kept.veths, uplink_policies=kept.uplink_policies, next_policy_id=next_id)
     state = replace(state, inventory=inventory)
     for name in {**base.config.overrides, **state.config.overrides}:
         state = override(state, name, state.config.overrides.get(name, NOTHING))

@@ -29,9 +29,12 @@ def _bind(state: State, call: Call) -> State:
     known = state.config.slots.get(slot)
     if known and known.host_uuid == host:
         return state
-    _not_connected(call, slot, f"vem {slot}", f"is in use by host {known.host_uuid if known else ''}")
+    if known:
+        _not_connected(call, slot, f"vem {slot}", f"is in use by host {known.host_uuid}")
     config = replace(state.config, slots={**state.config.slots, slot: VemSlot(slot, host)})
-    return _without_module(replace(state, config=config), slot)
+    state = replace(state, config=config)
+    module = state.inventory.modules.get(slot)
+    return _without_module(state, slot) if module and module.host_uuid != host else state
 
 
 def _unbind(state: State, call: Call) -> State:

@@ -1,0 +1,162 @@
+"""configuration -> text -> configuration is the identity, whatever the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from dvswitch.errors import DvsError, InvalidValue
+from dvswitch.vlan import VlanSet
+from tests.support.switches import HOSTS, Terminal, state
+from vsm.config.parse import load
+from vsm.config.render import running_config
+from vsm.model.overrides import override
+from vsm.model.settings import NOTHING, PortMode, Settings
+from vsm.model.state import Config, PortProfile, ProfileType, State, VemSlot, Vlan
+from vsm.policy.check import check
+
+NOW = datetime(2026, 11, 20, 20, 53, 10, tzinfo=UTC)
+NAMES = st.text("ABCdef019-_.", min_size=1, max_size=8)
+TEXTS = st.text("abc XYZ,.!|?'\"", min_size=1, max_size=20).map(lambda text: text.strip()).filter(bool)
+BOOLS = st.none() | st.booleans()
+VLANS = st.integers(1, 4094)
+
+
+def vlan_sets() -> st.SearchStrategy[VlanSet]:
+    return st.just(VlanSet()) | st.just(VlanSet.all()) | st.sets(VLANS, min_size=1, max_size=6).map(VlanSet.of)
+
+
+def all_settings(kind: ProfileType) -> st.SearchStrategy[Settings]:
+    return st.builds(
+        Settings,
+        mode=st.none() | st.sampled_from(PortMode),
+        access_vlan=st.none() | VLANS,
+        native_vlan=st.none() | VLANS,
+        allowed_vlans=st.none() | vlan_sets(),
+        shutdown=BOOLS,
+        forged_transmits=BOOLS,
+        mac_changes=BOOLS,
+        mac_learning=BOOLS,
+        unknown_flood=BOOLS,
+        mac_limit=st.none() | st.integers(1, 4096),
+        mtu=st.none() | st.integers(1500, 9000) if kind is ProfileType.ETHERNET else st.none(),
+    )
+
+
+@st.composite
+def profiles(draw: st.DrawFn) -> dict[str, PortProfile]:
+    found: dict[str, PortProfile] = {}
+    for name in draw(st.lists(NAMES, unique=True, max_size=5)):
+        kind = draw(st.sampled_from(ProfileType))
+        parents = [other.name for other in found.values() if other.type is kind]
+        max_ports = draw(st.sampled_from([4, 32, 64]))
+        found[name] = PortProfile(
+            name=name,
+            type=kind,
+            policy_id=100 + len(found),
+            description=draw(st.just("") | TEXTS),
+            inherit=draw(st.sampled_from(["", *parents])),
+            settings=draw(all_settings(kind)),
+            enabled=draw(st.booleans()),
+            port_group=draw(st.sampled_from([None, name])),
+            max_ports=max_ports,
+            min_ports=draw(st.integers(1, max_ports)),
+        )
+    return found
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> Config:
+    numbers = draw(st.sets(st.integers(2, 4094), max_size=6))
+    vlans = {1: Vlan(1, "default", draw(st.booleans()), draw(st.booleans()))}
+    for number in numbers:
+        name = draw(st.sampled_from(["", f"name-{number}"]))
+        vlans[number] = Vlan(number, name, draw(st.booleans()), draw(st.booleans()))
+    slots = draw(st.sampled_from([{}, {5: VemSlot(5, HOSTS[3]), 66: VemSlot(66, HOSTS[4])}]))
+    return Config(
+        hostname=draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,10}", fullmatch=True)),
+        domain=draw(st.integers(1, 4095)),
+        mtu=draw(st.integers(1280, 9190)),
+        keep_priority_tag=draw(st.booleans()),
+        default_max_ports=draw(st.sampled_from([1, 32, 64])),
+        vlans=vlans,
+        profiles=draw(profiles()),
+        descriptions=draw(st.dictionaries(st.sampled_from(["Vethernet1", "Ethernet3/1", "Ethernet9/2"]), TEXTS)),
+        slots=slots,
+    )
+
+
+@given(
+    configs(),
+    st.dictionaries(st.sampled_from(["Vethernet1", "Vethernet5"]), all_settings(ProfileType.VETHERNET)),
+    st.dictionaries(st.sampled_from(["Ethernet3/1", "Ethernet66/32"]), all_settings(ProfileType.ETHERNET)),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_identity(config: Config, veths: dict[str, Settings], uplinks: dict[str, Settings]) -> None:
+    start = state()
+    start = replace(start, config=config, inventory=replace(start.inventory, next_policy_id=200))
+    for name, said in {**veths, **uplinks}.items():
+        start = override(start, name, said)
+    start = override(start, "Vethernet2", NOTHING)
+    try:
+        check(start)
+    except DvsError:
+        assume(False)
+    assert load(running_config(start, NOW), start) == start
+
+
+def test_a_fresh_switch_takes_the_text_of_another() -> None:
+    """Hosts and NICs come by themselves; what they will need can be loaded before."""
+    source = state()
+    source = replace(source, inventory=State().inventory, config=replace(source.config, overrides={}, descriptions={}))
+    loaded = load(running_config(source, NOW), State())
+    unnumbered = {name: replace(found, policy_id=0) for name, found in loaded.config.profiles.items()}
+    expected = {name: replace(found, policy_id=0) for name, found in source.config.profiles.items()}
+    assert unnumbered == expected and replace(loaded.config, profiles=source.config.profiles) == source.config
+    assert sorted(found.policy_id for found in loaded.config.profiles.values()) == [1, 2, 3, 4]
+
+
+def test_new_and_known_objects_keep_their_policies_apart() -> None:
+    terminal = Terminal()
+    text = terminal.run("show running-config").output + "port-profile NEW\n  no shutdown\n"
+    loaded = load(text, terminal.state)
+    assert loaded.config.profiles["NEW"].policy_id == 6 and loaded.inventory.next_policy_id == 7
+    assert loaded.inventory.veths == terminal.state.inventory.veths
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("vlan 4095\n", "line 1 ('vlan 4095'): Invalid number, range is (1-4094)"),
+        ("hostname a\n\nnonsense\n", "line 3 ('nonsense'): Invalid command"),
+        ("show version\n", "line 1 ('show version'): not a configuration command"),
+        ("interface Vethernet77\n", "interface Vethernet77: does not exist"),
+        ("port-profile A\n  inherit port-profile B\n", "parent port-profile B does not exist"),
+        ("interface Vethernet1\n  inherit port-profile DB\n", "line 2 ('inherit port-profile DB')"),
+    ],
+)
+def test_bad_text_is_refused_by_line(text: str, told: str) -> None:
+    with pytest.raises(DvsError) as refusal:
+        load(text, state())
+    assert told in str(refusal.value)
+    assert isinstance(refusal.value, InvalidValue) or "parent" in told
+
+
+def test_it_can_be_pasted_line_by_line() -> None:
+    """The text typed into a session that has the same hosts: same configuration."""
+    source = Terminal()
+    text = source.run("show running-config").output
+    start = state()
+    config = replace(Config(), slots=start.config.slots)
+    target = Terminal(replace(start, config=config, inventory=replace(start.inventory, next_policy_id=1)))
+    target.run("configure terminal")
+    for line in text.splitlines():
+        if not line.startswith("version"):
+            reply = target.run(line)
+            assert reply.ok, (line, reply.output)
+    pasted = target.run("show running-config").output
+    assert pasted.splitlines()[2:] == text.splitlines()[2:]

@@ -1,0 +1,70 @@
+"""Inheritance: interface > profile > parent > grandparent > defaults (nexus-1000v section 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dvswitch.vlan import VlanSet
+from vsm.model.settings import DEFAULTS, NOTHING, PortMode, Settings
+from vsm.model.state import Config, PortProfile
+from vsm.policy.inherit import ATTRIBUTES, chain, effective, said
+
+VALUES = Settings(PortMode.TRUNK, 10, 20, VlanSet.of([5]), False, True, True, True, False, 9, 9000)
+
+
+def family(*levels: Settings) -> Config:
+    """Profiles P1 (the topmost) to Pn, each inheriting from the one before."""
+    profiles = {}
+    for number, settings in enumerate(levels, start=1):
+        parent = f"P{number - 1}" if number > 1 else ""
+        profiles[f"P{number}"] = PortProfile(f"P{number}", settings=settings, inherit=parent)
+    return Config(profiles=profiles)
+
+
+def test_nobody_says_anything() -> None:
+    assert effective(family(NOTHING), "P1") == DEFAULTS
+    assert effective(Config(), "MISSING") == DEFAULTS
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
+@pytest.mark.parametrize("level", [1, 2, 3, 4])
+def test_each_attribute_comes_down_from_each_level(attribute: str, level: int) -> None:
+    value = getattr(VALUES, attribute)
+    levels = [NOTHING] * 4
+    levels[level - 1] = Settings(**{attribute: value})
+    config = family(*levels)
+    assert getattr(effective(config, "P4"), attribute) == value
+    assert getattr(said(config, "P4"), attribute) == value
+    if level < 4:
+        assert getattr(said(config, f"P{level}"), attribute) == value
+
+
+def test_the_nearest_wins_and_the_interface_beats_all() -> None:
+    config = family(*(Settings(access_vlan=vlan) for vlan in (10, 20, 30, 40)))
+    assert [effective(config, f"P{n}").access_vlan for n in (1, 2, 3, 4)] == [10, 20, 30, 40]
+    assert effective(config, "P4", Settings(access_vlan=50)).access_vlan == 50
+    assert effective(config, "P4", Settings(shutdown=False)).access_vlan == 40
+
+
+def test_false_is_something_said() -> None:
+    config = family(Settings(shutdown=False, mac_learning=True), Settings(mac_learning=False))
+    settings = effective(config, "P2")
+    assert settings.shutdown is False and settings.mac_learning is False
+
+
+def test_a_loop_ends() -> None:
+    config = Config(profiles={"A": PortProfile("A", inherit="B"), "B": PortProfile("B", inherit="A")})
+    assert [profile.name for profile in chain(config, "A")] == ["A", "B", "A", "B"]
+
+
+@given(st.lists(st.lists(st.sampled_from(ATTRIBUTES), max_size=4), min_size=1, max_size=4))
+def test_nothing_is_left_open(levels: list[list[str]]) -> None:
+    config = family(*(Settings(**{name: getattr(VALUES, name) for name in names}) for names in levels))
+    settings = effective(config, f"P{len(levels)}")
+    for field in fields(settings):
+        told = any(field.name in names for names in levels)
+        assert getattr(settings, field.name) == getattr(VALUES if told else DEFAULTS, field.name)
