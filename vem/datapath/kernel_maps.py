@@ -69,6 +69,10 @@ class Tables:
         self._bank: Any = abi.ffi.from_buffer("uint32_t[]", self._bank_memory)
         self._ports: Any = abi.ffi.from_buffer("struct dvs_port[]", self._port_memory)
         self._port_words: Any = abi.ffi.from_buffer("uint64_t[]", self._port_memory)
+        self._in_force = self._config()
+        self._slots = self._index()
+        self._drained = False
+        """No frame is left that came in under the bank that is not in force."""
 
     def close(self) -> None:
         """Unmap; the tables stay."""
@@ -84,14 +88,16 @@ class Tables:
         packed_teams = {number: tables.pack_team(team) for number, team in teams.items()}
         _check_range("policy", packed, abi.MAX_POLICIES)
         _check_range("team", packed_teams, abi.MAX_TEAMS)
-        if (control, dict(policies), dict(teams)) == self._config():
+        wanted = (control, dict(policies), {number: team for number, team in teams.items() if team.uplinks})
+        if wanted == self._in_force:
             return
-        wait_for_frames()
+        if not self._drained:
+            wait_for_frames()
         bank = 1 - self._bank[0]
-        index = self._place(packed)
+        slots = self._place(packed)
         base = bank * abi.MAX_POLICIES
         self._maps["dvs_policy_index"].update_many(
-            {_key(base + number): _key(index.get(number, 0)) for number in range(abi.MAX_POLICIES)}
+            {_key(base + number): _key(slots.get(number, -1) + 1) for number in range(abi.MAX_POLICIES)}
         )
         base, no_team = bank * abi.MAX_TEAMS, tables.pack_team(Team())
         self._maps["dvs_teams"].update_many(
@@ -99,20 +105,19 @@ class Tables:
         )
         self._maps["dvs_control"].update(_key(bank), tables.pack_control(control, bank))
         self._bank[0] = bank
+        self._in_force, self._slots, self._drained = wanted, slots, False
 
     def _place(self, packed: Mapping[int, bytes]) -> dict[int, int]:
-        """Slot + 1 for each policy: the one that holds it already, or a fresh one that is written now."""
-        current = self._index()
-        held = dict(self._maps["dvs_policies"].items())
-        at = {held[_key(slot)]: slot for slot in current.values()}
-        free = iter(sorted(set(range(_SLOTS)) - set(current.values())))
+        """A slot for each policy: the one that holds it already, or a fresh one that is written now."""
+        at = {tables.pack_policy(self._in_force[1][number]): slot for number, slot in self._slots.items()}
+        free = iter(sorted(set(range(_SLOTS)) - set(self._slots.values())))
         fresh: dict[bytes, bytes] = {}
         for policy in packed.values():
             if policy not in at:
                 at[policy] = next(free)
                 fresh[_key(at[policy])] = policy
         self._maps["dvs_policies"].update_many(fresh)
-        return {number: at[policy] + 1 for number, policy in packed.items()}
+        return {number: at[policy] for number, policy in packed.items()}
 
     def _index(self) -> dict[int, int]:
         """Slot of each policy of the bank in force."""
@@ -222,8 +227,8 @@ class Tables:
         finally:
             for fd in made.values():
                 os.close(fd)
-        for number in wanted.keys() - packed.keys():
-            lists.delete(_key(number))
+        lists.delete_many([_key(number) for number in wanted if number not in packed])
+        self._drained = self._drained or bool(made)  # the kernel has waited for the frames that used the old lists
 
     def _lists(self, numbers: Iterable[int]) -> dict[int, bytes]:
         """What lists hold now, by kind * 4096 + VLAN."""
