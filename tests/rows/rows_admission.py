@@ -41,14 +41,12 @@ SIZE = [
             forwarded(1, sized(42, OUTSIDE, mac(1)), sent(U, sized(60, OUTSIDE, mac(1)), flooded=True)),
             forwarded(1, sized(60, OUTSIDE, mac(1)), sent(U, sized(60, OUTSIDE, mac(1)), flooded=True)),
         ),
-        engines=("user",),
     ),
     Row(
         "the tag counts towards the 60 bytes",
         ("S-001",),
         world(vnic(1, access(100)), uplink(U)),
         (forwarded(1, sized(40, OUTSIDE, mac(1)), sent(U, sized(60, OUTSIDE, mac(1), tag(100)), flooded=True)),),
-        engines=("user",),
     ),
     Row(
         "a frame below an Ethernet header is a runt",
