@@ -29,7 +29,7 @@ from vem.agent.agent import Agent, Identity
 from vem.agent.local_api import serve
 from vem.agent.state import StateFile
 from vem.agent.uplinks import parse_wire
-from vem.datapath.choose import open_engine
+from vem.datapath.choose import EngineKind, open_engine, why_no_kernel
 from vem.datapath.engine import Plug
 
 FAILED, NOT_YET = 1, 3
@@ -56,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the agent of this host")
     config.add_arguments(run)
     run.set_defaults(command=_run)
+    purge = commands.add_parser("purge", help="remove the datapath and state that a stopped agent left on this host")
+    config.add_arguments(purge)
+    purge.set_defaults(command=_purge)
     _add_attach(commands.add_parser("attach", help="plug a NIC in"))
     detach = commands.add_parser("detach", help="unplug a NIC")
     _add_nic(detach)
@@ -113,6 +116,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(settings: config.Settings) -> None:
+    assert settings.endpoint is not None
     identity = Identity(
         settings.host_uuid,
         settings.name,
@@ -120,12 +124,13 @@ async def _serve(settings: config.Settings) -> None:
         system=f"{platform.system()} {platform.release()}",
         address=settings.address,
     )
+    engine = _engine_kind(settings)
     agent = Agent(
         identity,
         settings.endpoint,
         settings.uplinks,
         StateFile(settings.state_dir),
-        lambda: open_engine(settings.engine, settings.host_uuid),
+        lambda: open_engine(engine, settings.host_uuid),
         settings.mac_age,
     )
     await agent.start()
@@ -134,6 +139,21 @@ async def _serve(settings: config.Settings) -> None:
             await _until_told_to_stop(agent)
     finally:
         await agent.stop(keep=True)
+
+
+def _engine_kind(settings: config.Settings) -> EngineKind:
+    """Wires exist in the user engine only, so a host with a wire as uplink has made its choice."""
+    wired = any(uplink.plug.kind == "wire" for uplink in settings.uplinks)
+    return "user" if wired and settings.engine == "auto" else settings.engine
+
+
+def _purge(arguments: argparse.Namespace) -> int:
+    settings = config.load_settings(arguments, needs_vsm=False)
+    if _engine_kind(settings) != "user" and not why_no_kernel():
+        open_engine("kernel", settings.host_uuid).close(keep=False)
+    StateFile(settings.state_dir).remove()
+    print(f"the datapath of host {settings.host_uuid} is removed")
+    return 0
 
 
 async def _until_told_to_stop(agent: Agent) -> None:

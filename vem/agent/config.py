@@ -109,7 +109,8 @@ _BY_NAME = {key.name: key for key in KEYS}
 class Settings:
     """What `vem run` was told, checked."""
 
-    endpoint: Endpoint
+    endpoint: Endpoint | None
+    """None: the command talks to no supervisor."""
     domain: int
     host_uuid: str
     name: str
@@ -140,7 +141,7 @@ def markdown() -> str:
     return "\n".join(rows)
 
 
-def load_settings(arguments: argparse.Namespace) -> Settings:
+def load_settings(arguments: argparse.Namespace, needs_vsm: bool = True) -> Settings:
     """Command line over file over defaults; InvalidValue names what is wrong.  Makes the state directory."""
     given: dict[str, Any] = _read_file(arguments.config) if arguments.config else {}
     for key in KEYS:
@@ -153,7 +154,7 @@ def load_settings(arguments: argparse.Namespace) -> Settings:
     _make_private(state_dir)
     name = values["name"] or socket.gethostname()
     return Settings(
-        endpoint=_endpoint(values["vsm"], values["tls-dir"], name),
+        endpoint=_endpoint(values["vsm"], values["tls-dir"], name) if needs_vsm else None,
         domain=values["domain"],
         host_uuid=values["host-uuid"] or host_uuid(state_dir),
         name=name,

@@ -62,6 +62,10 @@ class StateFile:
             self._set_aside(error)
             return None
 
+    def remove(self) -> None:
+        """Forget everything; no error if there is nothing."""
+        self.path.unlink(missing_ok=True)
+
     def _set_aside(self, error: Exception) -> None:
         aside = self.path.with_suffix(".corrupt")
         os.replace(self.path, aside)
