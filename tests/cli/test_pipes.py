@@ -32,6 +32,17 @@ def test_filters(line: str, output: str) -> None:
     assert Terminal().run(line).output == output
 
 
+@pytest.mark.parametrize("expression", ["(a+)+$", "(a|a)*$", "((a+)(b?))*c", ".*.*.*.*.*x", "(a{2,})+"])
+def test_an_expression_that_could_stall_the_supervisor_is_refused(expression: str) -> None:
+    reply = Terminal().run(f"show running-config | include {expression}")
+    assert not reply.ok and "% Too complex regular expression at '^' marker." in reply.output
+
+
+@pytest.mark.parametrize("expression", ["'^ip(v6)* access-list'", "Veth.*up|down", "[*+]+ \\+\\*", "^ +[a-z]+ +[0-9]+"])
+def test_ordinary_expressions_are_not(expression: str) -> None:
+    assert Terminal().run(f"show running-config | include {expression}").ok
+
+
 def test_only_what_has_rows_has_json() -> None:
     assert Terminal().run("show running-config | json").output == " " * 29 + "^\n% Invalid command at '^' marker.\n"
     assert Terminal().run("show version | json | include x").ok

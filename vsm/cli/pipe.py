@@ -10,6 +10,9 @@ from vsm.cli.arguments import INVALID
 from vsm.cli.grammar import AMBIGUOUS, INCOMPLETE, Candidate, Failure, Word, split
 from vsm.cli.report import Report, as_json
 
+MAX_REPETITIONS = 4
+"""Unbounded repetitions in an expression."""
+
 Filter = Callable[[list[str]], list[str]]
 
 
@@ -29,10 +32,23 @@ class FilterKind:
 def _pattern(text: str) -> re.Pattern[str]:
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1]
+    if _costly(text):
+        raise ValueError("Too complex regular expression")
     try:
         return re.compile(text)
     except re.error as error:
         raise ValueError("Invalid regular expression") from error
+
+
+def _costly(expression: str) -> bool:
+    """Whether matching might take more than a moment: filters run in the supervisor's only thread.
+
+    Matching explodes when a repeated group can split its text in several ways, and slows down with every repetition.
+    """
+    bare = re.sub(r"\\.|\[(?:\\.|[^\]])*\]", "x", expression)
+    repetitions = len(re.findall(r"[*+]|\{\d*,\}", bare))
+    repeated_group = re.search(r"\)[*+{]", bare) is not None
+    return repetitions > MAX_REPETITIONS or (repeated_group and (repetitions > 1 or "|" in bare))
 
 
 def _include(text: str) -> Filter:

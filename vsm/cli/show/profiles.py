@@ -101,9 +101,10 @@ def show_virtual_usage(view: View, call: Call) -> Report:
 def show_sync_status(view: View, call: Call) -> Report:
     """Ports that are not, or not yet, as their profile says; with `interface`, that port in any case."""
     wanted: tuple[Interface, ...] | None = call.get("interfaces")
+    there = set(interfaces(view.state))
     names = [port.full for port in wanted] if wanted else list(interfaces(view.state))
     for name in names:
-        if name not in set(interfaces(view.state)):
+        if name not in there:
             raise NotFound(f"interface {name}", "does not exist")
     rows = [_sync(view, name) for name in names]
     shown = rows if wanted else [row for row in rows if not row.synced]
