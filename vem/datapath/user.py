@@ -102,9 +102,10 @@ class UserEngine(Engine):
 
     def set_static_macs(self, entries: Mapping[MacAddress, int | None]) -> None:
         """EngineError when the table is full; entries before that one are in."""
-        for mac, lport in entries.items():
-            entry = self._in("struct dvs_mac", tables.pack_mac(lport or 0))
-            self._check(f"MAC {mac}", self._lib.dvs_set_mac(self._engine, tables.mac_key(mac), entry))
+        keys = self._ffi.new("__u64[]", [tables.mac_key(mac) for mac in entries])
+        packed = {lport: tables.pack_mac(lport or 0) for lport in set(entries.values())}
+        values = self._in("struct dvs_mac", b"".join(packed[lport] for lport in entries.values()))
+        self._check("MAC table", self._lib.dvs_set_macs(self._engine, len(entries), keys, values))
 
     def set_members(
         self, members: Mapping[int, tuple[int, ...] | None], unknown: Mapping[int, tuple[int, ...] | None]
@@ -227,9 +228,10 @@ class UserEngine(Engine):
 
     def _read_macs(self) -> list[tuple[MacAddress, int, int, int]]:
         """(MAC, VLAN, lport, seen) of all entries."""
-        keys = self._ffi.new("__u64[]", MAX_MACS)
-        entries = self._ffi.new("struct dvs_mac[]", MAX_MACS)
-        n = self._lib.dvs_get_macs(self._engine, keys, entries, MAX_MACS)
+        room = min(MAX_MACS, self._lib.dvs_count_macs(self._engine) + 1000)  # some may be learned meanwhile
+        keys = self._ffi.new("__u64[]", room)
+        entries = self._ffi.new("struct dvs_mac[]", room)
+        n = self._lib.dvs_get_macs(self._engine, keys, entries, room)
         found = []
         for i in range(n):
             mac, vlan = tables.unpack_mac_key(int(keys[i]).to_bytes(8, "little"))

@@ -348,18 +348,24 @@ API int dvs_set_port(struct dvs *e, __u32 lport, const struct dvs_port *port)
 	return 0;
 }
 
-/* entry->lport 0 removes */
-API int dvs_set_mac(struct dvs *e, __u64 key, const struct dvs_mac *entry)
+static int mac_write(struct dvs *e, __u64 key, const struct dvs_mac *entry)
 {
-	int error = 0;
-
 	if (entry->lport >= DVS_MAX_PORTS)
 		return -EINVAL;
-	engine_enter(e);
 	if (entry->lport)
-		error = mac_put(&e->macs, key, entry);
-	else
-		mac_remove(&e->macs, key);
+		return mac_put(&e->macs, key, entry);
+	mac_remove(&e->macs, key);
+	return 0;
+}
+
+API int dvs_set_macs(struct dvs *e, __u32 n, const __u64 *keys, const struct dvs_mac *entries)
+{
+	int error = 0;
+	__u32 i;
+
+	engine_enter(e);
+	for (i = 0; i < n && !error; i++)
+		error = mac_write(e, keys[i], &entries[i]);
 	engine_leave(e);
 	return error;
 }
@@ -451,6 +457,16 @@ API int dvs_get_teams(struct dvs *e, __u32 *ids, struct dvs_team *teams, __u32 r
 	}
 	engine_leave(e);
 	return (int)n;
+}
+
+API int dvs_count_macs(struct dvs *e)
+{
+	int n;
+
+	engine_enter(e);
+	n = (int)e->macs.n;
+	engine_leave(e);
+	return n;
 }
 
 API int dvs_get_macs(struct dvs *e, __u64 *keys, struct dvs_mac *entries, __u32 room)

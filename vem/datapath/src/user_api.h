@@ -41,7 +41,7 @@ int dvs_set_config(struct dvs *e, const struct dvs_control *control, __u32 n_pol
 		   const struct dvs_policy *policies, __u32 n_teams, const __u32 *team_ids,
 		   const struct dvs_team *teams);
 int dvs_set_port(struct dvs *e, __u32 lport, const struct dvs_port *port);
-int dvs_set_mac(struct dvs *e, __u64 key, const struct dvs_mac *entry);
+int dvs_set_macs(struct dvs *e, __u32 n, const __u64 *keys, const struct dvs_mac *entries); /* lport 0 removes */
 int dvs_forget(struct dvs *e, __u64 key, __u32 lport); /* a learned entry, if it still points to lport */
 int dvs_set_list(struct dvs *e, __u32 key, const struct dvs_members *members);
 
@@ -50,6 +50,7 @@ void dvs_get_control(struct dvs *e, struct dvs_control *control);
 int dvs_get_ports(struct dvs *e, __u32 *lports, struct dvs_port *ports, __u32 room);
 int dvs_get_policies(struct dvs *e, __u32 *ids, struct dvs_policy *policies, __u32 room);
 int dvs_get_teams(struct dvs *e, __u32 *ids, struct dvs_team *teams, __u32 room);
+int dvs_count_macs(struct dvs *e);
 int dvs_get_macs(struct dvs *e, __u64 *keys, struct dvs_mac *entries, __u32 room);
 int dvs_get_lists(struct dvs *e, __u32 *keys, __u32 room);
 int dvs_get_list(struct dvs *e, __u32 key, struct dvs_members *members);
