@@ -42,7 +42,7 @@ def unchanged(scene: WireScene) -> Iterator[None]:
 
 def observed(fabric: Fabric) -> tuple[str, list[tuple[int, str, str, int]], str]:
     veths = sorted((info.veth, info.mac, info.profile, info.slot) for info in fabric.veths().values())
-    return fabric.cli("show running-config"), veths, fabric.cli("show port-profile brief")
+    return fabric.running_config(), veths, fabric.cli("show port-profile brief")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_the_supervisor_dies_and_comes_back(engine: str, rate: int) -> None:
         near, far = scene.guest(scene.alpha, "near"), scene.guest(scene.beta, "far")
         near.space.run("ping", "-q", "-c1", "-W2", far.address)
         before = {host.name: scene.fabric.status(host) for host in scene.fabric.hosts.values()}
-        config = scene.fabric.cli("show running-config")
+        config = scene.fabric.running_config()
         with Stream(near, far, rate) as stream:
             time.sleep(DEAD_SECONDS / 2)  # traffic before, during and after: these are lengths of it, not waiting
             scene.fabric.vsm.kill()
@@ -57,7 +57,7 @@ def test_the_supervisor_dies_and_comes_back(engine: str, rate: int) -> None:
                 host.process.wait_ready(partial(scene.fabric.in_touch, host), "is in touch again")
             sent, received = stream.finish()
         assert (lost(sent, received), received.duplicates) == (0, 0)
-        assert scene.fabric.cli("show running-config") == config
+        assert scene.fabric.running_config() == config
         for host in scene.fabric.hosts.values():
             check_kept(before[host.name].ports, scene.fabric.status(host).ports)
 

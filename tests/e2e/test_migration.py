@@ -1,7 +1,7 @@
 """A vEth moves from one host to the other: what follows it, and what the network sees in which order.
 
-The VM is played by a namespace with a NIC on either host, both with the same MAC, of which one is up: switching from
-one to the other is what a hypervisor does at the end of a live migration.
+The VM is played by a namespace with a NIC on either host, both with the same MAC; its address goes from the one to the
+other, which is what a hypervisor does at the end of a live migration.  Both have a carrier all the time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RARP = b"\x80\x35"
 
 @dataclass
 class Move:
-    """A scene in which `vm` lives on alpha and has a second NIC, still down, on beta."""
+    """A scene in which `vm` lives on alpha and has a second NIC, still without an address, on beta."""
 
     scene: NamespaceScene
     vm: Stack
@@ -51,12 +51,11 @@ class Move:
 
     def pause(self) -> None:
         """The hypervisor stops the VM on the source."""
-        self.vm.space.run("ip", "link", "set", "eth0", "down")
+        self.vm.space.run("ip", "address", "delete", f"{self.vm.address}/24", "dev", "eth0")
 
     def resume(self) -> None:
         """The hypervisor lets it run on the target."""
-        self.vm.space.run("ip", "address", "delete", f"{self.vm.address}/24", "dev", "eth0")
-        self.vm.space.up("eth1", address=f"{self.vm.address}/24")
+        self.vm.space.run("ip", "address", "add", f"{self.vm.address}/24", "dev", "eth1")
 
     def ping(self, count: int = 3) -> None:
         self.peer.space.run("ping", "-q", f"-c{count}", "-i0.2", "-W2", self.vm.address)
@@ -73,7 +72,6 @@ def move(request: pytest.FixtureRequest) -> Iterator[Move]:
         vm, peer = scene.guest(scene.alpha, "vm"), scene.guest(scene.alpha, "peer")
         assert scene.beta.where is not None
         scene.lab.veth(scene.beta.where, "vm-b", vm.space, "eth1", peer_mac=vm.mac)
-        vm.space.run("ip", "link", "set", "eth1", "down")
         yield Move(scene, vm, peer)
 
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ import grpc
 
 from dvswitch import client
 from dvswitch.v1 import manager_pb2, operator_pb2, types_pb2
-from tests.support.netns import Namespace
+from tests.support.netns import Namespace, run
 from tests.support.processes import PATIENCE, Process, wait_until
 
 DOMAIN = 100
@@ -67,7 +67,8 @@ class Host:
     process: Process
     where: Namespace | None
     socket: Path
-    uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    uuid: str
+    state_dir: Path
 
 
 @contextlib.contextmanager
@@ -125,6 +126,7 @@ class Fabric:
         """End every daemon."""
         for host in self.hosts.values():
             host.process.end()
+            _purge(host)
         for switch in self.switches.values():
             switch.end()
         self.vsm.end()
@@ -140,15 +142,14 @@ class Fabric:
         self, name: str, engine: str, *, where: Namespace | None = None, uplinks: Sequence[str] = (), wait: bool = True
     ) -> Host:
         """Start an agent; `uplinks` as on its command line.  Returns when the supervisor knows it."""
-        ident = str(uuid.uuid4())
-        socket = self.path / f"{name}.sock"
+        ident, socket, state = str(uuid.uuid4()), self.path / f"{name}.sock", self.path / name
         argv = [*_python("vem.main"), "run", "--host-uuid", ident, "--name", name, "--domain", str(DOMAIN)]
-        argv += ["--vsm", f"unix:{self.socket}", "--engine", engine, "--state-dir", str(self.path / name)]
+        argv += ["--vsm", f"unix:{self.socket}", "--engine", engine, "--state-dir", str(state)]
         argv += ["--socket", str(socket)]
         for uplink in uplinks:
             argv += ["--uplink", uplink]
         process = Process(name, argv, self.path / f"{name}.log", where)
-        host = self.hosts[name] = Host(name, engine, process, where, socket, ident)
+        host = self.hosts[name] = Host(name, engine, process, where, socket, ident, state)
         self.start_host(host, wait=wait)
         return host
 
@@ -213,6 +214,10 @@ class Fabric:
         with contextlib.suppress(grpc.RpcError):
             return self.execute(line, "ready").ok
         return False
+
+    def running_config(self) -> str:
+        """The configuration as it would be typed in, without the remarks on when it was shown."""
+        return "\n".join(line for line in self.cli("show running-config").splitlines() if not line.startswith("!"))
 
     # ---- NICs
 
@@ -302,6 +307,13 @@ def _received_equals_delivered_and_dropped(counters: types_pb2.Counters) -> bool
 
 def _at_least(total: types_pb2.Counters, part: types_pb2.Counters) -> bool:
     return total.rx_frames >= part.rx_frames and total.tx_frames >= part.tx_frames
+
+
+def _purge(host: Host) -> None:
+    """A kernel engine forwards on without its agent, until it is told to go."""
+    if host.engine == "kernel":
+        inside = host.where.run if host.where else run
+        inside(*_python("vem.main"), "purge", "--host-uuid", host.uuid, "--state-dir", str(host.state_dir))
 
 
 def _python(module: str) -> list[str]:
