@@ -25,7 +25,7 @@ MTU_RANGE = (1280, 9190)
 PROFILE_MTU_RANGE = (1500, 9000)
 MAC_LIMIT_RANGE = (1, 4096)
 
-_NAME = re.compile(r"[!-~]+")
+_NAME = re.compile(r"[!-{}~]+")
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
