@@ -86,8 +86,11 @@ class CliService:
                 self.close(session.name)
 
     def _session(self, name: str) -> Session:
+        now = self._clock()
+        # Every use sweeps, so that sessions whose owner has gone don't pile up even if nobody calls expire().
+        self.expire(now)
         session = self._sessions.setdefault(name, Session(name))
-        session.used = self._clock()
+        session.used = now
         return session
 
     def _prompt(self, session: Session) -> str:
