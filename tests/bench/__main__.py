@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import part_switching
+from tests.bench import part_control, part_engines, part_memory, part_switching
 from tests.bench.results import Results, as_table
 
 OUTPUT = Path("bench-results")
@@ -34,6 +34,9 @@ QUICK, FULL = Effort(rounds=2, seconds=1), Effort(rounds=5, seconds=2)
 Part = Callable[[Results, int, float], None]
 PARTS: dict[str, Part] = {
     "switching": part_switching.measure,
+    "engines": part_engines.measure,
+    "control": part_control.measure,
+    "memory": part_memory.measure,
 }
 
 

@@ -11,6 +11,7 @@ from tests.bench import ovs, rates
 from tests.bench.paths import Path, direct_veth, linux_bridge, ovs_user
 from tests.bench.results import Results
 from tests.support.netns import Lab
+from vem.datapath.choose import why_no_kernel
 
 OURS = ("kernel_one_host", "kernel_two_hosts")
 OTHERS = ("direct_veth", "linux_bridge", "ovs_user")
@@ -44,7 +45,16 @@ def _makers(results: Results) -> list[Maker]:
         results.skip("ovs_user", reason)
     else:
         makers.append(ovs_user)
-    return makers
+    return makers + _our_makers(results)
+
+
+def _our_makers(results: Results) -> list[Maker]:
+    if reason := why_no_kernel():
+        results.skip("kernel engine", reason)
+        return []
+    from tests.bench.kernel import kernel_one_host, kernel_two_hosts  # loads libbpf: only where it is wanted
+
+    return [kernel_one_host, kernel_two_hosts]
 
 
 def _round(results: Results, paths: list[Path], seconds: float) -> None:
