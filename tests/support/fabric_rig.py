@@ -62,7 +62,7 @@ class Rig:
         self.directory = directory
         self.address = f"unix:{directory / 'f.sock'}"
         self._timing, self._drain_timeout = timing, drain_timeout
-        self.events: list[tuple[str, str, str]] = []
+        self._closed = False
 
     async def __aenter__(self) -> Rig:
         self.store = SqliteStore(self.directory / "vsm.db")
@@ -82,6 +82,13 @@ class Rig:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop serving; may be called twice."""
+        if self._closed:
+            return
+        self._closed = True
         await self.mobility.stop()
         self.fabric.stop()
         await self.server.stop(0.2)
