@@ -28,7 +28,7 @@ from vem.agent.datapath_side import Datapath
 from vem.agent.holdings import Holdings
 from vem.agent.reports import Reports
 from vem.agent.session import Endpoint, Session
-from vem.agent.state import StateFile, encoded
+from vem.agent.state import StateFile
 from vem.agent.uplinks import UplinkConfig
 from vem.agent.wanted import Phase, Refusal, Wanted
 from vem.datapath.engine import Engine, EngineError
@@ -268,7 +268,7 @@ class Agent:
             uplink.link_up = uplink.present and self.datapath.links.get(uplink.lport, False)
 
     async def _save(self) -> None:
-        data = encoded(self.holdings.saved())
+        data = self._state.encoded(self.holdings.saved())
         if data == self._saved:
             return
         try:
