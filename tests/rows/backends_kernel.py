@@ -13,11 +13,11 @@ import struct
 
 import pytest
 
+from tests.kernel.rig import Switch
 from tests.rows.backend import BackendKind, Delivered
 from tests.support.netns import Lab, Namespace
 from vem.datapath.engine import Plug
 from vem.datapath.image import Fate, Image
-from vem.datapath.kernel import KernelEngine
 
 TUNSETIFF, TUNSETOFFLOAD = 0x400454CA, 0x400454D0
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x2, 0x1000, 0x4000
@@ -62,7 +62,8 @@ class DryRun:
     """Engine.test: the loaded program, nothing delivered."""
 
     def __init__(self) -> None:
-        self.engine = KernelEngine.open(f"rows-dry-{os.getpid()}")
+        self._switch = Switch("rows")
+        self.engine = self._switch.open()
 
     def prepare(self, image: Image) -> None:
         """Nothing is plugged."""
@@ -82,7 +83,8 @@ class Taps:
         self._lab = Lab()
         self._host = self._lab.namespace("rows")
         self._taps: dict[int, TapNic] = {}
-        self.engine = KernelEngine.open(f"rows-taps-{os.getpid()}")
+        self._switch = Switch("rows")
+        self.engine = self._switch.open()
 
     def prepare(self, image: Image) -> None:
         for lport in image.ports:

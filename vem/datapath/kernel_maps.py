@@ -37,6 +37,7 @@ _U32 = 4
 _PORT_WORDS = abi.ffi.sizeof("struct dvs_port") // 8
 _PORT_USED = abi.CONSTANTS["DVS_PORT_USED"]
 _SLOTS = abi.CONSTANTS["DVS_POLICY_SLOTS"]
+_NO_TEAM = b"\xff" * abi.ffi.sizeof("struct dvs_team")  # more uplinks than a team can have: the pipeline finds none
 _UNKNOWN = abi.CONSTANTS["DVS_LIST_UNKNOWN"] * 4096
 _BATCH_FROM = 16  # counters of so many ports are read faster by reading all
 _EVICT = 1024
@@ -88,7 +89,7 @@ class Tables:
         packed_teams = {number: tables.pack_team(team) for number, team in teams.items()}
         _check_range("policy", packed, abi.MAX_POLICIES)
         _check_range("team", packed_teams, abi.MAX_TEAMS)
-        wanted = (control, dict(policies), {number: team for number, team in teams.items() if team.uplinks})
+        wanted = (control, dict(policies), dict(teams))
         if wanted == self._in_force:
             return
         if not self._drained:
@@ -99,9 +100,9 @@ class Tables:
         self._maps["dvs_policy_index"].update_many(
             {_key(base + number): _key(slots.get(number, -1) + 1) for number in range(abi.MAX_POLICIES)}
         )
-        base, no_team = bank * abi.MAX_TEAMS, tables.pack_team(Team())
+        base = bank * abi.MAX_TEAMS
         self._maps["dvs_teams"].update_many(
-            {_key(base + number): packed_teams.get(number, no_team) for number in range(abi.MAX_TEAMS)}
+            {_key(base + number): packed_teams.get(number, _NO_TEAM) for number in range(abi.MAX_TEAMS)}
         )
         self._maps["dvs_control"].update(_key(bank), tables.pack_control(control, bank))
         self._bank[0] = bank
@@ -132,10 +133,10 @@ class Tables:
         held = dict(self._maps["dvs_policies"].items()) if index else {}
         policies = {number: tables.unpack_policy(held[_key(slot)]) for number, slot in sorted(index.items())}
         base = bank * abi.MAX_TEAMS
-        teams = {_number(key) - base: tables.unpack_team(value) for key, value in self._maps["dvs_teams"].items()}
-        used = {number: team for number, team in teams.items() if 0 <= number < abi.MAX_TEAMS and team.uplinks}
+        entries = ((_number(key) - base, value) for key, value in self._maps["dvs_teams"].items() if value != _NO_TEAM)
+        teams = {number: tables.unpack_team(value) for number, value in entries if 0 <= number < abi.MAX_TEAMS}
         assert control is not None
-        return tables.unpack_control(control), policies, used
+        return tables.unpack_control(control), policies, teams
 
     # --- ports --------------------------------------------------------------------------------------------------
     def set_port(self, lport: int, port: Port | None, ifindex: int) -> None:
