@@ -24,6 +24,7 @@ from dvswitch.vlan import check_vlan
 from physical import control
 from physical.options import parse_pairs
 from physical.stack import Nic, Ping, Stack
+from physical.stream import Sender
 from physical.wire import MAX_FRAME, Wire, open_wire, remove_path
 
 RETRY = 0.0005
@@ -175,12 +176,16 @@ class NicPort:
             self.tx_lost += 1  # like a cable that is not plugged in at the other end
         return True
 
-    def _readable(self) -> None:
+    def drain(self) -> None:
+        """Take in what has arrived."""
         with contextlib.suppress(BlockingIOError):
             for _ in range(_READ_BATCH):
                 if self._socket is None:
                     return
                 self.send(self.stack.receive(self._socket.recv(MAX_FRAME), self._clock.now()))
+
+    def _readable(self) -> None:
+        self.drain()
         self._changed()
 
 
@@ -214,6 +219,7 @@ class Guest:
             "ping": self._ping,
             "probe": self._probe,
             "stream": self._stream,
+            "sent": self._sent,
             "stop": self._stop,
             "report": self._report,
             "counters": self._counters,
@@ -298,14 +304,23 @@ class Guest:
         self._wake()
         return {"stream": number}
 
+    async def _sent(self, arguments: control.Arguments) -> control.Reply:
+        number = arguments.integer("stream")
+        arguments.end()
+        return {"sent": self._sender(number).sent}
+
     async def _stop(self, arguments: control.Arguments) -> control.Reply:
         number = arguments.integer("stream")
         arguments.end()
+        sender = self._sender(number)
+        sender.stopped = True
+        self._wake()
+        return {"sent": sender.sent}
+
+    def _sender(self, number: int) -> Sender:
         for port in self.ports.values():
             if number in port.stack.senders:
-                _, sender = port.stack.senders.pop(number)
-                sender.stopped = True
-                return {"sent": sender.sent}
+                return port.stack.senders[number][1]
         raise NotFound(f"stream {number}", "is not being sent", "it may have ended")
 
     async def _report(self, arguments: control.Arguments) -> control.Reply:
@@ -345,9 +360,10 @@ class Guest:
 
     async def _pause(self, arguments: control.Arguments) -> control.Reply:
         arguments.end()
-        self.clock.pause()
         for port in self.ports.values():
+            port.drain()
             port.deafen()
+        self.clock.pause()
         return {}
 
     async def _resume(self, arguments: control.Arguments) -> control.Reply:

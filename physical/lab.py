@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,6 +37,8 @@ from physical.traffic import Guest, Probe, Stream
 
 RPC_PATIENCE = 10.0
 _DOMAIN = "1"
+_SUPERVISOR_NICENESS = "5"
+"""On a machine with few processors, frames come before a supervisor that starts."""
 _STEADY = 0.6
 """Seconds without a change after which the supervisor has heard all counters (hosts report every 0.25 s)."""
 
@@ -48,6 +50,8 @@ class Pause:
     seconds: float
     commit_seconds: float
     """The supervisor's part of it."""
+    sent: tuple[int, ...] = ()
+    """Frames sent towards it meanwhile, by stream."""
 
 
 class Lab:
@@ -117,6 +121,7 @@ class Lab:
 
     def _vsm_command(self) -> list[str]:
         return [
+            *("nice", "-n", _SUPERVISOR_NICENESS),
             *_module("vsm.main", "run"),
             *("--data", str(self.directory / "vsm"), "--hostname", "vsm", "--domain", _DOMAIN),
             *("--listen", f"unix:{self.directory}/fabric.sock", "--operator", self.address(SUPERVISOR)),
@@ -271,10 +276,11 @@ class Lab:
         self.processes.wait(f"counters of {name} come to rest", steady)
         return found
 
-    def move(self, name: str, host: str) -> Pause:
+    def move(self, name: str, host: str, streams: Sequence[Stream] = ()) -> Pause:
         """Migrate a guest as a hypervisor does: prepare the target, pause, commit, go on there, leave the source.
 
-        The guest does not announce itself: that the network follows is the switch's business.
+        The guest does not announce itself: that the network follows is the switch's business.  ``streams``: those
+        whose frames are to be counted while the guest stands still.
         """
         guest = self.guest(name)
         source = guest.host
@@ -284,10 +290,12 @@ class Lab:
         if reply.state != manager_pb2.AttachReply.PREPARED:
             raise LabError(f"guest {name}", f"{host} is not prepared for it: {reply.detail or reply.state}")
         self._migrate(guest, manager_pb2.MigrateRequest.BEGIN, target_host=host)
+        before = [stream.sent() for stream in streams]
         pause = self._switch_over(guest, host)
+        sent = tuple(stream.sent() - count for stream, count in zip(streams, before, strict=True))
         self._host(source).Detach(manager_pb2.DetachRequest(nic=guest.nic), timeout=RPC_PATIENCE)
         guest.host = host
-        return pause
+        return replace(pause, sent=sent)
 
     def _switch_over(self, guest: Guest, host: str) -> Pause:
         """The part of a migration in which the guest stands still; on failure it goes on where it was."""

@@ -17,7 +17,7 @@ MAX_RATE = 20_000
 """Frames per second one sender may be asked for."""
 _MAGIC = b"dvsS"
 _HEAD = struct.Struct("!4sIQ")
-_BURST = 32
+_BURST = 4
 _LEAP = 1_000_000
 
 
@@ -64,12 +64,15 @@ class Sender:
         return self.stopped or (self.limit > 0 and self.sent >= self.limit)
 
     def due(self, now: float) -> list[Mark]:
-        """The frames to send now; what the clock missed is made up for in bursts of at most 32."""
+        """The frames to send now.  A sender that comes late by more than a few frames leaves them out: the rate falls,
+        and no burst fills the receivers' queues."""
         marks: list[Mark] = []
         while not self.done and self.next_at <= now and len(marks) < _BURST:
             marks.append(Mark(self.stream, self.sent))
             self.sent += 1
             self.next_at += 1 / self.rate
+        if self.next_at <= now:
+            self.next_at = now + 1 / self.rate
         return marks
 
 

@@ -71,6 +71,10 @@ class Stream:
                 return Transfer(sent=sent, **report)
             time.sleep(0.01)
 
+    def sent(self) -> int:
+        """Frames sent so far."""
+        return int(self.source.control.call("sent", stream=self.number)["sent"])
+
     def received(self) -> int:
         """Frames that arrived so far."""
         return int(self._report(0)["received"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 
@@ -13,7 +14,7 @@ from dvswitch.v1 import manager_pb2, types_pb2
 from physical.lab import Lab
 from physical.plan import HOSTS
 
-INTERVAL = 0.02
+INTERVAL = 0.05
 """Seconds between two looks."""
 PortKey = tuple[str, str]
 
@@ -21,8 +22,8 @@ PortKey = tuple[str, str]
 class PortWatch:
     """Between enter and exit, a thread looks at all ports again and again.
 
-    A port that stops forwarding, goes away, or counts less than before is a fault, unless it is ``leaving``: (host,
-    port name) of one that migrates.
+    A port that forwarded and then does not, goes away, or counts less than before is a fault, unless it is
+    ``leaving``: (host, port name) of one that migrates.
     """
 
     def __init__(self, lab: Lab, leaving: PortKey | None = None) -> None:
@@ -59,7 +60,7 @@ class PortWatch:
     def _look(self, host: str, status: manager_pb2.StatusReply) -> None:
         now = {(host, port.name): port for port in status.ports}
         for key, before in self._last.items():
-            if key[0] == host and key != self._leaving:
+            if key[0] == host and key != self._leaving and before.state == "FWD":
                 self._compare(key, before, now.get(key))
         self._last.update(now)
 
@@ -67,7 +68,7 @@ class PortWatch:
         host, name = key
         if now is None:
             self._faults.append(f"{name} on {host} went away")
-        elif before.state == "FWD" and now.state != "FWD":
+        elif now.state != "FWD":
             self._faults.append(f"{name} on {host} went from FWD to {now.state}")
         elif _fell(before, now):
             self._faults.append(f"counters of {name} on {host} fell")
@@ -105,3 +106,21 @@ def switch_accounts(lab: Lab) -> str | None:
         f"sw1: {received} frames received = {forwarded} forwarded + {dropped} dropped; "
         f"{copies} copies = {sent} sent + {undelivered} dropped"
     )
+
+
+def drops(lab: Lab) -> str:
+    """Where frames were dropped so far, for the message when some are missing."""
+    found = [
+        f"{host} {port.name}: {_by_reason(port.counters.drops_in)} in, {_by_reason(port.counters.drops_out)} out"
+        for host in HOSTS
+        if (status := lab.host_status(host))
+        for port in status.ports
+        if port.counters.drops_in or port.counters.drops_out
+    ]
+    for number, counters in lab.switch.call("counters")["counters"].items():
+        found.append(f"sw1 {number}: {_by_reason(counters['drops_in'])} in, {_by_reason(counters['drops_out'])} out")
+    return "; ".join(found)
+
+
+def _by_reason(counts: Mapping[str, int]) -> str:
+    return " ".join(f"{reason}={count}" for reason, count in sorted(counts.items())) or "none"

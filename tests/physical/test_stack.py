@@ -216,6 +216,14 @@ def test_the_receiver_counts(sequences: list[int], sent: int | None, expected: t
     assert (report.received, report.lost, report.duplicates, report.reordered) == expected
 
 
+def test_a_late_sender_does_not_burst() -> None:
+    sender = stream.Sender(1, rate=100, limit=0, next_at=0.0)
+    assert len(sender.due(0.0)) == 1
+    assert len(sender.due(5.0)) == 4
+    assert sender.due(5.005) == []
+    assert [mark.sequence for mark in sender.due(5.01)] == [5]
+
+
 def test_a_number_far_ahead_is_not_believed() -> None:
     receiver = stream.Receiver()
     assert not receiver.note(2**63, 0.0)
