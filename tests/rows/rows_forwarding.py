@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from dvswitch.mac import MacAddress
 from tests.rows.row import Row, Step, becomes, dropped, forwarded, lost, sent
 from tests.rows.world import (
     BROADCAST,
@@ -417,4 +420,39 @@ SWITCH = [
     ),
 ]
 
-ROWS: list[Row] = [*MAC_TABLE, *UNICAST, *FLOODS, *SWITCH]
+STALE = replace(TRIO, members={100: (1, 2, 3, 9, U2)})
+BOUND = replace(TRIO, static_macs={**TRIO.static_macs, MacAddress(OUTSIDE2): U2})
+DEFENCES = [
+    Row(
+        "a receiver list with a gone port and an uplink in it: neither gets a copy it must not get",
+        ("S-083", "S-242"),
+        STALE,
+        (
+            forwarded(
+                1,
+                frame(BROADCAST, mac(1)),
+                sent(2, frame(BROADCAST, mac(1))),
+                sent(3, frame(BROADCAST, mac(1))),
+                sent(U1, frame(BROADCAST, mac(1), tag(100))),
+            ),
+            forwarded(
+                U1,
+                frame(BROADCAST, OUTSIDE, tag(100)),
+                sent(1, frame(BROADCAST, OUTSIDE)),
+                sent(3, frame(BROADCAST, OUTSIDE)),
+                lost(2, "REVERSE_TEAMING"),
+            ),
+        ),
+    ),
+    Row(
+        "a MAC bound to an uplink is reached by vNICs, never from another uplink",
+        ("S-086",),
+        BOUND,
+        (
+            forwarded(1, frame(OUTSIDE2, mac(1)), sent(U2, frame(OUTSIDE2, mac(1), tag(100)))),
+            forwarded(U1, frame(OUTSIDE2, OUTSIDE, tag(100)), lost(U2, "REVERSE_TEAMING")),
+        ),
+    ),
+]
+
+ROWS: list[Row] = [*DEFENCES, *MAC_TABLE, *UNICAST, *FLOODS, *SWITCH]

@@ -290,6 +290,7 @@ ODD_TAGS = [
             _up(1, QINQ, QINQ),
             dropped(2, outward(2, *QINQ), "VLAN_MISMATCH"),
             dropped(3, outward(3, *QINQ), "VLAN_MISMATCH"),
+            dropped(3, outward(3, tag(0, 5, tpid=TPID_8021AD)), "VLAN_MISMATCH"),
         ),
     ),
     Row(
