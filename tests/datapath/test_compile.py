@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,62 @@ def test_the_user_engine_is_chosen_where_the_kernel_engine_can_not_run(monkeypat
     engine = open_engine("auto", "nobody")
     assert isinstance(engine, UserEngine)
     engine.close(keep=False)
+
+
+# --- packaging -----------------------------------------------------------------------------------------------------
+
+
+def _copy_of_the_sources(folder: Path) -> Path:
+    """What a clone has: no artifacts, no environment."""
+    copy = folder / "clone"
+    wanted = ("proto", "vsm", "vem", "physical", "pyproject.toml", "setup.py", "README.md")
+    for name in wanted:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "build"))
+        elif source.exists():
+            shutil.copy(source, copy / name)
+    return copy
+
+
+def _build(folder: Path, what: str, path: str) -> tuple[Path, str]:
+    """Build a wheel or an sdist as pip does; returns it and what was told."""
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    code = f"import setuptools.build_meta as b; print(b.build_{what}({str(out)!r}))"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    return out / run.stdout.split()[-1], run.stderr
+
+
+def _names(wheel: Path) -> set[str]:
+    return set(zipfile.ZipFile(wheel).namelist())
+
+
+@pytest.mark.slow
+def test_a_wheel_from_a_source_archive_contains_the_native_parts(tmp_path: Path) -> None:
+    archive, _ = _build(_copy_of_the_sources(tmp_path), "sdist", os.environ["PATH"])
+    with tarfile.open(archive) as opened:
+        opened.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    wheel, told = _build(unpacked, "wheel", os.environ["PATH"])
+    assert "-py3-none-linux_" in wheel.name
+    assert "vem/datapath/src/abi.h" in _names(wheel)
+    if native.find_cc():
+        assert f"vem/datapath/build/{native.LIBRARY}" in _names(wheel)
+    if shutil.which("clang"):
+        assert "vem/datapath/build/kernel.bpf.o" in _names(wheel), told
+
+
+@pytest.mark.slow
+def test_a_wheel_without_compilers_is_built_all_the_same(tmp_path: Path) -> None:
+    wheel, told = _build(_copy_of_the_sources(tmp_path), "wheel", str(tmp_path))
+    assert not any(name.endswith((".so", ".bpf.o")) for name in _names(wheel))
+    assert "dvswitch: libdvsuser.so: no C compiler found; install gcc" in told
