@@ -123,8 +123,11 @@ class Daemon:
             self._bus.publish(news)
 
     async def _persist_regularly(self) -> None:
+        final = self._runtime.final
         while True:
-            await asyncio.sleep(self._options.timing.persist)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(final.wait(), self._options.timing.persist)
+            final.clear()
             with suppress(StorageError):
                 self._persist()
 

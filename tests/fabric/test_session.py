@@ -320,7 +320,8 @@ async def test_an_edit_reaches_a_thousand_ports_on_twenty_modules_in_time(rig: R
         took = time.perf_counter() - begun
         assert all(module.holding.policies[1].vlan == 77 for module in modules)
         assert all(len(module.updates()[0].changes) == 1 for module in modules)
-        assert took < 0.5, f"{took * 1000:.0f} ms"
+        print(f"edit to all acknowledged: {took * 1000:.0f} ms")
+        assert took < 0.5
     finally:
         await asyncio.gather(*(module.close() for module in modules))
 

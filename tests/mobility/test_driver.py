@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from dvswitch.client import manager_stub, open_aio_channel
+from dvswitch.errors import StorageError
 from dvswitch.v1 import manager_pb2 as pb
 from dvswitch.v1 import types_pb2
 from tests.support.fabric_rig import Rig, host, mac
@@ -217,3 +218,15 @@ async def test_managers_attach_list_and_detach(stage: Stage) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await stage.manager.Attach(request)
         assert raised.value.code() is code
+
+
+async def test_a_full_disk_is_told_to_the_manager(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(old: object, new: object) -> None:
+        raise StorageError("store", "did not take the change: disk full", "free space")
+
+    monkeypatch.setattr(stage.rig.store, "save", full)
+    before = stage.rig.state
+    request = pb.ManagerAttachRequest(nic=types_pb2.Nic(vm="db1"), mac=mac(2), profile="web")
+    with pytest.raises(grpc.aio.AioRpcError, match="disk full") as raised:
+        await stage.manager.Attach(request)
+    assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and stage.rig.state is before

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dvswitch.errors import Conflict, InvalidValue, NotFound
 from dvswitch.mac import MacAddress
 from tests.support.fabric_rig import host, mac, with_profile
-from vsm.mobility.reports import AttachReport, attached, detached
+from vsm.mobility.reports import AttachReport, Stale, attached, detached
 from vsm.model import lifecycle
 from vsm.model.settings import Settings
 from vsm.model.state import Module, Nic, ProfileType, State, Uplink, VemSlot
@@ -149,7 +149,11 @@ def test_managers_announce_nics_before_they_are_plugged_in() -> None:
     assert state.inventory.veths[1].slot is None
     assert lifecycle.provisioned(state, nic("a"), address(1), "web") is state
     assert plug(state, 3, "a", 1).inventory.veths[1].generation == 1
-    assert lifecycle.released(plug(state, 3, "a", 1), 1).inventory.veths[1].slot is None
+    released = lifecycle.released(plug(state, 3, "a", 1), 1)
+    assert released.inventory.veths[1].slot is None
+    assert lifecycle.released(released, 1) is released
+    with pytest.raises(Stale):
+        attached(released, AttachReport(3, nic("a"), address(1), "web", veth=1, generation=1))
     with pytest.raises(NotFound, match="vethernet 9"):
         lifecycle.released(state, 9)
 

@@ -28,6 +28,8 @@ class FabricRuntime:
         self._drained: dict[tuple[int, int], int] = {}
         self._plugged: set[tuple[int, int]] = set()
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self.final = asyncio.Event()
+        """Set when last counters of a port came in, which no later report would bring again: to be stored soon."""
         self.book = CounterBook(records)
         """The counters of all ports."""
 

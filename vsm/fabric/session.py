@@ -256,15 +256,13 @@ class ModuleSession:
 
     def _detached(self, message: fabric_pb2.PortDetached) -> None:
         Vethernet(message.veth)
-        if message.HasField("last"):
-            self._count(message.veth, message.generation, wire.read_counters(message.last))
+        self._count_last(message)
         self._runtime.plugged(self.slot, message.veth, False)
         self._supervisor.transact(lambda state: reports.detached(state, self.slot, message.veth, message.generation))
 
     def _drained(self, message: fabric_pb2.PortDrained) -> None:
         Vethernet(message.veth)
-        if message.HasField("last"):
-            self._count(message.veth, message.generation, wire.read_counters(message.last))
+        self._count_last(message)
         self._runtime.drained(self.slot, message.veth, message.generation)
 
     def _uplink(self, message: fabric_pb2.UplinkState) -> None:
@@ -284,6 +282,12 @@ class ModuleSession:
             else:
                 Vethernet(port.veth)
                 self._count(port.veth, port.generation, counters)
+
+    def _count_last(self, message: fabric_pb2.PortDetached | fabric_pb2.PortDrained) -> None:
+        """The last counters of a port's life here."""
+        if message.HasField("last"):
+            self._count(message.veth, message.generation, wire.read_counters(message.last))
+            self._runtime.final.set()
 
     def _count(self, veth: int, generation: int, counters: Counters) -> None:
         """Counters of a vEth, if it has anything to do with this module."""

@@ -141,7 +141,9 @@ def released(state: State, number: int) -> State:
     veth = state.inventory.veths.get(number)
     if veth is None:
         raise NotFound(f"vethernet {number}", "does not exist")
-    return stored(with_move(state, number, None), replace(veth, slot=None))
+    state = with_move(state, number, None)
+    # A higher generation: the host may still have the NIC, and must not claim its place back when it reconnects.
+    return stored(state, replace(veth, slot=None, generation=veth.generation + 1)) if veth.slot is not None else state
 
 
 def check_station(mac: MacAddress) -> MacAddress:
