@@ -309,15 +309,16 @@ async def test_draining_removes_everything_before_it_is_reported(recorded: tuple
     made.grant()
     await made.supervisor.applied(policy(1, "web", 10, mac_learning=True, forged_transmits=True))
     await made.attaching.attach(made.request(5, "web1"))
-    engine.learned_macs = [LearnedMac(mac(77), 10, 2, 1.0), LearnedMac(mac(78), 10, 1, 1.0)]
+    await made.attaching.attach(made.request(6, "web2"))
+    engine.learned_macs = [LearnedMac(mac(77), 10, 2, 1.0), LearnedMac(mac(78), 10, 3, 1.0)]
     engine.counted[2] = Counters(rx_frames=12, drops_in={"PORT_BLOCKED": 1})
     engine.calls.clear()
     await made.supervisor.update(port(5, "web1", phase=pb.Port.DRAINING))
     drained = (await until(lambda: made.supervisor.all("drained"), "PortDrained"))[0]
     assert (drained.veth, drained.generation, drained.last.rx_frames) == (5, 1, 12)
     assert engine.names() == ["set_static_macs", "set_port", "set_members", "forget"]
-    assert engine.image().static_macs == {} and engine.image().ports[2].blocked
-    assert [entry.lport for entry in engine.learned_macs] == [1]
+    assert engine.image().static_macs == {mac(6): 3} and engine.image().ports[2].blocked
+    assert [entry.lport for entry in engine.learned_macs] == [3]
     await made.supervisor.applied(port(5, "web1", phase=pb.Port.DRAINING))
     assert len(made.supervisor.all("drained")) == 1
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.support.processes import wait_until
 
 MAC = "02:00:00:00:00:%02x"
 MEMORY_PORTS, MEMORY_LIMIT = 1000, 100e6
+ATTACHING_AT_ONCE = 16
 
 
 @pytest.fixture(scope="module")
@@ -253,10 +255,14 @@ def test_memory_with_a_thousand_ports(fabric: Fabric) -> None:
     path = fabric.path / "w"
     path.mkdir()
     start = time.monotonic()
-    for number in range(MEMORY_PORTS):
+
+    def attach(number: int) -> int:
         mac = f"02:00:00:01:{number >> 8:02x}:{number & 255:02x}"
         plug = wire(path / f"s{number}", path / f"g{number}")
-        fabric.attach_forwarding(host, f"vm{number}", mac=mac, profile="web", plug=plug)
+        return fabric.attach_forwarding(host, f"vm{number}", mac=mac, profile="web", plug=plug)
+
+    with ThreadPoolExecutor(ATTACHING_AT_ONCE) as pool:
+        assert len(set(pool.map(attach, range(MEMORY_PORTS)))) == MEMORY_PORTS
     print(f"{MEMORY_PORTS} ports in {time.monotonic() - start:.1f} s, {host.process.rss_bytes() / 1e6:.1f} MB")
     assert host.process.rss_bytes() < MEMORY_LIMIT
     host.process.kill()
