@@ -1,0 +1,103 @@
+"""The interactive prompt on a terminal: help at once on `?`, Tab completion, modes in the prompt, leaving."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.test_daemon import Process, environment
+from vsm.shell import help_text
+
+PATIENCE = 15.0
+
+
+class Terminal:
+    """`vsm cli` on a pseudo-terminal."""
+
+    def __init__(self, address: str) -> None:
+        argv = [sys.executable, "-m", "vsm.main", "cli", "--connect", address]
+        self._ours, theirs = pty.openpty()
+        environ = {**environment(), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        self.child = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=environ, close_fds=True)
+        os.close(theirs)
+        self._text = ""
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        self._text = ""
+        os.write(self._ours, keys.encode())
+
+    def shows(self, pattern: str) -> str:
+        """Wait until what has been written since the last type() matches."""
+        deadline = time.monotonic() + PATIENCE
+        while not re.search(pattern, self._text, re.DOTALL):
+            left = deadline - time.monotonic()
+            assert left > 0, f"{pattern!r} is not in {self._text!r}"
+            if select.select([self._ours], [], [], left)[0]:
+                self._text += re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]", "", os.read(self._ours, 65536).decode())
+        return self._text
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended by itself."""
+        return self.child.wait(PATIENCE)
+
+    def close(self) -> None:
+        """End it if it has not ended."""
+        if self.child.poll() is None:
+            self.child.kill()
+            self.child.wait()
+        os.close(self._ours)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A directory with a name short enough for unix sockets."""
+    path = Path(tempfile.mkdtemp(prefix="vsm-"))
+    yield path
+    shutil.rmtree(path)
+
+
+async def test_a_session_at_the_prompt(home: Path) -> None:
+    vsm = Process(home)
+    await vsm.start()
+    try:
+        terminal = Terminal(vsm.operator)
+        try:
+            await asyncio.to_thread(_converse, terminal)
+            assert await asyncio.to_thread(terminal.wait) == 0
+        finally:
+            terminal.close()
+    finally:
+        await vsm.end()
+
+
+def _converse(terminal: Terminal) -> None:
+    terminal.shows(r"vsm#")
+    terminal.type("show mo?")
+    terminal.shows(r"\n +module +\S.*vsm# *show mo")
+    terminal.type("d\t\r")
+    terminal.shows(r"Virtual Supervisor Module.*vsm#")
+    terminal.type("configure terminal\r")
+    terminal.shows(r"vsm\(config\)#")
+    terminal.type("vlan 5000\r")
+    terminal.shows(r"% .*vsm\(config\)#")
+    terminal.type("end\r")
+    terminal.shows(r"vsm#")
+    terminal.type("exit\r")
+
+
+def test_help_has_two_columns() -> None:
+    assert help_text([("vlan", "VLANs"), ("<CR>", "")]) == "  vlan  VLANs\n  <CR>"
+    assert help_text([]) == ""
