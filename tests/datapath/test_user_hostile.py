@@ -107,7 +107,7 @@ def test_hostile_frames_cost_no_memory_and_disturb_no_other_port(engine: UserEng
         assert grown < 5 << 20, f"grew by {grown} bytes"
 
 
-def _stream(near: UnixEnd, far: UnixEnd, total: int, received: list[int], window: int = 100) -> None:
+def _stream(near: UnixEnd, far: UnixEnd, total: int, received: list[int], window: int = 20) -> None:
     for start in range(0, total, window):
         for number in range(start, start + window):
             near.send(numbered(4, 3, number))

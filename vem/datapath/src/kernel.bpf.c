@@ -19,15 +19,25 @@
 #define ETH_MIN 60    /* shortest frame on a physical network, without FCS (S-001) */
 #define XMIT_CN 2     /* NET_XMIT_CN: sent, though the queue is getting full */
 
-/* A frame and the state of its outer tag, on the way to its receivers. */
+/* The verifier looks at a global function once, whatever the ways that lead to it, and follows no values through the
+ * memory it is given: so the three stages of a frame (decide, hand to receivers, judge one receiver) cost the sum and
+ * not the product of their paths, and a flood's loop costs one round. */
+#define STAGE __attribute__((noinline))
+
+/* A frame on its way to its receivers. */
 struct job {
-	struct __sk_buff *skb;
-	const struct dvs_members *members;
 	struct dvs_pkt p;
 	struct dvs_copy waiting; /* a receiver still to be served: lport 0 = none */
 	__u32 copies;
-	__u16 tci;
+	__u16 tci; /* the outer tag as it is now */
 	__u16 tagged;
+};
+
+/* What a stage has at hand besides: pointers, which have no place in a struct job. */
+struct way {
+	struct __sk_buff *skb;
+	struct job *job;
+	const struct dvs_members *members;
 };
 
 /* --- taking a frame in ------------------------------------------------------------------------------------------ */
@@ -79,7 +89,6 @@ static INL int take(struct job *job, struct __sk_buff *skb, __u32 lport)
 
 	if (hoist_tag(skb) || pull_head(skb))
 		return -1;
-	job->skb = skb;
 	p->data = (const __u8 *)(long)skb->data;
 	p->end = (const __u8 *)(long)skb->data_end;
 	p->len = skb->len;
@@ -99,16 +108,18 @@ static INL int take(struct job *job, struct __sk_buff *skb, __u32 lport)
 /* --- sending ---------------------------------------------------------------------------------------------------- */
 
 /* Gives the frame the tag that this copy leaves with; costs nothing when it has it already. */
-static INL int set_tag(struct job *job, const struct dvs_copy *copy)
+static INL int set_tag(const struct way *way, const struct dvs_copy *copy)
 {
+	struct job *job = way->job;
+
 	if (job->p.tag_foreign || (job->tagged == copy->tagged && (!copy->tagged || job->tci == copy->tci)))
 		return 0;
-	if (job->tagged && bpf_skb_vlan_pop(job->skb))
+	if (job->tagged && bpf_skb_vlan_pop(way->skb))
 		return -1;
 	job->tagged = 0;
 	if (!copy->tagged)
 		return 0;
-	if (bpf_skb_vlan_push(job->skb, bpf_htons(DVS_TPID_8021Q), copy->tci))
+	if (bpf_skb_vlan_push(way->skb, bpf_htons(DVS_TPID_8021Q), copy->tci))
 		return -1;
 	job->tagged = 1;
 	job->tci = copy->tci;
@@ -124,15 +135,15 @@ static INL __u32 padding(const struct job *job, const struct dvs_port *port, con
 }
 
 /* The NIC to send a copy to, with the frame made ready for it; 0 = can't be done. */
-static INL __u32 prepare(struct job *job, const struct dvs_copy *copy)
+static INL __u32 prepare(const struct way *way, const struct dvs_copy *copy)
 {
 	const struct dvs_port *port = dp_port(copy->lport);
 	__u32 lacks;
 
-	if (!port || !port->ifindex || set_tag(job, copy))
+	if (!port || !port->ifindex || set_tag(way, copy))
 		return 0;
-	lacks = padding(job, port, copy);
-	if (lacks && bpf_skb_change_tail(job->skb, job->skb->len + lacks, 0))
+	lacks = padding(way->job, port, copy);
+	if (lacks && bpf_skb_change_tail(way->skb, way->skb->len + lacks, 0))
 		return 0;
 	return port->ifindex;
 }
@@ -152,25 +163,26 @@ static INL void count_copy(const struct job *job, const struct dvs_copy *copy, i
 		dvs_count_padding(copy->lport, lacks);
 }
 
-static INL void send_clone(struct job *job, const struct dvs_copy *copy)
+static INL void send_clone(const struct way *way, const struct dvs_copy *copy)
 {
-	__u32 ifindex = prepare(job, copy);
-	long error = ifindex ? bpf_clone_redirect(job->skb, ifindex, 0) : -1;
+	__u32 ifindex = prepare(way, copy);
+	long error = ifindex ? bpf_clone_redirect(way->skb, ifindex, 0) : -1;
 
-	count_copy(job, copy, error == 0 || error == XMIT_CN);
+	count_copy(way->job, copy, error == 0 || error == XMIT_CN);
 }
 
 /* The last copy is the frame itself. */
-static INL int send_frame(struct job *job, const struct dvs_copy *copy)
+static INL int send_frame(const struct way *way, const struct dvs_copy *copy)
 {
-	__u32 ifindex = prepare(job, copy);
+	__u32 ifindex = prepare(way, copy);
 
-	count_copy(job, copy, ifindex != 0);
+	count_copy(way->job, copy, ifindex != 0);
 	return ifindex ? (int)bpf_redirect(ifindex, 0) : TC_ACT_SHOT;
 }
 
-/* Global, so that the verifier looks at it once and not once for every way that leads here. */
-__attribute__((noinline)) int kernel_receive(struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
+/* --- to one receiver -------------------------------------------------------------------------------------------- */
+
+STAGE int kernel_receive(struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
 {
 	if (!p || !copy)
 		return DVS_DROP_TX_ERROR;
@@ -178,37 +190,30 @@ __attribute__((noinline)) int kernel_receive(struct dvs_pkt *p, __u32 lport, str
 	return copy->reason;
 }
 
-/* One receiver, live: the one before it is sent now that it is known not to be the last. */
-static INL void receive_live(struct job *job, __u32 lport)
+/* Live: the receiver before this one is sent its copy, now that it is known not to be the last. */
+static INL void receive_live(const struct way *way, __u32 lport)
 {
+	struct job *job = way->job;
 	struct dvs_copy copy = {};
 
 	job->copies++;
-	kernel_receive(&job->p, lport, &copy);
-	if (copy.reason)
+	if (kernel_receive(&job->p, lport, &copy))
 		return;
 	if (job->waiting.lport)
-		send_clone(job, &job->waiting);
+		send_clone(way, &job->waiting);
 	job->waiting = copy;
 }
 
-static INL int finish_live(struct job *job)
+/* In a test run the copy is recorded instead. */
+static INL void receive_test(const struct way *way, __u32 lport)
 {
-	return job->waiting.lport ? send_frame(job, &job->waiting) : TC_ACT_SHOT;
-}
-
-/* --- test runs -------------------------------------------------------------------------------------------------- */
-
-static INL void receive_test(struct job *job, __u32 lport)
-{
-	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &kernel_first);
+	__u32 first = 0, n;
+	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
 	struct dvs_copy copy = {};
-	__u32 n;
 
-	job->copies++;
-	kernel_receive(&job->p, lport, &copy);
-	if (!copy.reason)
-		count_copy(job, &copy, 1);
+	way->job->copies++;
+	if (!kernel_receive(&way->job->p, lport, &copy))
+		count_copy(way->job, &copy, 1);
 	if (!trace)
 		return;
 	n = trace->n++;
@@ -216,64 +221,79 @@ static INL void receive_test(struct job *job, __u32 lport)
 		trace->copy[n] = copy;
 }
 
-static INL void note_verdict(int reason)
-{
-	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &kernel_first);
+/* --- to all receivers ------------------------------------------------------------------------------------------- */
 
-	if (!trace)
-		return;
-	trace->in_reason = reason;
-	trace->n = 0;
-}
-
-/* --- the two programs ------------------------------------------------------------------------------------------- */
-
-static INL void receive(struct job *job, __u32 lport, int live)
+static INL void receive(const struct way *way, __u32 lport, int live)
 {
 	if (live)
-		receive_live(job, lport);
+		receive_live(way, lport);
 	else
-		receive_test(job, lport);
+		receive_test(way, lport);
 }
 
-static INL void offer(struct job *job, __u32 lport, int live)
+static INL void offer(const struct way *way, __u32 lport, int live)
 {
-	if (dvs_wants(&job->p, lport))
-		receive(job, lport, live);
+	if (dvs_wants(&way->job->p, lport))
+		receive(way, lport, live);
 }
 
-static INL long flood_step(__u32 i, struct job *job, int live)
+static INL long flood_step(__u32 i, const struct way *way, int live)
 {
-	if (i >= DVS_MAX_MEMBERS || !job->members)
+	if (i >= DVS_MAX_MEMBERS || !way->members)
 		return 1;
-	offer(job, job->members->lport[i], live);
+	offer(way, way->members->lport[i], live);
 	return 0;
 }
 
-static long flood_live(__u32 i, struct job *job) { return flood_step(i, job, 1); }
-static long flood_test(__u32 i, struct job *job) { return flood_step(i, job, 0); }
+static long flood_live(__u32 i, struct way *way) { return flood_step(i, way, 1); }
+static long flood_test(__u32 i, struct way *way) { return flood_step(i, way, 0); }
 
-static INL void flood(struct job *job, int live)
+static INL void flood(struct way *way, int live)
 {
-	job->members = kernel_members(job->p.list_kind, job->p.vlan);
-	if (job->members)
-		bpf_loop(job->members->n, live ? (void *)flood_live : (void *)flood_test, job, 0);
-	if (job->p.out_uplink)
-		offer(job, job->p.out_uplink, live);
+	const struct dvs_pkt *p = &way->job->p;
+
+	way->members = kernel_members(p->list_kind, p->vlan);
+	if (way->members)
+		bpf_loop(way->members->n, live ? (void *)flood_live : (void *)flood_test, way, 0);
+	if (p->out_uplink)
+		offer(way, p->out_uplink, live);
 }
 
 /* Forwards what was decided; the reason when it turned out that nobody is there to have it. */
-static INL int forward(struct job *job, int live)
+static INL int forward(struct way *way, int live)
 {
-	if (job->p.flood)
-		flood(job, live);
+	const struct dvs_pkt *p = &way->job->p;
+
+	if (p->flood)
+		flood(way, live);
 	else
-		receive(job, job->p.out, live);
-	if (!job->copies)
-		return dvs_drop_in(&job->p, dvs_nobody(&job->p));
-	dvs_count_forwarded(&job->p, job->copies);
+		receive(way, p->out, live);
+	if (!way->job->copies)
+		return dvs_drop_in(p, dvs_nobody(p));
+	dvs_count_forwarded(p, way->job->copies);
 	return DVS_OK;
 }
+
+/* The verdict for tc. */
+STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
+{
+	struct way way = { .skb = skb, .job = job };
+
+	if (!job)
+		return TC_ACT_SHOT;
+	forward(&way, 1);
+	return job->waiting.lport ? send_frame(&way, &job->waiting) : TC_ACT_SHOT;
+}
+
+/* The reason for which nobody has it, or DVS_OK. */
+STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
+{
+	struct way way = { .skb = skb, .job = job };
+
+	return job ? forward(&way, 0) : DVS_DROP_NO_RECEIVER;
+}
+
+/* --- the two programs ------------------------------------------------------------------------------------------- */
 
 SEC("tc")
 int dvs_switch(struct __sk_buff *skb)
@@ -285,8 +305,19 @@ int dvs_switch(struct __sk_buff *skb)
 	kernel_latch_bank();
 	if (take(&job, skb, lport ? *lport : 0) || dvs_decide(&job.p))
 		return TC_ACT_SHOT;
-	forward(&job, 1);
-	return finish_live(&job);
+	return kernel_forward(skb, &job);
+}
+
+static INL void note_verdict(int reason)
+{
+	__u32 first = 0;
+	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
+
+	if (!trace)
+		return;
+	trace->in_reason = reason;
+	if (!reason)
+		trace->n = 0;
 }
 
 SEC("tc")
@@ -296,14 +327,14 @@ int dvs_test(struct __sk_buff *skb)
 	int reason;
 
 	kernel_latch_bank();
+	note_verdict(DVS_OK);
 	if (take(&job, skb, skb->cb[TEST_LPORT]))
 		return TC_ACT_SHOT;
 	if (skb->cb[TEST_LENGTH])
 		job.p.len = skb->cb[TEST_LENGTH] - (job.p.tag_present ? 4 : 0);
 	reason = dvs_decide(&job.p);
-	note_verdict(reason);
 	if (!reason)
-		reason = forward(&job, 0);
+		reason = kernel_record(skb, &job);
 	if (reason)
 		note_verdict(reason);
 	return reason ? TC_ACT_SHOT : TC_ACT_OK;

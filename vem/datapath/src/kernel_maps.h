@@ -117,12 +117,11 @@ struct {
 	__type(value, __u32);
 } dvs_frame_bank SEC(".maps");
 
-static const __u32 kernel_first = 0;
-
 static INL void kernel_latch_bank(void)
 {
-	const __u32 *bank = bpf_map_lookup_elem(&dvs_bank, &kernel_first);
-	__u32 *frame = bpf_map_lookup_elem(&dvs_frame_bank, &kernel_first);
+	__u32 first = 0;
+	const __u32 *bank = bpf_map_lookup_elem(&dvs_bank, &first);
+	__u32 *frame = bpf_map_lookup_elem(&dvs_frame_bank, &first);
 
 	if (bank && frame)
 		*frame = *(const volatile __u32 *)bank & 1;
@@ -130,7 +129,8 @@ static INL void kernel_latch_bank(void)
 
 static INL __u32 kernel_bank(void)
 {
-	const __u32 *frame = bpf_map_lookup_elem(&dvs_frame_bank, &kernel_first);
+	__u32 first = 0;
+	const __u32 *frame = bpf_map_lookup_elem(&dvs_frame_bank, &first);
 
 	return frame ? *frame & 1 : 0;
 }
@@ -185,10 +185,10 @@ static INL __u64 dp_now(void) { return bpf_ktime_get_coarse_ns(); }
 
 static INL const struct dvs_members *kernel_members(__u32 kind, __u32 vlan)
 {
-	__u32 key = kind * 4096 + vlan;
+	__u32 key = kind * 4096 + vlan, first = 0;
 	void *list = bpf_map_lookup_elem(&dvs_lists, &key);
 
-	return list ? bpf_map_lookup_elem(list, &kernel_first) : 0;
+	return list ? bpf_map_lookup_elem(list, &first) : 0;
 }
 
 #endif

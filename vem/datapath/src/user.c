@@ -175,20 +175,28 @@ static int nic_init(struct nic *nic, __u32 kind, int fd, const void *peer, __u32
 	memcpy(&nic->peer, peer, peer_bytes);
 	nic->peer_bytes = peer_bytes;
 	nic->queue = calloc(1, sizeof(*nic->queue));
-	nic->memory = kind == DVS_NIC_MEMORY ? calloc(1, sizeof(*nic->memory)) : NULL;
-	if (!nic->queue || (kind == DVS_NIC_MEMORY && !nic->memory))
+	nic->memory.last = &nic->memory.first;
+	if (!nic->queue)
 		return -ENOMEM;
 	queue_init(nic->queue, nic);
 	return 0;
 }
 
+static void memory_drop(struct memory *m)
+{
+	struct kept *k = m->first;
+
+	m->first = k->next;
+	if (!m->first)
+		m->last = &m->first;
+	m->n--;
+	free(k);
+}
+
 static void nic_clear(struct nic *nic)
 {
-	struct memory *m = nic->memory;
-
-	for (; m && m->n; m->n--, m->first = (m->first + 1) % MEMORY_FRAMES)
-		free(m->slot[m->first].bytes);
-	free(nic->memory);
+	while (nic->memory.n)
+		memory_drop(&nic->memory);
 	free(nic->queue);
 	memset(nic, 0, sizeof(*nic));
 }
@@ -576,15 +584,11 @@ static int memory_take(struct memory *m, __u8 *frame, __u32 room)
 {
 	__u32 len;
 
-	if (!m)
-		return -ENODEV;
 	if (!m->n)
 		return -EAGAIN;
-	len = m->slot[m->first].len;
-	memcpy(frame, m->slot[m->first].bytes, len < room ? len : room);
-	free(m->slot[m->first].bytes);
-	m->first = (m->first + 1) % MEMORY_FRAMES;
-	m->n--;
+	len = m->first->len;
+	memcpy(frame, m->first->bytes, len < room ? len : room);
+	memory_drop(m);
 	return (int)len;
 }
 
@@ -595,7 +599,7 @@ API int dvs_take(struct dvs *e, __u32 lport, __u8 *frame, __u32 room)
 	if (lport >= DVS_MAX_PORTS)
 		return -EINVAL;
 	engine_enter(e);
-	len = memory_take(e->nic[lport].memory, frame, room);
+	len = memory_take(&e->nic[lport].memory, frame, room);
 	engine_leave(e);
 	return len;
 }

@@ -69,13 +69,17 @@ struct queue {
 	__u32 held;
 };
 
-/* Frames delivered to a MEMORY port, oldest first. */
+/* A frame delivered to a MEMORY port. */
+struct kept {
+	struct kept *next;
+	__u32 len;
+	__u8 bytes[];
+};
+
+/* All of them, oldest first. */
 struct memory {
-	__u32 first, n;
-	struct {
-		__u32 len;
-		__u8 *bytes;
-	} slot[MEMORY_FRAMES];
+	struct kept *first, **last;
+	__u32 n;
 };
 
 struct nic {
@@ -85,7 +89,7 @@ struct nic {
 	struct sockaddr_storage peer;
 	socklen_t peer_bytes;
 	struct queue *queue;
-	struct memory *memory;
+	struct memory memory;
 };
 
 /* Where a test run writes down what became of a frame. */

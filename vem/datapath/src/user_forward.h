@@ -12,16 +12,11 @@
 
 static void record_bytes(struct recorder *r, __u32 at, const struct out *o)
 {
-	__u32 i;
-
 	r->lengths[at] = 0;
 	if (r->used + o->bytes > r->room)
 		return;
-	r->lengths[at] = o->bytes;
-	for (i = 0; i < o->parts; i++) {
-		memcpy(r->frames + r->used, o->part[i].iov_base, o->part[i].iov_len);
-		r->used += (__u32)o->part[i].iov_len;
-	}
+	r->lengths[at] = out_copy(o, r->frames + r->used);
+	r->used += o->bytes;
 }
 
 static void record_copy(struct recorder *r, const struct dvs_pkt *p, const struct dvs_copy *copy)

@@ -19,7 +19,7 @@
 #define ETH_MIN 60 /* shortest frame on a physical network, without FCS (S-001) */
 #define GSO_UDP_SEGMENTS 5 /* VIRTIO_NET_HDR_GSO_UDP_L4, which older kernel headers lack */
 #define HELD_MAX 1024
-#define HELD_NS 200000000ULL
+#define HELD_NS 1000000000ULL
 
 static const __u8 zeros[ETH_MIN];
 
@@ -46,12 +46,23 @@ static void tx_done(__u32 lport, struct queue *q, const struct out *o, int ok)
 	q->failed = 0;
 }
 
+/* All parts, one after the other; returns their length. */
+static __u32 out_copy(const struct out *o, __u8 *bytes)
+{
+	__u32 i, at = 0;
+
+	for (i = 0; i < o->parts; i++) {
+		memcpy(bytes + at, o->part[i].iov_base, o->part[i].iov_len);
+		at += (__u32)o->part[i].iov_len;
+	}
+	return at;
+}
+
 /* --- frames held for a full peer ---------------------------------------------------------------------------- */
 
 static int held_push(struct dvs *e, struct queue *q, const struct out *o)
 {
 	struct held *h;
-	__u32 i;
 
 	if (q->held >= HELD_MAX)
 		return 0;
@@ -61,10 +72,7 @@ static int held_push(struct dvs *e, struct queue *q, const struct out *o)
 	*h = (struct held){ .since = e->now, .counted = !!o->counts_as, .tagged = o->tagged, .padding = o->padding };
 	if (o->counts_as)
 		h->pkt = *o->counts_as;
-	for (i = 0; i < o->parts; i++) {
-		memcpy(h->bytes + h->len, o->part[i].iov_base, o->part[i].iov_len);
-		h->len += (__u32)o->part[i].iov_len;
-	}
+	h->len = out_copy(o, h->bytes);
 	*q->last = h;
 	q->last = &h->next;
 	q->held++;
@@ -160,17 +168,14 @@ static void flush_tap(__u32 lport, struct nic *nic)
 
 static int memory_store(struct memory *m, const struct out *o)
 {
-	__u32 i, at = 0, slot = (m->first + m->n) % MEMORY_FRAMES;
-	__u8 *bytes;
+	struct kept *k;
 
-	if (m->n >= MEMORY_FRAMES || !(bytes = malloc(o->bytes)))
+	if (m->n >= MEMORY_FRAMES || !(k = malloc(sizeof(*k) + o->bytes)))
 		return 0;
-	for (i = 0; i < o->parts; i++) {
-		memcpy(bytes + at, o->part[i].iov_base, o->part[i].iov_len);
-		at += (__u32)o->part[i].iov_len;
-	}
-	m->slot[slot].len = at;
-	m->slot[slot].bytes = bytes;
+	k->next = NULL;
+	k->len = out_copy(o, k->bytes);
+	*m->last = k;
+	m->last = &k->next;
 	m->n++;
 	return 1;
 }
@@ -181,7 +186,7 @@ static void flush_memory(struct dvs *e, __u32 lport, struct nic *nic)
 
 	for (i = 0; i < nic->queue->n; i++)
 		tx_done(lport, nic->queue, &nic->queue->out[i],
-			e->discard || memory_store(nic->memory, &nic->queue->out[i]));
+			e->discard || memory_store(&nic->memory, &nic->queue->out[i]));
 }
 
 static void queue_flush(struct dvs *e, __u32 lport)
