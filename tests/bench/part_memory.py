@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
+from functools import partial
 
-from dvswitch.v1.types_pb2 import Plug
 from tests.bench.results import Results
-from tests.support.fabric import Fabric, access_profile, home, tap, wire
+from tests.support.fabric import Fabric, Host, access_profile, home, tap, wire
 from tests.support.netns import Lab, Namespace
 from vem.datapath.choose import why_no_kernel
 
 PORTS, MAX_PORTS = 1000, 1023
+AT_ONCE = 32
 PROFILE = "bench"
 MEGABYTE = 1e6
 
@@ -33,11 +34,14 @@ def _measure(results: Results, engine: str, where: Namespace | None) -> None:
         fabric.configure(access_profile(PROFILE, 10) + f"max-ports {MAX_PORTS}")
         host = fabric.add_host("bench", engine, where=where)
         results.add(f"memory.{engine}.0_ports_mb", host.process.rss_bytes() / MEGABYTE, "MB")
-        for number in range(PORTS):
-            mac = f"02:00:00:02:{number >> 8:02x}:{number & 255:02x}"
-            fabric.attach_forwarding(host, f"vm-{number}", mac=mac, profile=PROFILE, plug=_plug(engine, path, number))
+        attach = partial(_attach, fabric, host)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(attach, range(PORTS)))
         results.add(f"memory.{engine}.1000_ports_mb", host.process.rss_bytes() / MEGABYTE, "MB")
 
 
-def _plug(engine: str, path: Path, number: int) -> Plug:
-    return tap(f"tap{number}") if engine == "kernel" else wire(path / f"p{number}", path / f"g{number}")
+def _attach(fabric: Fabric, host: Host, number: int) -> None:
+    mac = f"02:00:00:02:{number >> 8:02x}:{number & 255:02x}"
+    path = fabric.path
+    plug = tap(f"tap{number}") if host.engine == "kernel" else wire(path / f"p{number}", path / f"g{number}")
+    fabric.attach_forwarding(host, f"vm-{number}", mac=mac, profile=PROFILE, plug=plug)
