@@ -304,6 +304,21 @@ async def test_a_prepared_port_is_silent_until_activated(real: Bench, guests: di
     assert (await guests[5].receive())[:6] == b"\xff" * 6
 
 
+async def test_a_prepared_nic_goes_live_when_it_is_attached_for_good(recorded: tuple[Bench, RecordingEngine]) -> None:
+    made, engine = recorded
+
+    async def answer(attached: fabric.PortAttached) -> None:
+        phase = pb.Port.PREPARED if attached.prepare else pb.Port.ACTIVE
+        await made.supervisor.update(port(5, "web1", phase=phase))
+
+    made.supervisor.answer_attach = answer
+    prepared = await made.attaching.attach(made.request(5, "web1", prepare=True))
+    assert prepared.state is PortState.PREPARED and engine.image().static_macs == {}
+    live = await made.attaching.attach(made.request(5, "web1"))
+    assert live.state is PortState.FORWARDING and engine.image().static_macs == {mac(5): 2}
+    assert [(sent.veth, sent.prepare) for sent in made.supervisor.all("attached")] == [(0, True), (0, False)]
+
+
 async def test_draining_removes_everything_before_it_is_reported(recorded: tuple[Bench, RecordingEngine]) -> None:
     made, engine = recorded
     made.grant()

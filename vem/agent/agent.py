@@ -295,8 +295,8 @@ class Agent:
             self._report_all = False
             await self._send_counters(full=True)
 
-    def send_attached(self, attachment: Attachment) -> bool:
-        """PortAttached for a NIC, new or known."""
+    def send_attached(self, attachment: Attachment, known: bool = True) -> bool:
+        """PortAttached for a NIC; ``known``: as a reminder, if its number is known."""
         return self.session.send(
             fabric.ModuleMessage(
                 attached=fabric.PortAttached(
@@ -304,8 +304,8 @@ class Agent:
                     mac=str(attachment.mac),
                     profile=attachment.profile,
                     plug=convert.plug_to(attachment.plug),
-                    veth=attachment.veth,
-                    generation=attachment.generation,
+                    veth=attachment.veth if known else 0,
+                    generation=attachment.generation if known else 0,
                     prepare=attachment.prepare,
                     request=attachment.request,
                 )

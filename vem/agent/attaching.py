@@ -74,7 +74,7 @@ class Attaching:
         await self._let_go(request.nic, end)
         attachment = await self._plug(request)
         await self._agent.reconcile()
-        await self._wait(lambda: self._settled(attachment) or self._agent.session.headless, end)
+        await self._wait(lambda: self._settled(attachment, request.prepare) or self._agent.session.headless, end)
         if attachment.refused:
             await self._agent.reconcile()
             raise AttachRefused(f"attach {request.nic}", attachment.refused)
@@ -143,12 +143,19 @@ class Attaching:
             old = agent.holdings.attachments.find(request.nic)
             if old is not None and old.stage is not Stage.LEAVING:
                 _check_same(old, request)
+                if old.prepare and not request.prepare:
+                    self._go_live(old)
                 return old
             agent.holdings.attachments.check_new(request.nic, request.plug)
             attachment = await self._revive(old, request) if old else await self._new(request)
             attachment.request = uuid.uuid4().hex
             agent.send_attached(attachment)
             return attachment
+
+    def _go_live(self, attachment: Attachment) -> None:
+        """The VM that this port was prepared for runs here now: told as a new attach, which moves the vEth here."""
+        attachment.prepare, attachment.request = False, uuid.uuid4().hex
+        self._agent.send_attached(attachment, known=False)
 
     async def _new(self, request: AttachRequest) -> Attachment:
         holdings, datapath = self._agent.holdings, self._agent.datapath
@@ -188,9 +195,12 @@ class Attaching:
         agent.send_detached(attachment)
         await agent.reconcile()
 
-    def _settled(self, attachment: Attachment) -> bool:
+    def _settled(self, attachment: Attachment, silent_is_fine: bool = True) -> bool:
         """The supervisor has answered, and the answer is in the datapath."""
-        return bool(attachment.refused) or attachment.veth in self._agent.compiled.veths
+        port = self._agent.compiled.wanted.ports.get(attachment.veth)
+        if attachment.refused or port is None or attachment.veth not in self._agent.compiled.veths:
+            return bool(attachment.refused)
+        return silent_is_fine or port.phase is not Phase.PREPARED
 
     async def _wait(self, condition: Callable[[], bool], end: float) -> None:
         """Return when ``condition`` holds after some pass, or at ``end``."""
