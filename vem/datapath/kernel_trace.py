@@ -21,10 +21,10 @@ _ETH_HLEN, _ETH_MIN = 14, 60
 _8021Q, _8021AD = b"\x81\x00", b"\x88\xa8"
 
 
-def context(lport: int, length: int, gso: int) -> bytes:
-    """struct __sk_buff for a test run: cb[0] is the port, cb[1] the true length."""
+def context(lport: int, cut: int, gso: int) -> bytes:
+    """struct __sk_buff for a test run: cb[0] is the port, cb[1] how many bytes the frame has beyond those given."""
     sk_buff = bytearray(_SK_BUFF_SIZE)
-    struct.pack_into("=II", sk_buff, _CB, lport, length)
+    struct.pack_into("=II", sk_buff, _CB, lport, cut)
     struct.pack_into("=I", sk_buff, _GSO_SIZE, gso)
     return bytes(sk_buff)
 
@@ -50,7 +50,7 @@ class Tracer:
         """What becomes of the frame; EngineError for frames that the kernel does not take."""
         if len(frame) < _ETH_HLEN:
             raise EngineError(f"frame of {len(frame)} bytes", "the kernel takes none without an Ethernet header")
-        self._program.test_run(frame[:_HEAD], context(lport, len(frame), gso))
+        self._program.test_run(frame[:_HEAD], context(lport, len(frame[_HEAD:]), gso))
         value = self._trace.get(bytes(4))
         assert value is not None
         return self._fate(frame, value)
@@ -68,4 +68,4 @@ class Tracer:
 
     def test_ns(self, lport: int, frame: bytes, repeat: int) -> float:
         """Nanoseconds per run."""
-        return float(self._program.test_run(frame[:_HEAD], context(lport, len(frame), 0), repeat).duration)
+        return float(self._program.test_run(frame[:_HEAD], context(lport, len(frame[_HEAD:]), 0), repeat).duration)

@@ -14,7 +14,7 @@
 #include <linux/pkt_cls.h>
 
 #define TEST_LPORT 0  /* skb->cb[] of a test run: ingress port ... */
-#define TEST_LENGTH 1 /* ... and true length, when only the head of the frame is given */
+#define TEST_CUT 1    /* ... and how many bytes are missing at the end: only the head of a long frame is given */
 #define L3_HEAD 40    /* bytes of L3 header that judge a superframe */
 #define ETH_MIN 60    /* shortest frame on a physical network, without FCS (S-001) */
 #define XMIT_CN 2     /* NET_XMIT_CN: sent, though the queue is getting full */
@@ -330,8 +330,7 @@ int dvs_test(struct __sk_buff *skb)
 	note_verdict(DVS_OK);
 	if (take(&job, skb, skb->cb[TEST_LPORT]))
 		return TC_ACT_SHOT;
-	if (skb->cb[TEST_LENGTH])
-		job.p.len = skb->cb[TEST_LENGTH] - (job.p.tag_present ? 4 : 0);
+	job.p.len += skb->cb[TEST_CUT];
 	reason = dvs_decide(&job.p);
 	if (!reason)
 		reason = kernel_record(skb, &job);
