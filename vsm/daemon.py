@@ -57,6 +57,8 @@ class Daemon:
         self._fabric = FabricService(self._supervisor, self._runtime, self._bus, options.timing)
         self._mobility = Mobility(self._supervisor, self._runtime, self._fabric, options.drain_s)
         self._servers: list[grpc.aio.Server] = []
+        self._addresses: list[str] = []
+        """What is being listened on."""
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -66,16 +68,16 @@ class Daemon:
             loop.add_signal_handler(number, stop.set)
         persist = asyncio.create_task(self._persist_regularly())
         try:
-            addresses = await self._listen()
+            await self._listen()
             self._mobility.start()
-            print(READY, " ".join(addresses), flush=True)
-            _log.info("serving", addresses=addresses, revision=self._supervisor.state.revision)
+            print(READY, " ".join(self._addresses), flush=True)
+            _log.info("serving", addresses=self._addresses, revision=self._supervisor.state.revision)
             await stop.wait()
         finally:
             persist.cancel()
             await self._stop()
 
-    async def _listen(self) -> list[str]:
+    async def _listen(self) -> None:
         options = self._options
         fabric, operators = make_server(), make_server()
         self._servers += [fabric, operators]
@@ -85,15 +87,15 @@ class Daemon:
         operator_pb2_grpc.add_OperatorServicer_to_server(operator, operators)  # type: ignore[no-untyped-call]
         manager = ManagerService(self._supervisor, self._runtime, self._mobility)
         manager_pb2_grpc.add_ManagerServicer_to_server(manager, operators)  # type: ignore[no-untyped-call]
-        addresses = [bind(fabric, address, options.tls_dir) for address in options.listen_addresses]
+        for address in options.listen_addresses:
+            self._addresses.append(bind(fabric, address, options.tls_dir))
         if not options.operator_address.startswith("unix:"):
             raise InvalidValue(
                 f"operator address {options.operator_address}", "must be a unix socket", "write unix:PATH"
             )
-        addresses.append(bind(operators, options.operator_address, None))
+        self._addresses.append(bind(operators, options.operator_address, None))
         await fabric.start()
         await operators.start()
-        return addresses
 
     async def _stop(self) -> None:
         await self._mobility.stop()
@@ -107,7 +109,7 @@ class Daemon:
         _log.info("stopped")
 
     def _remove_sockets(self) -> None:
-        for address in (*self._options.listen_addresses, self._options.operator_address):
+        for address in self._addresses:
             if address.startswith("unix:"):
                 Path(address.removeprefix("unix:")).unlink(missing_ok=True)
 

@@ -6,6 +6,7 @@ Nothing else is offered: an address without certificates is refused with the nex
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,8 +47,21 @@ def bind(server: grpc.aio.Server, address: str, tls_dir: Path | None) -> str:
 
 def _bind_unix(server: grpc.aio.Server, path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if _answers(path):
+        raise Unavailable(f"address unix:{path}", "is in use by another process", "stop that one, or choose another")
     with _private():
         _bound(lambda: server.add_insecure_port(f"unix:{path}"), f"unix:{path}")
+
+
+def _answers(path: Path) -> bool:
+    """Whether somebody listens there; a socket that a dead process left behind does not count, and is replaced."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def _bound(bind_port: Callable[[], int], address: str) -> int:

@@ -287,6 +287,15 @@ async def test_a_second_supervisor_on_the_same_store_is_refused(vsm: Process) ->
     assert await vsm.run_lines("show version")
 
 
+async def test_a_socket_that_another_supervisor_serves_is_not_taken_away(vsm: Process, home: Path) -> None:
+    (home / "other").mkdir()
+    second = Process(home / "other", "--listen", vsm.fabric)
+    with pytest.raises(AssertionError, match="in use by another process"):
+        await second.start()
+    async with FakeModule(vsm.fabric, host(1)) as module:
+        await module.synced()
+
+
 # ---- TLS
 
 

@@ -51,6 +51,7 @@ def decode(kind: Any, data: Json) -> Any:
         raise InvalidValue("stored value", f"is no {kind}: {error}") from error
 
 
+@cache
 def hints(kind: type) -> dict[str, Any]:
     """Resolved annotations of a dataclass's fields, in field order."""
     known = get_type_hints(kind)
