@@ -16,6 +16,7 @@ from tests.support import netns
 from tests.support.leftovers import describe_children
 
 DEEP = ("kernel", "qemu")
+PINS = Path("/sys/fs/bpf/dvswitch")
 
 
 def strict() -> bool:
@@ -45,9 +46,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """The whole run must not leave a process or a namespace."""
+    """The whole run must not leave a process, a namespace or a kernel datapath."""
+    before = pinned()
     yield
     children = describe_children(os.getpid())
     spaces = sorted(path.name for path in Path(netns.RUN_NETNS).glob(f"{netns.PREFIX}{os.getpid()}-*"))
     assert not children, f"processes left behind: {children}"
     assert not spaces, f"namespaces left behind: {spaces}"
+    if strict():  # elsewhere, somebody else's switch may have started meanwhile
+        assert pinned() <= before, f"datapaths left behind: {pinned() - before}"
+
+
+def pinned() -> set[str]:
+    """Names of the switches that the kernel engine keeps in the BPF file system."""
+    return {path.name for path in PINS.glob("*")}
