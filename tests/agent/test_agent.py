@@ -449,3 +449,17 @@ async def test_profiles_can_be_changed_for_a_nic(recorded: tuple[Bench, Recordin
     await made.supervisor.applied(fabric.Change(remove_port=5), fabric.Change(remove_policy=DB))
     assert engine.image().ports[2].blocked
     assert UPLINK in made.agent.holdings.staging.committed.policies
+
+
+async def test_a_nic_that_is_gone_at_restart_comes_up_when_it_is_back(path: Path) -> None:
+    engine = RecordingEngine()
+    async with bench(path, lambda: engine) as made:
+        made.grant()
+        await made.attaching.attach(made.request(5, "web1"))
+    fresh = RecordingEngine()
+    fresh.fail_on = "plug"
+    async with bench(path, lambda: fresh) as made:
+        assert not made.agent.compiled.veths[5].forwarding and not fresh.image().ports[1].link_up
+        fresh.fail_on = ""
+        await until(lambda: made.agent.compiled.veths[5].forwarding, "plugged in again")
+        assert fresh.image().ports[1].link_up

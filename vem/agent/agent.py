@@ -89,6 +89,7 @@ class Agent:
         self._active: dict[int, int] = {}
         self._drained: dict[int, int] = {}
         self._saved = b""
+        self._absent: set[int] = set()
         self._dirty = asyncio.Event()
         self._passed = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
@@ -243,8 +244,7 @@ class Agent:
         before, self.compiled = self.compiled, compiled
         if not failures:
             self._announce_moves(before.veths)
-        for lport, error in absent.items():
-            log.debug("NIC is not there", lport=lport, reason=str(error))
+        self._note_absent(absent)
         for attachment in adopted:
             self.send_attached(attachment)
         await self._tell(unacked, [*compiled.refusals, *failures], report_all)
@@ -261,6 +261,12 @@ class Agent:
     def _try_again(self, error: EngineError) -> None:
         log.error("the datapath did not take everything; trying again", reason=str(error))
         asyncio.get_running_loop().call_later(RETRY, self._dirty.set)
+
+    def _note_absent(self, absent: Mapping[int, EngineError]) -> None:
+        """Say once that a NIC can't be plugged; trying goes on."""
+        for lport in absent.keys() - self._absent:
+            log.warning("NIC is not there; its port stays down until it is", lport=lport, reason=str(absent[lport]))
+        self._absent = set(absent)
 
     def _note_uplinks(self) -> None:
         for uplink in self.holdings.uplinks.values():
