@@ -16,7 +16,7 @@ import stat
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +25,12 @@ from tests.vm.cpio import DIRECTORY, FILE, PROGRAM, SYMLINK, Archive
 
 KERNEL_METAPACKAGES = ("linux-image-cloud-amd64", "linux-image-virtual")
 MODULES = ("virtio_pci", "virtio_net")
+EXTRA_MODULES = ("tun", "veth", "sch_ingress", "cls_bpf")
+"""Not loaded at boot; for tests that bring them into the guest (`extra_modules`)."""
 ROOTFS = Path(__file__).parent / "rootfs"
 DIRECTORIES = ("dev", "proc", "sys", "bin", "sbin", "lib", "etc", "tmp", "www", "root")
 DOWNLOAD_TIMEOUT = 300
-FORM = "1"
+FORM = "2"
 """Changes whenever what is built changes, so that an old cache is not used."""
 
 
@@ -53,6 +55,12 @@ def guest_image(cache: Path | None = None) -> GuestImage:
     return GuestImage(home / "kernel", home / "initrd.cpio", (home / "version").read_text().strip())
 
 
+def extra_modules(image: GuestImage) -> dict[str, bytes]:
+    """File name -> content of EXTRA_MODULES and what they need, in loading order; what is built in is absent."""
+    home = image.kernel.parent / "modules"
+    return {name: (home / name).read_bytes() for name in (home / "order").read_text().split()}
+
+
 def _default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dvswitch"
 
@@ -73,7 +81,8 @@ def _build(home: Path) -> None:
         packed = next((tree / "boot").glob("vmlinuz-*"))
         version = packed.name.removeprefix("vmlinuz-")
         (home / "kernel").write_bytes(_uncompressed(packed.read_bytes()))
-        (home / "initrd.cpio").write_bytes(_initrd(Path(busybox), _module_files(tree, version)))
+        (home / "initrd.cpio").write_bytes(_initrd(Path(busybox), _module_files(tree, version, MODULES)))
+        _keep_modules(home / "modules", _module_files(tree, version, EXTRA_MODULES))
     (home / "version").write_text(version)
 
 
@@ -144,14 +153,21 @@ def _through(tool: str, data: bytes) -> bytes:
 # ---- the initramfs
 
 
-def _module_files(tree: Path, version: str) -> dict[str, bytes]:
-    """File name -> content of the modules to load, in loading order; what is built into the kernel is absent."""
+def _module_files(tree: Path, version: str, names: Sequence[str]) -> dict[str, bytes]:
+    """File name -> content of these modules and what they need, in loading order; what is built in is absent."""
     roots = [tree / "lib/modules" / version, tree / "usr/lib/modules" / version]
     files = {_module_name(path): path for root in roots for path in root.rglob("*.ko*")}
     ordered: dict[str, bytes] = {}
-    for name in MODULES:
+    for name in names:
         _with_dependencies(name, files, ordered)
     return ordered
+
+
+def _keep_modules(home: Path, modules: dict[str, bytes]) -> None:
+    home.mkdir(exist_ok=True)
+    for name, content in modules.items():
+        (home / name).write_bytes(content)
+    (home / "order").write_text("\n".join(modules))
 
 
 def _module_name(path: Path) -> str:

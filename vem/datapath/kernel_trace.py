@@ -16,7 +16,7 @@ from vem.datapath.image import CopyFate, Fate
 
 _SK_BUFF_SIZE = 192  # struct __sk_buff of linux/bpf.h
 _CB, _GSO_SIZE = 48, 176
-_HEAD = 1024  # the kernel takes test frames of less than a page; the pipeline reads headers only
+HEAD = 1024  # the kernel takes test frames of less than a page; the pipeline reads headers only
 _ETH_HLEN, _ETH_MIN = 14, 60
 _8021Q, _8021AD = b"\x81\x00", b"\x88\xa8"
 
@@ -50,22 +50,25 @@ class Tracer:
         """What becomes of the frame; EngineError for frames that the kernel does not take."""
         if len(frame) < _ETH_HLEN:
             raise EngineError(f"frame of {len(frame)} bytes", "the kernel takes none without an Ethernet header")
-        self._program.test_run(frame[:_HEAD], context(lport, len(frame[_HEAD:]), gso))
+        self._program.test_run(frame[:HEAD], context(lport, len(frame[HEAD:]), gso))
         value = self._trace.get(bytes(4))
         assert value is not None
-        return self._fate(frame, value)
-
-    def _fate(self, frame: bytes, value: bytes) -> Fate:
-        trace = abi.ffi.from_buffer("struct dvs_trace *", value)
-        copies = trace.copy[0 : min(trace.n, abi.CONSTANTS["DVS_TRACE_COPIES"])]
-        return Fate(tables.drop_name(trace.in_reason), tuple(self._copy(frame, copy) for copy in copies))
-
-    def _copy(self, frame: bytes, copy: Any) -> CopyFate:
-        left = as_left(frame, bool(copy.tagged), copy.tci)
-        if self._is_uplink(copy.lport):
-            left = left.ljust(_ETH_MIN, b"\0")  # S-001
-        return CopyFate(copy.lport, tables.drop_name(copy.reason), left)
+        return decode(frame, value, self._is_uplink)
 
     def test_ns(self, lport: int, frame: bytes, repeat: int) -> float:
         """Nanoseconds per run."""
-        return float(self._program.test_run(frame[:_HEAD], context(lport, len(frame[_HEAD:]), 0), repeat).duration)
+        return float(self._program.test_run(frame[:HEAD], context(lport, len(frame[HEAD:]), 0), repeat).duration)
+
+
+def decode(frame: bytes, trace: bytes, is_uplink: Callable[[int], bool]) -> Fate:
+    """The fate that a struct dvs_trace tells of a frame."""
+    record = abi.ffi.from_buffer("struct dvs_trace *", trace)
+    copies = record.copy[0 : min(record.n, abi.CONSTANTS["DVS_TRACE_COPIES"])]
+    return Fate(tables.drop_name(record.in_reason), tuple(_copy(frame, copy, is_uplink) for copy in copies))
+
+
+def _copy(frame: bytes, copy: Any, is_uplink: Callable[[int], bool]) -> CopyFate:
+    left = as_left(frame, bool(copy.tagged), copy.tci)
+    if is_uplink(copy.lport):
+        left = left.ljust(_ETH_MIN, b"\0")  # S-001
+    return CopyFate(copy.lport, tables.drop_name(copy.reason), left)

@@ -1,0 +1,93 @@
+"""Writes the commands of guest.c: a row's world as map entries, its steps as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tests.rows.row import Row, Step
+from vem.datapath import abi, tables
+from vem.datapath.image import Image, Policy, Team
+from vem.datapath.kernel_trace import HEAD, context
+
+IFINDEX = 1000
+"""A tap's index is this plus its lport."""
+_UNKNOWN = abi.CONSTANTS["DVS_LIST_UNKNOWN"] * 4096
+_NO_TEAM = tables.pack_team(Team())
+
+
+@dataclass(frozen=True)
+class Question:
+    """A frame that was put in, in a world."""
+
+    world: Image
+    step: Step
+
+
+def _u32(number: int) -> bytes:
+    return number.to_bytes(4, "little")
+
+
+def _update(name: str, key: bytes, value: bytes) -> str:
+    return f"update {name} {key.hex()} {value.hex()}"
+
+
+def world_commands(old: Image, new: Image) -> Iterator[str]:
+    """Takes tables that hold ``old`` to ``new``; always in bank 0, since nothing runs meanwhile."""
+    for name in ("dvs_macs", "dvs_lists"):
+        yield f"flush {name}"
+    for lport in old.ports.keys() - new.ports.keys():
+        yield _update("dvs_ports", _u32(lport), tables.pack_port(None))
+    yield _update("dvs_control", _u32(0), tables.pack_control(new.control))
+    for number, policy in new.policies.items():
+        yield from _policy_commands(number, policy)
+    for number in old.teams.keys() | new.teams.keys():
+        team = new.teams.get(number)
+        yield _update("dvs_teams", _u32(number), tables.pack_team(team) if team else _NO_TEAM)
+    for lport, port in new.ports.items():
+        yield _update("dvs_ports", _u32(lport), tables.pack_port(port, IFINDEX + lport))
+    for mac, lport in new.static_macs.items():
+        yield _update("dvs_macs", tables.pack_mac_key(mac), tables.pack_mac(lport))
+    lists = {**new.members, **{_UNKNOWN + vlan: lports for vlan, lports in new.unknown_members.items()}}
+    for number, lports in lists.items():
+        yield f"list {_u32(number).hex()} {tables.pack_members(lports).hex()}"
+
+
+def _policy_commands(number: int, policy: Policy) -> Iterator[str]:
+    yield _update("dvs_policies", _u32(number), tables.pack_policy(policy))
+    yield _update("dvs_policy_index", _u32(number), _u32(number + 1))
+
+
+def play(rows: Iterable[Row], *, live: bool) -> tuple[list[str], list[Question]]:
+    """Commands that take all steps of all rows, and what they ask, in order."""
+    rows = list(rows)
+    commands = list(_tap_commands(rows)) if live else []
+    questions: list[Question] = []
+    held = Image()
+    for row in rows:
+        world = row.world
+        commands += world_commands(held, world)
+        for step in row.steps:
+            if step.world is not None:
+                learned = world  # a change of tables keeps what was learned, unless the row forgets it
+                world = step.world
+                commands += [line for line in world_commands(learned, world) if step.forget or line != "flush dvs_macs"]
+                continue
+            commands.append(_frame_command(step, live))
+            questions.append(Question(world, step))
+        held = world
+    return commands, questions
+
+
+def _tap_commands(rows: list[Row]) -> Iterator[str]:
+    worlds = [world for row in rows for world in (row.world, *(step.world for step in row.steps if step.world))]
+    for lport in sorted({lport for world in worlds for lport in world.ports}):
+        yield f"tap tap{lport} {IFINDEX + lport}"
+        yield _update("dvs_ifindex", _u32(IFINDEX + lport), _u32(lport))
+
+
+def _frame_command(step: Step, live: bool) -> str:
+    if live:
+        return f"send tap{step.lport} {step.frame.hex()}"
+    head, cut = step.frame[:HEAD], step.frame[HEAD:]
+    return f"test {context(step.lport, len(cut), step.gso).hex()} {head.hex()}"
