@@ -54,10 +54,10 @@ clean: ## remove everything that was built, the virtual environment too
 # ---- set-up; a stamp says that it was done for these inputs
 
 $(STAMPS)/test $(STAMPS)/bench: deploy/setup.sh $(STAMPS)/python
-	deploy/setup.sh $(@F)
+	@deploy/setup.sh $(@F)
 	@touch $@
 
 $(STAMPS)/python: pyproject.toml deploy/setup.sh
-	deploy/setup.sh build
-	deploy/venv.sh "$(PYTHON)" $(VENV)
+	@deploy/setup.sh build
+	@deploy/venv.sh "$(PYTHON)" $(VENV)
 	@mkdir -p $(STAMPS) && touch $@

@@ -36,7 +36,8 @@ def measure(results: Results, rounds: int, seconds: float) -> None:
 def _unavailable() -> str:
     if os.geteuid():
         return "not root"
-    return "" if shutil.which("iperf3") else "not installed: iperf3"
+    absent = [name for name in ("ip", "ethtool", "iperf3") if not shutil.which(name)]
+    return f"not installed: {', '.join(absent)}" if absent else ""
 
 
 def _makers(results: Results) -> list[Maker]:
