@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.rows.row import Row, Step
 from vem.datapath import abi, tables
 from vem.datapath.image import Image, Policy, Team
-from vem.datapath.kernel_trace import HEAD, context
+from vem.datapath.kernel_trace import context, given
 
 IFINDEX = 1000
 """A tap's index is this plus its lport."""
@@ -89,5 +89,4 @@ def _tap_commands(rows: list[Row]) -> Iterator[str]:
 def _frame_command(step: Step, live: bool) -> str:
     if live:
         return f"send tap{step.lport} {step.frame.hex()}"
-    head, cut = step.frame[:HEAD], step.frame[HEAD:]
-    return f"test {context(step.lport, len(cut), step.gso).hex()} {head.hex()}"
+    return f"test {context(step.lport, step.frame, step.gso).hex()} {given(step.frame).hex()}"

@@ -19,12 +19,20 @@ _CB, _GSO_SIZE = 48, 176
 HEAD = 1024  # the kernel takes test frames of less than a page; the pipeline reads headers only
 _ETH_HLEN, _ETH_MIN = 14, 60
 _8021Q, _8021AD = b"\x81\x00", b"\x88\xa8"
+_IP = (b"\x08\x00", b"\x86\xdd")
+_IP_HEAD = 54  # Ethernet and IPv6 header
 
 
-def context(lport: int, cut: int, gso: int) -> bytes:
-    """struct __sk_buff for a test run: cb[0] is the port, cb[1] how many bytes the frame has beyond those given."""
+def given(frame: bytes) -> bytes:
+    """What of a frame is given to the kernel: the head of a long one; a cut-off IP header, which newer kernels refuse
+    in test runs, is filled up."""
+    return frame[:HEAD].ljust(_IP_HEAD, b"\0") if frame[12:14] in _IP else frame[:HEAD]
+
+
+def context(lport: int, frame: bytes, gso: int) -> bytes:
+    """struct __sk_buff for a test run: cb[0] is the port, cb[1] the frame's true length less that of what is given."""
     sk_buff = bytearray(_SK_BUFF_SIZE)
-    struct.pack_into("=II", sk_buff, _CB, lport, cut)
+    struct.pack_into("=Ii", sk_buff, _CB, lport, len(frame) - len(given(frame)))
     struct.pack_into("=I", sk_buff, _GSO_SIZE, gso)
     return bytes(sk_buff)
 
@@ -50,14 +58,14 @@ class Tracer:
         """What becomes of the frame; EngineError for frames that the kernel does not take."""
         if len(frame) < _ETH_HLEN:
             raise EngineError(f"frame of {len(frame)} bytes", "the kernel takes none without an Ethernet header")
-        self._program.test_run(frame[:HEAD], context(lport, len(frame[HEAD:]), gso))
+        self._program.test_run(given(frame), context(lport, frame, gso))
         value = self._trace.get(bytes(4))
         assert value is not None
         return decode(frame, value, self._is_uplink)
 
     def test_ns(self, lport: int, frame: bytes, repeat: int) -> float:
         """Nanoseconds per run."""
-        return float(self._program.test_run(frame[:HEAD], context(lport, len(frame[HEAD:]), 0), repeat).duration)
+        return float(self._program.test_run(given(frame), context(lport, frame, 0), repeat).duration)
 
 
 def decode(frame: bytes, trace: bytes, is_uplink: Callable[[int], bool]) -> Fate:

@@ -14,7 +14,7 @@
 #include <linux/pkt_cls.h>
 
 #define TEST_LPORT 0  /* skb->cb[] of a test run: ingress port ... */
-#define TEST_CUT 1    /* ... and how many bytes are missing at the end: only the head of a long frame is given */
+#define TEST_CUT 1    /* ... and the frame's true length less that of what is given (only the head of a long one) */
 #define L3_HEAD 40    /* bytes of L3 header that judge a superframe */
 #define ETH_MIN 60    /* shortest frame on a physical network, without FCS (S-001) */
 #define XMIT_CN 2     /* NET_XMIT_CN: sent, though the queue is getting full */
