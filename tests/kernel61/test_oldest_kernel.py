@@ -25,7 +25,7 @@ pytestmark = pytest.mark.qemu
 
 SOURCE = Path(__file__).with_name("guest.c")
 OBJECTS = sorted(OUTPUT.glob("*.bpf.o"))
-KERNEL = "/root/kernel.bpf.o"
+KERNEL = "/tmp/kernel.bpf.o"
 
 
 def compiled(where: Path) -> bytes:
@@ -56,12 +56,12 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
     except GuestUnavailable as problem:
         pytest.skip(str(problem))
     files = {"bin/guest": compiled(tmp_path_factory.mktemp("guest"))}
-    files |= {f"root/{path.name}": path.read_bytes() for path in OBJECTS}
-    files |= {f"root/{number}-{name}": content for number, (name, content) in enumerate(modules.items())}
-    files |= {f"root/{label}.play": script.encode() for label, script in scripts().items()}
+    files |= {f"tmp/{path.name}": path.read_bytes() for path in OBJECTS}
+    files |= {f"tmp/{number}-{name}": content for number, (name, content) in enumerate(modules.items())}
+    files |= {f"tmp/{label}.play": script.encode() for label, script in scripts().items()}
     with Guest("oldest", [], files=files) as running:
         running.wait_ready()
-        running.run("for module in /root/*.ko; do insmod $module; done")
+        running.run("for module in /tmp/*.ko; do insmod $module; done")
         yield running
 
 
@@ -74,12 +74,12 @@ def test_every_object_loads(guest: Guest) -> None:
     assert OBJECTS, "nothing is built: python -m vem.datapath.compile"
     print(guest.run("uname -r"))
     for path in OBJECTS:
-        assert f"loaded /root/{path.name}" in guest.run(f"guest load /root/{path.name} 2>&1")
+        assert f"loaded /tmp/{path.name}" in guest.run(f"guest load /tmp/{path.name} 2>&1")
 
 
 def test_rows_run_dry(guest: Guest) -> None:
     _, questions = play(DRY, live=False)
-    output = guest.run(f"guest play {KERNEL} < /root/dry.play 2>&1")
+    output = guest.run(f"guest play {KERNEL} < /tmp/dry.play 2>&1")
     traces = [line.split()[1] for line in output.splitlines() if line.startswith("trace ")]
     assert len(traces) == len(questions), output[-2000:]
     for question, trace in zip(questions, traces, strict=True):
@@ -99,7 +99,7 @@ def check_dry(question: Question, trace: bytes) -> None:
 
 def test_rows_run_between_taps(guest: Guest) -> None:
     _, questions = play(LIVE, live=True)
-    output = guest.run(f"guest play {KERNEL} < /root/live.play 2>&1")
+    output = guest.run(f"guest play {KERNEL} < /tmp/live.play 2>&1")
     answers = list(deliveries(output.splitlines()))
     assert len(answers) == len(questions), output[-2000:]
     for question, answer in zip(questions, answers, strict=True):
