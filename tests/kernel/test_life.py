@@ -15,6 +15,7 @@ from tests.support.processes import wait_until
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import EngineError, Plug
 from vem.datapath.image import Image
+from vem.datapath.kernel import KernelEngine
 from vem.datapath.kernel_attach import Method
 
 pytestmark = pytest.mark.kernel
@@ -196,3 +197,21 @@ def test_a_test_run_tells_its_time(switch: Switch) -> None:
     frame = bytes.fromhex("020000000002 020000000001 88b5") + bytes(46)
     assert 0 < engine.test_ns(1, frame, 10_000) < 100_000
     assert engine.counters([1])[1].rx_frames == 10_000
+
+
+def test_an_agent_that_died_while_plugging_is_completed(host: Host, switch: Switch) -> None:
+    engine = switch.open()
+    apply_image(engine, Image(), world(vnic(1, access(0)), vnic(2, access(0))))
+    host.plug(engine)
+    engine._attachments.release()
+    (switch.home / "v1" / "links" / "1").unlink()  # noted, but never attached
+    engine._tables.set_ifindex(1, 0)
+    engine.close(keep=True)
+    switch.open()
+    host.introduce(1, 2)
+    assert "0% packet loss" in host.guests[1].run("ping", "-c", "1", "-w", "2", "10.0.0.2")
+
+
+def test_a_directory_outside_the_bpf_file_system_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="is not in a BPF file system"):
+        KernelEngine.open("elsewhere", str(tmp_path))

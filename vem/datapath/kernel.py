@@ -72,8 +72,11 @@ class KernelEngine(Engine):
             raise EngineError(f"kernel engine {name!r}", "the name can't be a directory of the BPF file system")
         home = Path(root, name)
         bpffs.ensure_mounted(home)
-        home.mkdir(parents=True, exist_ok=True)
-        lock = bpffs.lock(home)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            lock = bpffs.lock(home)
+        except OSError as error:
+            raise EngineError(f"kernel engine {name}", f"{home}: {error.strerror}", "run as root") from error
         try:
             return cls._open(home, lock, program, method)
         except BaseException:
@@ -91,9 +94,17 @@ class KernelEngine(Engine):
         return engine
 
     def _adopt(self) -> None:
-        """Take over the NICs of a predecessor, with this installation's program."""
+        """Take over the NICs of a predecessor, with this installation's program.  What it left half plugged, because it
+        died meanwhile, is plugged now; a NIC that can't be had any more stays noted until it is unplugged."""
         self._attachments.load()
-        self._swap(self._object.program("dvs_switch"))
+        for lport, note in self._attachments.notes.items():
+            try:
+                self._swap_one(lport, self._object.program("dvs_switch"))
+            except EngineError as problem:
+                _log.error("NIC keeps its old program", lport=lport, device=note.plug.device, reason=str(problem))
+            else:
+                self._tables.name_nic(note.ifindex, lport)
+                self._tables.set_ifindex(lport, note.ifindex)
 
     # --- NICs -----------------------------------------------------------------------------------------------
     def plug(self, lport: int, plug: Plug) -> None:
@@ -260,12 +271,16 @@ class KernelEngine(Engine):
 
     def _swap(self, program: libbpf.Program) -> None:
         self._attachments.use(program)
-        for lport, note in self._attachments.notes.items():
-            with visiting(note) as here:
-                if here and kernel_nic.ifindex(note.plug.device) == note.ifindex:
-                    self._attachments.swap(lport, program)
-                else:
-                    _log.warning("NIC is gone", lport=lport, device=note.plug.device, netns=note.plug.netns)
+        for lport in self._attachments.notes:
+            self._swap_one(lport, program)
+
+    def _swap_one(self, lport: int, program: libbpf.Program) -> None:
+        note = self._attachments.notes[lport]
+        with visiting(note) as here:
+            if here and kernel_nic.ifindex(note.plug.device) == note.ifindex:
+                self._attachments.swap(lport, program)
+            else:
+                _log.warning("NIC is gone", lport=lport, device=note.plug.device, netns=note.plug.netns)
 
     def close(self, keep: bool) -> None:
         """See Engine; idempotent."""

@@ -84,7 +84,7 @@ class Attachments:
 
     def attach(self, lport: int, plug: Plug, ifindex: int, changed: Changed) -> None:
         """Note the NIC and put the program at its ingress."""
-        method = self._method or _best_method(self._program, ifindex)
+        self._method = method = self._method or _best_method(self._program, ifindex)
         qdisc = method == "clsact" and libbpf.clsact_create(ifindex)
         note = Note(plug, ifindex, kernel_nic.namespace_id(plug.netns), method, changed, qdisc)
         bpffs.write_note(self._notes_at / str(lport), note.text())

@@ -22,7 +22,8 @@ from vem.datapath.engine import EngineError
 RUN_NETNS = Path("/run/netns")
 
 _CLONE_NEWNET = 0x40000000
-_SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCGIFINDEX = 0x8913, 0x8914, 0x8933
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCGIFINDEX, _SIOCETHTOOL = 0x8913, 0x8914, 0x8933, 0x8946
+_ETHTOOL_GLINK = 0xA
 _IFF_UP, _IFF_RUNNING, _IFF_PROMISC = 0x1, 0x40, 0x100
 _TUNSETIFF, _TUNSETPERSIST = 0x400454CA, 0x400454CB
 _IFF_TAP, _IFF_NO_PI = 0x2, 0x1000
@@ -95,7 +96,19 @@ def carrier(device: str, index: int) -> bool:
         flags = _request(device, _SIOCGIFFLAGS) & 0xFFFF
     except OSError:
         return False
-    return bool(flags & _IFF_UP and flags & _IFF_RUNNING) and ifindex(device) == index
+    return bool(flags & _IFF_UP) and ifindex(device) == index and _has_link(device, flags)
+
+
+def _has_link(device: str, flags: int) -> bool:
+    """By the driver, which knows at once; IFF_RUNNING follows with a delay."""
+    answer = (ctypes.c_uint32 * 2)(_ETHTOOL_GLINK, 0)
+    request = struct.pack("16sP16x", device.encode(), ctypes.addressof(answer))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        try:
+            fcntl.ioctl(control, _SIOCETHTOOL, request)
+        except OSError:
+            return bool(flags & _IFF_RUNNING)
+    return bool(answer[1])
 
 
 def prepare(device: str, kind: str) -> Changed:
