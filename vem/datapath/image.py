@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
@@ -21,6 +22,10 @@ class Control:
     mtu: int = 1500
     reverse_teaming: bool = True
     keep_priority_tag: bool = False
+    rpf_promiscuous: bool = True
+    """Promiscuous ports too get no reflected frames of local origin (S-111)."""
+    snooping: bool = False
+    """Multicast goes by ``groups`` where a group is registered (S-232)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,18 @@ class Port:
     link_up: bool = True
     blocked: bool = False
     mac_violation: bool = False
+    pin: int = 0
+    """lport of the one uplink this port uses (MAC pinning, failback=no, load-based); 0 = as its team's method says.  The
+    agent pins only to usable uplinks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """Storm control at ingress, frames a second per kind; 0 = no limit."""
+
+    broadcast: int = 0
+    multicast: int = 0
+    unknown_unicast: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +74,12 @@ class Policy:
     unknown_flood: bool = False
     bpdu_ok: bool = False
     mac_limit: int = 0
+    """Learned MACs a port may have, 1..4096; 0 = as the table allows."""
+    limit_allow: bool = False
+    """Over the limit: forward without learning (S-067) instead of dropping (S-066)."""
+    promiscuous: bool = False
+    """Its ports receive every unicast frame of the VLANs they carry (S-102 ff.)."""
+    storm: Storm = Storm()
 
     def carries(self, vlan: int) -> bool:
         """Whether ports with this policy belong to ``vlan`` (the C twin is dvs_carries)."""
@@ -69,11 +92,35 @@ class Policy:
         return self.allowed - VlanSet.of([0]) if self.vlan else self.allowed
 
 
+class Method(Enum):
+    """How a team picks the uplink of a frame; numbers as DVS_TEAM_* in abi.h."""
+
+    PORT_ID = 0
+    """Originating port id modulo n (S-130)."""
+    SOURCE_MAC = 1
+    """Last byte of the source MAC modulo n (S-132)."""
+    IP_HASH = 2
+    """XOR of the last bytes of the addresses modulo n; accepts from every member (S-120, S-133 ff.)."""
+    EXPLICIT = 3
+    """The first (S-137)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Team:
-    """struct dvs_team: lports of the uplinks in use, in order; at most 16."""
+    """struct dvs_team."""
 
     uplinks: tuple[int, ...] = ()
+    """lports of the uplinks in use, in order; at most 16."""
+    method: Method = Method.PORT_ID
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Group:
+    """A multicast group in a VLAN, as snooping tells them apart."""
+
+    vlan: int
+    address: bytes
+    """4 bytes (IPv4) or 16 (IPv6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +139,10 @@ class Image:
     """VLAN -> lports (no uplinks) that receive its broadcasts; sorted."""
     unknown_members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     """VLAN -> lports that also receive unknown unicast; sorted."""
+    promiscuous_members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """VLAN -> lports that receive everyone's unicast; sorted."""
+    groups: Mapping[Group, tuple[int, ...]] = field(default_factory=dict)
+    """Registered multicast groups -> lports (no uplinks) that joined; sorted."""
 
 
 @dataclass(frozen=True, slots=True)

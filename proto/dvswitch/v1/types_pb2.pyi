@@ -2,12 +2,12 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Policy(_message.Message):
-    __slots__ = ("id", "profile", "mode", "vlan", "allowed", "shutdown", "forged_transmits", "mac_changes", "mac_learning", "unknown_flood", "mac_limit", "teaming", "mtu")
+    __slots__ = ("id", "profile", "mode", "vlan", "allowed", "shutdown", "forged_transmits", "mac_changes", "mac_learning", "unknown_flood", "mac_limit", "teaming", "mtu", "promiscuous", "mac_limit_allow", "storm", "team", "bpdu", "channel")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ACCESS: _ClassVar[Policy.Mode]
@@ -17,7 +17,15 @@ class Policy(_message.Message):
     class Teaming(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         PORT_ID: _ClassVar[Policy.Teaming]
+        SOURCE_MAC: _ClassVar[Policy.Teaming]
+        IP_HASH: _ClassVar[Policy.Teaming]
+        EXPLICIT: _ClassVar[Policy.Teaming]
+        LOAD: _ClassVar[Policy.Teaming]
     PORT_ID: Policy.Teaming
+    SOURCE_MAC: Policy.Teaming
+    IP_HASH: Policy.Teaming
+    EXPLICIT: Policy.Teaming
+    LOAD: Policy.Teaming
     ID_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +39,12 @@ class Policy(_message.Message):
     MAC_LIMIT_FIELD_NUMBER: _ClassVar[int]
     TEAMING_FIELD_NUMBER: _ClassVar[int]
     MTU_FIELD_NUMBER: _ClassVar[int]
+    PROMISCUOUS_FIELD_NUMBER: _ClassVar[int]
+    MAC_LIMIT_ALLOW_FIELD_NUMBER: _ClassVar[int]
+    STORM_FIELD_NUMBER: _ClassVar[int]
+    TEAM_FIELD_NUMBER: _ClassVar[int]
+    BPDU_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
     id: int
     profile: str
     mode: Policy.Mode
@@ -44,7 +58,65 @@ class Policy(_message.Message):
     mac_limit: int
     teaming: Policy.Teaming
     mtu: int
-    def __init__(self, id: _Optional[int] = ..., profile: _Optional[str] = ..., mode: _Optional[_Union[Policy.Mode, str]] = ..., vlan: _Optional[int] = ..., allowed: _Optional[str] = ..., shutdown: bool = ..., forged_transmits: bool = ..., mac_changes: bool = ..., mac_learning: bool = ..., unknown_flood: bool = ..., mac_limit: _Optional[int] = ..., teaming: _Optional[_Union[Policy.Teaming, str]] = ..., mtu: _Optional[int] = ...) -> None: ...
+    promiscuous: bool
+    mac_limit_allow: bool
+    storm: Storm
+    team: Team
+    bpdu: bool
+    channel: ChannelGroup
+    def __init__(self, id: _Optional[int] = ..., profile: _Optional[str] = ..., mode: _Optional[_Union[Policy.Mode, str]] = ..., vlan: _Optional[int] = ..., allowed: _Optional[str] = ..., shutdown: bool = ..., forged_transmits: bool = ..., mac_changes: bool = ..., mac_learning: bool = ..., unknown_flood: bool = ..., mac_limit: _Optional[int] = ..., teaming: _Optional[_Union[Policy.Teaming, str]] = ..., mtu: _Optional[int] = ..., promiscuous: bool = ..., mac_limit_allow: bool = ..., storm: _Optional[_Union[Storm, _Mapping]] = ..., team: _Optional[_Union[Team, _Mapping]] = ..., bpdu: bool = ..., channel: _Optional[_Union[ChannelGroup, _Mapping]] = ...) -> None: ...
+
+class Storm(_message.Message):
+    __slots__ = ("broadcast", "multicast", "unknown_unicast")
+    BROADCAST_FIELD_NUMBER: _ClassVar[int]
+    MULTICAST_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_UNICAST_FIELD_NUMBER: _ClassVar[int]
+    broadcast: int
+    multicast: int
+    unknown_unicast: int
+    def __init__(self, broadcast: _Optional[int] = ..., multicast: _Optional[int] = ..., unknown_unicast: _Optional[int] = ...) -> None: ...
+
+class Team(_message.Message):
+    __slots__ = ("active", "standby", "unused", "no_failback", "no_notify", "beacon", "pin", "pin_backup", "method")
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    STANDBY_FIELD_NUMBER: _ClassVar[int]
+    UNUSED_FIELD_NUMBER: _ClassVar[int]
+    NO_FAILBACK_FIELD_NUMBER: _ClassVar[int]
+    NO_NOTIFY_FIELD_NUMBER: _ClassVar[int]
+    BEACON_FIELD_NUMBER: _ClassVar[int]
+    PIN_FIELD_NUMBER: _ClassVar[int]
+    PIN_BACKUP_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    active: _containers.RepeatedScalarFieldContainer[int]
+    standby: _containers.RepeatedScalarFieldContainer[int]
+    unused: _containers.RepeatedScalarFieldContainer[int]
+    no_failback: bool
+    no_notify: bool
+    beacon: bool
+    pin: int
+    pin_backup: _containers.RepeatedScalarFieldContainer[int]
+    method: Policy.Teaming
+    def __init__(self, active: _Optional[_Iterable[int]] = ..., standby: _Optional[_Iterable[int]] = ..., unused: _Optional[_Iterable[int]] = ..., no_failback: bool = ..., no_notify: bool = ..., beacon: bool = ..., pin: _Optional[int] = ..., pin_backup: _Optional[_Iterable[int]] = ..., method: _Optional[_Union[Policy.Teaming, str]] = ...) -> None: ...
+
+class ChannelGroup(_message.Message):
+    __slots__ = ("mode",)
+    class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        NONE: _ClassVar[ChannelGroup.Mode]
+        ON: _ClassVar[ChannelGroup.Mode]
+        ACTIVE: _ClassVar[ChannelGroup.Mode]
+        PASSIVE: _ClassVar[ChannelGroup.Mode]
+        MAC_PINNING: _ClassVar[ChannelGroup.Mode]
+        MAC_PINNING_RELATIVE: _ClassVar[ChannelGroup.Mode]
+    NONE: ChannelGroup.Mode
+    ON: ChannelGroup.Mode
+    ACTIVE: ChannelGroup.Mode
+    PASSIVE: ChannelGroup.Mode
+    MAC_PINNING: ChannelGroup.Mode
+    MAC_PINNING_RELATIVE: ChannelGroup.Mode
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    mode: ChannelGroup.Mode
+    def __init__(self, mode: _Optional[_Union[ChannelGroup.Mode, str]] = ...) -> None: ...
 
 class Port(_message.Message):
     __slots__ = ("veth", "policy", "mac", "nic", "generation", "phase", "shutdown", "announce")
@@ -97,16 +169,22 @@ class Uplink(_message.Message):
     def __init__(self, number: _Optional[int] = ..., policy: _Optional[int] = ..., shutdown: bool = ...) -> None: ...
 
 class Switch(_message.Message):
-    __slots__ = ("name", "domain", "mtu", "keep_priority_tag")
+    __slots__ = ("name", "domain", "mtu", "keep_priority_tag", "snooping", "querier_interval_s", "up_delay_ms")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     MTU_FIELD_NUMBER: _ClassVar[int]
     KEEP_PRIORITY_TAG_FIELD_NUMBER: _ClassVar[int]
+    SNOOPING_FIELD_NUMBER: _ClassVar[int]
+    QUERIER_INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
+    UP_DELAY_MS_FIELD_NUMBER: _ClassVar[int]
     name: str
     domain: int
     mtu: int
     keep_priority_tag: bool
-    def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ...) -> None: ...
+    snooping: bool
+    querier_interval_s: int
+    up_delay_ms: int
+    def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ..., snooping: bool = ..., querier_interval_s: _Optional[int] = ..., up_delay_ms: _Optional[int] = ...) -> None: ...
 
 class Counters(_message.Message):
     __slots__ = ("rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies", "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded", "drops_in", "drops_out")
