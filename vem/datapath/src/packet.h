@@ -56,6 +56,9 @@ struct dvs_pkt {
 	__u16 list_kind; /* flood: DVS_LIST_* */
 	__u16 flood;
 	__u16 punt;     /* the agent shall see it: DVS_PUNT_*; 0 = no */
+	__u8 capture;   /* a capture is in force */
+	__u8 protocol;  /* of IP, when a capture is in force */
+	__u64 packet;   /* number of the frame, when a capture is in force */
 };
 
 static INL int dvs_is_multicast(__u64 mac) { return mac & 1; }
