@@ -17,15 +17,13 @@
 /* Copies the first `wanted` bytes of the frame into the event; its tag is out of band. */
 static INL int kernel_copy_frame(struct __sk_buff *skb, struct dvs_event *event, __u32 wanted)
 {
-	__u64 n = skb->len < wanted ? skb->len : wanted;
+	__u64 last = (__u64)(skb->len < wanted ? skb->len : wanted) - 1;
 
-	if (n > DVS_EVENT_DATA)
-		n = DVS_EVENT_DATA;
-	__asm__("" : "+r"(n)); /* or clang derives the lower bound elsewhere than where the verifier needs it */
-	if (n < 1 || n > DVS_EVENT_DATA)
+	__asm__("" : "+r"(last)); /* or clang turns this into something whose bounds older verifiers don't see */
+	if (last > DVS_EVENT_DATA - 1)
 		return -1;
-	event->stored = (__u32)n;
-	return (int)bpf_skb_load_bytes(skb, 0, event->data, (__u32)n);
+	event->stored = (__u32)last + 1;
+	return (int)bpf_skb_load_bytes(skb, 0, event->data, (__u32)last + 1);
 }
 
 STAGE int kernel_punt(struct __sk_buff *skb, struct dvs_pkt *p)
@@ -94,7 +92,8 @@ STAGE int kernel_capture(struct __sk_buff *skb, struct dvs_pkt *p, struct dvs_si
 
 static INL void kernel_keep_drop(struct __sk_buff *skb, const struct dvs_pkt *p, __u32 key)
 {
-	__u32 first = 0, n = skb->len < DVS_DROP_HEAD ? skb->len : DVS_DROP_HEAD;
+	__u64 last = (__u64)(skb->len < DVS_DROP_HEAD ? skb->len : DVS_DROP_HEAD) - 1;
+	__u32 first = 0;
 	struct dvs_last_drop *drop = bpf_map_lookup_elem(&dvs_last_drops, &key);
 	int fresh = !drop;
 
@@ -104,10 +103,10 @@ static INL void kernel_keep_drop(struct __sk_buff *skb, const struct dvs_pkt *p,
 		return;
 	drop->time = bpf_ktime_get_ns();
 	dvs_last_drop_fill(p, drop);
-	__asm__("" : "+r"(n));
-	if (n < 1 || n > DVS_DROP_HEAD || bpf_skb_load_bytes(skb, 0, drop->head, n))
+	__asm__("" : "+r"(last)); /* as above */
+	if (last > DVS_DROP_HEAD - 1 || bpf_skb_load_bytes(skb, 0, drop->head, (__u32)last + 1))
 		return;
-	drop->stored = n;
+	drop->stored = (__u32)last + 1;
 	if (fresh)
 		bpf_map_update_elem(&dvs_last_drops, &key, drop, BPF_ANY);
 }
