@@ -8,10 +8,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
-from vem.datapath.image import Control, Image, Policy, Port, Team
+from vem.datapath.image import Control, Group, Image, Method, Policy, Port, Team
 
 # --- frames ------------------------------------------------------------------------------------------------------
 
@@ -43,6 +44,32 @@ def frame(dst: bytes, src: bytes, *tags: bytes, ethertype: int = TEST_TYPE, body
 def sized(length: int, dst: bytes, src: bytes, *tags: bytes) -> bytes:
     """A frame of exactly ``length`` bytes, tags included."""
     return frame(dst, src, *tags, body=bytes(length - 14 - 4 * len(tags)))
+
+
+def ipv4(src: str, dst: str, protocol: int = 17, payload: bytes = bytes(30), options: bytes = b"") -> bytes:
+    """An IPv4 packet; its checksum is nobody's business."""
+    length = 20 + len(options)
+    head = struct.pack("!BBHHHBBH", 0x40 | length // 4, 0, length + len(payload), 1, 0, 64, protocol, 0)
+    return head + ip_address(src).packed + ip_address(dst).packed + options + payload
+
+
+def ipv6(src: str, dst: str, following: int = 17, payload: bytes = bytes(30)) -> bytes:
+    """An IPv6 packet."""
+    head = struct.pack("!IHBB", 6 << 28, len(payload), following, 64)
+    return head + ip_address(src).packed + ip_address(dst).packed + payload
+
+
+ROUTER_ALERT4, ROUTER_ALERT6 = bytes.fromhex("94040000"), bytes.fromhex("3a00050200000100")
+
+
+def igmp(kind: int, dst: str) -> bytes:
+    """An IGMP message of that type, with the router alert that it has in practice."""
+    return ipv4("10.0.0.9", dst, 2, bytes([kind]) + bytes(31), ROUTER_ALERT4)
+
+
+def mld(kind: int, dst: str) -> bytes:
+    """An MLD message, behind the hop-by-hop header that it must have."""
+    return ipv6("fe80::9", dst, 0, ROUTER_ALERT6 + bytes([kind]) + bytes(27))
 
 
 # --- policies ----------------------------------------------------------------------------------------------------
@@ -97,8 +124,14 @@ def uplink(lport: int, policy: Policy | None = None, **more: object) -> At:
     return At(lport, replace(port, **more), policy or trunk(EVERYTHING))  # type: ignore[arg-type]
 
 
-def world(*ports: At, teams: Mapping[int, tuple[int, ...]] | None = None, **control: object) -> Image:
-    """All tables for these ports; team 0 is all uplinks unless told otherwise."""
+def world(
+    *ports: At,
+    teams: Mapping[int, tuple[int, ...]] | None = None,
+    method: Method = Method.PORT_ID,
+    groups: Mapping[Group, tuple[int, ...]] | None = None,
+    **control: object,
+) -> Image:
+    """All tables for these ports; team 0 is all uplinks unless told otherwise, and all teams have one method."""
     uplinks = tuple(at.lport for at in ports if at.port.uplink)
     policies = {at.policy: number for number, at in enumerate(ports)}
     vnics = [at for at in ports if not at.port.uplink]
@@ -107,14 +140,18 @@ def world(*ports: At, teams: Mapping[int, tuple[int, ...]] | None = None, **cont
         control=replace(Control(), **control),  # type: ignore[arg-type]
         ports={at.lport: replace(at.port, policy=policies[at.policy]) for at in ports},
         policies={number: policy for policy, number in policies.items()},
-        teams={number: Team(lports) for number, lports in (teams or {0: uplinks}).items()},
+        teams={number: Team(lports, method) for number, lports in (teams or {0: uplinks}).items()},
         static_macs={at.port.mac: at.lport for at in vnics if any(at.port.mac.octets)},
         members={vlan: _carriers(vnics, vlan) for vlan in vlans},
-        unknown_members={vlan: found for vlan in vlans if (found := _carriers(vnics, vlan, unknown=True))},
+        unknown_members=_lists([at for at in vnics if at.policy.unknown_flood], vlans),
+        promiscuous_members=_lists([at for at in vnics if at.policy.promiscuous], vlans),
+        groups=groups or {},
     )
 
 
-def _carriers(ports: list[At], vlan: int, unknown: bool = False) -> tuple[int, ...]:
-    return tuple(
-        sorted(at.lport for at in ports if at.policy.carries(vlan) and (at.policy.unknown_flood or not unknown))
-    )
+def _lists(ports: list[At], vlans: set[int]) -> dict[int, tuple[int, ...]]:
+    return {vlan: found for vlan in vlans if (found := _carriers(ports, vlan))}
+
+
+def _carriers(ports: list[At], vlan: int) -> tuple[int, ...]:
+    return tuple(sorted(at.lport for at in ports if at.policy.carries(vlan)))

@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #include "drops.h"
 
-#define DVS_ABI_VERSION 1
+#define DVS_ABI_VERSION 2
 
 #define DVS_MAX_PORTS 1024
 #define DVS_MAX_POLICIES 1024
@@ -25,7 +25,8 @@
 #define DVS_TEAM_UPLINKS 16
 #define DVS_MAX_MACS 131072
 #define DVS_MAX_MEMBERS 1022
-#define DVS_LISTS 8192
+#define DVS_MAX_GROUPS 4096
+#define DVS_LISTS 16384
 #define DVS_DROP_SLOTS 48
 
 /* key of a static MAC: a vNIC's own MAC is valid in every VLAN its port carries (S-053, S-060) */
@@ -49,20 +50,40 @@
 #define DVS_POL_LEARN 8
 #define DVS_POL_UNKNOWN_FLOOD 16
 #define DVS_POL_BPDU_OK 32
+#define DVS_POL_PROMISCUOUS 64
+#define DVS_POL_LIMIT_ALLOW 128 /* over mac_limit: forward unlearned (S-067) instead of dropping (S-066) */
+
+/* dvs_policy.storm and dvs_live.storm */
+#define DVS_STORM_BROADCAST 0
+#define DVS_STORM_MULTICAST 1
+#define DVS_STORM_UNKNOWN 2
+#define DVS_STORM_KINDS 3
 
 /* dvs_team.method */
-#define DVS_TEAM_PORT_ID 0
+#define DVS_TEAM_PORT_ID 0    /* S-130 */
+#define DVS_TEAM_SOURCE_MAC 1 /* S-132 */
+#define DVS_TEAM_IP_HASH 2    /* S-133 ff. */
+#define DVS_TEAM_EXPLICIT 3   /* S-137 */
 
 /* dvs_control.flags */
 #define DVS_CTL_NO_REVERSE_TEAMING 1
 #define DVS_CTL_KEEP_PRIORITY_TAG 2
+#define DVS_CTL_NO_RPF_PROMISCUOUS 4 /* promiscuous ports get reflected frames too (S-111) */
+#define DVS_CTL_SNOOPING 8           /* groups are in use (S-232) */
+/* ... and what follows from policies and teams, so that a feature that nobody uses costs one test of a bit */
+#define DVS_CTL_PROMISCUOUS 16 /* some policy is promiscuous */
+#define DVS_CTL_STORM 32       /* some policy limits storms */
+#define DVS_CTL_READ_IP 64     /* IP addresses are needed: by a team's hash or by snooping */
+#define DVS_CTL_CAPTURE 1024 /* dvs_capture is in force */
 
 /* dvs_mac.flags */
 #define DVS_MAC_STATIC 1
 
-/* member lists: key = kind * 4096 + vlan */
+/* member lists: key = kind * 4096 + vlan, of a group: + a number of its own */
 #define DVS_LIST_ALL 0
 #define DVS_LIST_UNKNOWN 1
+#define DVS_LIST_PROMISCUOUS 2
+#define DVS_LIST_GROUP 3
 
 /* Indexes of dvs_counters.drops */
 #define DVS_IN 0
@@ -86,7 +107,7 @@ struct dvs_port {
 	__u32 port_id;    /* what port-id teaming counts with (S-130) */
 	__u32 generation; /* of the vEth's place; higher wins (S-255) */
 	__u8 mac[6];      /* effective MAC (S-008 compares with it) */
-	__u16 pad;
+	__u16 pin;        /* lport of the one uplink to use, if the team has it; 0 = as the team's method says */
 };
 
 /* What a port profile comes to.  allowed: bit v = VLAN v is carried (trunk); bit 0 = untagged without native. */
@@ -96,7 +117,7 @@ struct dvs_policy {
 	__u16 vlan;      /* access VLAN, or native VLAN of a trunk; 0 = untagged */
 	__u16 team;      /* which uplinks, in what order, its ports use; index into teams */
 	__u16 mac_limit; /* learned MACs a port may have; 0 = as the table allows */
-	__u32 pad;
+	__u32 storm[DVS_STORM_KINDS]; /* frames a second that a port may send; 0 = no limit */
 	__u64 allowed[64];
 };
 
@@ -115,10 +136,23 @@ struct dvs_mac_key {
 };
 
 struct dvs_mac {
-	__u16 lport;
-	__u16 flags; /* DVS_MAC_* */
-	__u32 pad;
+	__u32 lport;
+	__u32 flags; /* DVS_MAC_* */
 	__u64 seen; /* engine clock, ns; learned entries only, refreshed when older than a second */
+};
+
+/* What the pipeline remembers about a port, by lport. */
+struct dvs_live {
+	__u64 storm[DVS_STORM_KINDS]; /* when the next frame is due at that rate, ns of the engine's clock */
+	__u32 learned;   /* MACs learned here or moved here, less those that moved away; wraps */
+	__u32 forgotten; /* those the agent removed; written by nobody else.  The port has learned - forgotten MACs */
+};
+
+/* A multicast group in a VLAN; an IPv4 address as ::ffff:a.b.c.d. */
+struct dvs_group_key {
+	__u8 address[16];
+	__u32 vlan;
+	__u32 pad;
 };
 
 /* Receivers of a flooded frame; swapped whole.  May hold more ports than carry the VLAN (each receiver's policy
@@ -143,7 +177,7 @@ struct dvs_counters {
 	__u64 tx_multicast;
 	__u64 tx_broadcast;
 	__u64 tx_flooded; /* unicast frames sent because their MAC was unknown */
-	__u64 pad;
+	__u64 mac_moves; /* learned MACs that came here from another port (S-072) */
 	__u64 drops[2][DVS_DROP_SLOTS]; /* [DVS_IN or DVS_OUT][reason] */
 };
 
@@ -156,11 +190,117 @@ struct dvs_copy {
 };
 
 #define DVS_TRACE_COPIES 64
+#define DVS_TRACE_STEPS 24
+
+/* dvs_step.step, in the order of the pipeline (S-001 ff.) */
+#define DVS_STEP_PARSE 1
+#define DVS_STEP_PORT 2
+#define DVS_STEP_ADMIT 3
+#define DVS_STEP_CONTROL 4
+#define DVS_STEP_CLASSIFY 5
+#define DVS_STEP_LOCAL_SOURCE 6
+#define DVS_STEP_LEARN 7
+#define DVS_STEP_LOOKUP 8
+#define DVS_STEP_STORM 9 /* before LEARN, if in use at all */
+
+/* One step of the pipeline on the way in. */
+struct dvs_step {
+	__u16 step;   /* DVS_STEP_* */
+	__u16 reason; /* 0 = go on, else DVS_DROP_* */
+};
 
 struct dvs_trace {
 	__u32 in_reason; /* 0 = forwarded */
 	__u32 n;         /* copies made; the first DVS_TRACE_COPIES are recorded */
+	/* the rest up to the copies is only filled by a trace, not by a test run */
+	__u16 vlan;       /* where the frame belongs, and what was decided of it: as in struct dvs_pkt */
+	__u16 out;
+	__u16 out_uplink;
+	__u16 list_kind;
+	__u16 flood;
+	__u16 unknown;
+	__u16 punt;
+	__u16 n_steps;
+	struct dvs_step step[DVS_TRACE_STEPS];
 	struct dvs_copy copy[DVS_TRACE_COPIES];
+};
+
+/* dvs_event.kind of a frame that the agent gets to see */
+#define DVS_PUNT_CONTROL 1 /* link-local control: LACP, LLDP, CDP; not forwarded */
+#define DVS_PUNT_BEACON 2  /* a host's beacon probe, by an uplink; not forwarded */
+#define DVS_PUNT_SNOOPED 3 /* IGMP or MLD, when snooping; forwarded too */
+#define DVS_PUNT_MOVED 4   /* RARP or gratuitous ARP by an uplink with a local port's MAC (S-089); dropped */
+
+#define DVS_EVENT_DATA 1600
+
+/* A frame, or its head, told to the agent. */
+struct dvs_event {
+	__u64 time;   /* engine clock, ns */
+	__u64 packet; /* the same at all points of a frame's way; 0 = not numbered */
+	__u32 len;    /* of the frame, without the outer tag */
+	__u32 stored; /* bytes in data, which has no outer tag either */
+	__u16 kind;   /* DVS_PUNT_* or DVS_AT_* */
+	__u16 lport;  /* where */
+	__u16 came_by; /* the port it came in by */
+	__u16 reason; /* DVS_DROP_*, or 0 */
+	__u16 vlan;   /* where it belongs, as far as that was decided */
+	__u16 tci;    /* of the outer tag, if tagged */
+	__u16 tagged; /* 0, DVS_TAG_OURS or DVS_TAG_FOREIGN */
+	__u16 pad;
+	__u8 data[DVS_EVENT_DATA];
+};
+
+/* dvs_event.kind of a captured frame, and bits of dvs_capture.points: where on its way (S-245 ff.) */
+#define DVS_AT_VNIC_TX 0     /* came from a guest, as it came */
+#define DVS_AT_UPLINK_RCV 1  /* came from the network, as it came */
+#define DVS_AT_PORT_INPUT 2  /* enters the switch by a port, as it came */
+#define DVS_AT_DISPATCH 3    /* was admitted, and its receivers are sought: with its VLAN */
+#define DVS_AT_PORT_OUTPUT 4 /* a receiver's copy before the receiver's filters: with its VLAN */
+#define DVS_AT_VNIC_RX 5     /* goes to a guest, as it goes */
+#define DVS_AT_UPLINK_SND 6  /* goes to the network, as it goes */
+#define DVS_AT_DROP 7        /* a frame or a copy that goes nowhere */
+
+/* dvs_capture.flags: what else to look at */
+#define DVS_CAPTURE_MAC 1
+#define DVS_CAPTURE_VLAN 2
+#define DVS_CAPTURE_PROTOCOL 4
+
+/* The capture in force, if DVS_CTL_CAPTURE; what is 0 and has no flag matches everything (S-245d). */
+struct dvs_capture {
+	__u64 left;      /* frames yet to be told */
+	__u64 lost;      /* frames that there was no room for */
+	__u32 points;    /* bits DVS_AT_* */
+	__u32 snaplen;   /* bytes of each, 1..DVS_EVENT_DATA */
+	__u16 lport;     /* where */
+	__u16 uplink;    /* where, or the port it came in by */
+	__u16 ethertype; /* of the frame without the outer tag */
+	__u16 vlan;
+	__u8 mac[6];     /* source or destination */
+	__u8 protocol;   /* of IPv4 or IPv6 */
+	__u8 flags;      /* DVS_CAPTURE_* */
+};
+
+#define DVS_DROP_HEAD 64
+
+/* The last frame that was dropped at a port for a reason: key lport | reason << 16 | (DVS_IN or DVS_OUT) << 31. */
+struct dvs_last_drop {
+	__u64 time;   /* engine clock, ns */
+	__u32 len;    /* of the frame, without the outer tag */
+	__u16 came_by; /* the port it came in by */
+	__u16 vlan;   /* where it belonged, as far as that was decided */
+	__u16 tci;    /* of the outer tag it came with, if tagged */
+	__u16 tagged; /* 0, DVS_TAG_OURS or DVS_TAG_FOREIGN */
+	__u32 stored; /* bytes in head */
+	__u8 head[DVS_DROP_HEAD];
+};
+
+#define DVS_TAG_OURS 1    /* 802.1Q */
+#define DVS_TAG_FOREIGN 2 /* 802.1ad */
+
+/* How many frames a port may yet have told to the agent, by the clock (GCRA); and how many were not told. */
+struct dvs_punt_rate {
+	__u64 due;
+	__u64 lost;
 };
 
 #ifndef DVS_CFFI
@@ -176,13 +316,18 @@ enum dvs_drop {
 _Static_assert(DVS_DROP_COUNT <= DVS_DROP_SLOTS, "more drop reasons than counter slots");
 _Static_assert(sizeof(struct dvs_control) == 16, "dvs_control");
 _Static_assert(sizeof(struct dvs_port) == 32, "dvs_port");
-_Static_assert(sizeof(struct dvs_policy) == 528, "dvs_policy");
+_Static_assert(sizeof(struct dvs_policy) == 536, "dvs_policy");
 _Static_assert(sizeof(struct dvs_team) == 40, "dvs_team");
 _Static_assert(sizeof(struct dvs_mac_key) == 8, "dvs_mac_key");
 _Static_assert(sizeof(struct dvs_mac) == 16, "dvs_mac");
+_Static_assert(sizeof(struct dvs_live) == 32, "dvs_live");
+_Static_assert(sizeof(struct dvs_group_key) == 24, "dvs_group_key");
 _Static_assert(sizeof(struct dvs_members) == 2048, "dvs_members");
 _Static_assert(sizeof(struct dvs_counters) == 864, "dvs_counters");
-_Static_assert(sizeof(struct dvs_trace) == 520, "dvs_trace");
+_Static_assert(sizeof(struct dvs_event) == 40 + DVS_EVENT_DATA, "dvs_event");
+_Static_assert(sizeof(struct dvs_capture) == 40, "dvs_capture");
+_Static_assert(sizeof(struct dvs_last_drop) == 88, "dvs_last_drop");
+_Static_assert(sizeof(struct dvs_trace) == 632, "dvs_trace");
 #endif
 
 #endif

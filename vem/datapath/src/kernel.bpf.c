@@ -5,24 +5,21 @@
  *   dvs_switch  live: takes frames from NICs, sends them by redirect
  *   dvs_test    the same pipeline under BPF_PROG_TEST_RUN: counts and learns, but records copies instead of sending
  *
+ * trace.bpf.c includes this file to make of dvs_test what neither counts nor learns, and writes down the steps.
+ *
  * Here is what the pipeline does not know: that the kernel keeps the outer tag of a frame beside it (skb metadata), that
  * superframes have a gso_size, and how copies are made.  The frame is never copied for its last receiver.
  */
 #include "kernel_maps.h"
 #include "pipeline.h"
+#include "kernel_events.h"
 #include <bpf/bpf_endian.h>
 #include <linux/pkt_cls.h>
 
 #define TEST_LPORT 0  /* skb->cb[] of a test run: ingress port ... */
 #define TEST_CUT 1    /* ... and the frame's true length less that of what is given (only the head of a long one) */
-#define L3_HEAD 40    /* bytes of L3 header that judge a superframe */
 #define ETH_MIN 60    /* shortest frame on a physical network, without FCS (S-001) */
 #define XMIT_CN 2     /* NET_XMIT_CN: sent, though the queue is getting full */
-
-/* The verifier looks at a global function once, whatever the ways that lead to it, and follows no values through the
- * memory it is given: so the three stages of a frame (decide, hand to receivers, judge one receiver) cost the sum and
- * not the product of their paths, and a flood's loop costs one round. */
-#define STAGE __attribute__((noinline))
 
 /* A frame on its way to its receivers. */
 struct job {
@@ -38,7 +35,45 @@ struct way {
 	struct __sk_buff *skb;
 	struct job *job;
 	const struct dvs_members *members;
+	const struct dvs_members *served; /* the group's, while promiscuous ports are looked for */
 };
+
+/* --- telling the agent ------------------------------------------------------------------------------------------ */
+
+#ifdef DVS_TRACING /* tells nobody */
+#define watch_decision(skb, p, reason) ((void)(reason))
+#define watch_copy(way, copy) ((void)(copy))
+#define watch_drop(skb, p, lport, direction, reason) ((void)(p))
+#else
+
+static INL void watch_drop(struct __sk_buff *skb, struct dvs_pkt *p, __u32 lport, __u32 direction, __u32 reason)
+{
+	kernel_dropped(skb, p, lport, direction, reason);
+}
+
+/* After the decision. */
+static INL void watch_decision(struct __sk_buff *skb, struct dvs_pkt *p, int reason)
+{
+	if (p->punt)
+		kernel_punt(skb, p);
+	if (p->capture)
+		kernel_entered(skb, p, reason);
+	if (reason)
+		watch_drop(skb, p, p->lport, DVS_IN, reason);
+}
+
+/* After a receiver's copy was judged. */
+static INL void watch_copy(const struct way *way, struct dvs_copy *copy)
+{
+	struct dvs_pkt *p = &way->job->p;
+
+	if (p->capture)
+		kernel_left(way->skb, p, copy);
+	if (copy->reason)
+		watch_drop(way->skb, p, copy->lport, DVS_OUT, copy->reason);
+}
+
+#endif
 
 /* --- taking a frame in ------------------------------------------------------------------------------------------ */
 
@@ -60,13 +95,25 @@ static INL int hoist_tag(struct __sk_buff *skb)
 	return bpf_skb_vlan_push(skb, bpf_htons(type), tci);
 }
 
-/* Makes the headers that the pipeline reads directly readable. */
+/* How much of the frame the pipeline may read. */
+static INL __u32 head_wanted(const struct __sk_buff *skb)
+{
+	const struct dvs_control *control = dp_control();
+
+	if (control && (control->flags & DVS_CTL_READ_IP))
+		return DVS_READ_BYTES;
+	return DVS_PUNT_HEAD; /* which covers the headers of a superframe */
+}
+
+/* Makes the headers that the pipeline reads directly readable, mostly by finding that they are. */
 static INL int pull_head(struct __sk_buff *skb)
 {
-	__u32 want = skb->gso_size ? DVS_ETH_HLEN + L3_HEAD : DVS_ETH_HLEN;
+	__u32 want = skb->len < DVS_READ_BYTES ? skb->len : DVS_READ_BYTES;
 
-	if (want > skb->len)
-		want = skb->len;
+	if ((long)skb->data + want <= (long)skb->data_end)
+		return 0;
+	if (want > head_wanted(skb))
+		want = head_wanted(skb);
 	if ((long)skb->data + want <= (long)skb->data_end)
 		return 0;
 	return bpf_skb_pull_data(skb, want);
@@ -148,13 +195,15 @@ static INL __u32 prepare(const struct way *way, const struct dvs_copy *copy)
 	return port->ifindex;
 }
 
-static INL void count_copy(const struct job *job, const struct dvs_copy *copy, int sent)
+static INL void count_copy(const struct way *way, const struct dvs_copy *copy, int sent)
 {
+	struct job *job = way->job;
 	const struct dvs_port *port = dp_port(copy->lport);
 	__u32 lacks;
 
 	if (!sent) {
 		dvs_drop_out(copy->lport, DVS_DROP_TX_ERROR);
+		watch_drop(way->skb, &job->p, copy->lport, DVS_OUT, DVS_DROP_TX_ERROR);
 		return;
 	}
 	dvs_count_sent(&job->p, copy->lport, copy->tagged);
@@ -168,7 +217,7 @@ static INL void send_clone(const struct way *way, const struct dvs_copy *copy)
 	__u32 ifindex = prepare(way, copy);
 	long error = ifindex ? bpf_clone_redirect(way->skb, ifindex, 0) : -1;
 
-	count_copy(way->job, copy, error == 0 || error == XMIT_CN);
+	count_copy(way, copy, error == 0 || error == XMIT_CN);
 }
 
 /* The last copy is the frame itself. */
@@ -176,7 +225,7 @@ static INL int send_frame(const struct way *way, const struct dvs_copy *copy)
 {
 	__u32 ifindex = prepare(way, copy);
 
-	count_copy(way->job, copy, ifindex != 0);
+	count_copy(way, copy, ifindex != 0);
 	return ifindex ? (int)bpf_redirect(ifindex, 0) : TC_ACT_SHOT;
 }
 
@@ -197,7 +246,9 @@ static INL void receive_live(const struct way *way, __u32 lport)
 	struct dvs_copy copy = {};
 
 	job->copies++;
-	if (kernel_receive(&job->p, lport, &copy))
+	kernel_receive(&job->p, lport, &copy);
+	watch_copy(way, &copy);
+	if (copy.reason)
 		return;
 	if (job->waiting.lport)
 		send_clone(way, &job->waiting);
@@ -212,8 +263,10 @@ static INL void receive_test(const struct way *way, __u32 lport)
 	struct dvs_copy copy = {};
 
 	way->job->copies++;
-	if (!kernel_receive(&way->job->p, lport, &copy))
-		count_copy(way->job, &copy, 1);
+	kernel_receive(&way->job->p, lport, &copy);
+	watch_copy(way, &copy);
+	if (!copy.reason)
+		count_copy(way, &copy, 1);
 	if (!trace)
 		return;
 	n = trace->n++;
@@ -237,6 +290,12 @@ static INL void offer(const struct way *way, __u32 lport, int live)
 		receive(way, lport, live);
 }
 
+static INL void offer_spy(const struct way *way, __u32 lport, int live)
+{
+	if (dvs_spies(&way->job->p, lport, way->served))
+		receive(way, lport, live);
+}
+
 static INL long flood_step(__u32 i, const struct way *way, int live)
 {
 	if (i >= DVS_MAX_MEMBERS || !way->members)
@@ -245,18 +304,43 @@ static INL long flood_step(__u32 i, const struct way *way, int live)
 	return 0;
 }
 
+static INL long spy_step(__u32 i, const struct way *way, int live)
+{
+	if (i >= DVS_MAX_MEMBERS || !way->members)
+		return 1;
+	offer_spy(way, way->members->lport[i], live);
+	return 0;
+}
+
 static long flood_live(__u32 i, struct way *way) { return flood_step(i, way, 1); }
 static long flood_test(__u32 i, struct way *way) { return flood_step(i, way, 0); }
+static long spy_live(__u32 i, struct way *way) { return spy_step(i, way, 1); }
+static long spy_test(__u32 i, struct way *way) { return spy_step(i, way, 0); }
 
 static INL void flood(struct way *way, int live)
 {
-	const struct dvs_pkt *p = &way->job->p;
-
-	way->members = kernel_members(p->list_kind, p->vlan);
+	way->members = kernel_members(way->job->p.list);
 	if (way->members)
 		bpf_loop(way->members->n, live ? (void *)flood_live : (void *)flood_test, way, 0);
-	if (p->out_uplink)
-		offer(way, p->out_uplink, live);
+}
+
+static INL void show_spies(struct way *way, int live)
+{
+	const struct dvs_pkt *p = &way->job->p;
+
+	way->served = p->filtered && p->flood ? way->members : 0;
+	way->members = kernel_members(dvs_spy_list(p));
+	if (way->members)
+		bpf_loop(way->members->n, live ? (void *)spy_live : (void *)spy_test, way, 0);
+}
+
+static INL int nobody(struct way *way)
+{
+	struct dvs_pkt *p = &way->job->p;
+	int reason = dvs_drop_in(p, dvs_nobody(p));
+
+	watch_drop(way->skb, p, p->lport, DVS_IN, reason);
+	return reason;
 }
 
 /* Forwards what was decided; the reason when it turned out that nobody is there to have it. */
@@ -264,15 +348,21 @@ static INL int forward(struct way *way, int live)
 {
 	const struct dvs_pkt *p = &way->job->p;
 
+	if (p->out)
+		receive(way, p->out, live);
 	if (p->flood)
 		flood(way, live);
-	else
-		receive(way, p->out, live);
+	if (p->spies)
+		show_spies(way, live);
+	if (p->out_uplink)
+		offer(way, p->out_uplink, live);
 	if (!way->job->copies)
-		return dvs_drop_in(p, dvs_nobody(p));
+		return nobody(way);
 	dvs_count_forwarded(p, way->job->copies);
 	return DVS_OK;
 }
+
+#ifndef DVS_TRACING
 
 /* The verdict for tc. */
 STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
@@ -285,6 +375,8 @@ STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
 	return job->waiting.lport ? send_frame(&way, &job->waiting) : TC_ACT_SHOT;
 }
 
+#endif
+
 /* The reason for which nobody has it, or DVS_OK. */
 STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
 {
@@ -295,6 +387,8 @@ STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
 
 /* --- the two programs ------------------------------------------------------------------------------------------- */
 
+#ifndef DVS_TRACING
+
 SEC("tc")
 int dvs_switch(struct __sk_buff *skb)
 {
@@ -302,11 +396,17 @@ int dvs_switch(struct __sk_buff *skb)
 	const __u32 *lport = bpf_map_lookup_elem(&dvs_ifindex, &ifindex);
 	struct job job = {};
 
+	int reason;
+
 	kernel_latch_bank();
-	if (take(&job, skb, lport ? *lport : 0) || dvs_decide(&job.p))
+	if (take(&job, skb, lport ? *lport : 0))
 		return TC_ACT_SHOT;
-	return kernel_forward(skb, &job);
+	reason = dvs_decide(&job.p);
+	watch_decision(skb, &job.p, reason);
+	return reason ? TC_ACT_SHOT : kernel_forward(skb, &job);
 }
+
+#endif
 
 static INL void note_verdict(int reason)
 {
@@ -317,8 +417,35 @@ static INL void note_verdict(int reason)
 		return;
 	trace->in_reason = reason;
 	if (!reason)
-		trace->n = 0;
+		trace->n = trace->n_steps = 0;
 }
+
+#ifdef DVS_TRACING
+
+static INL void dp_note_step(__u32 step, int reason)
+{
+	__u32 first = 0, n;
+	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
+
+	if (!trace)
+		return;
+	n = trace->n_steps++;
+	if (n < DVS_TRACE_STEPS)
+		trace->step[n] = (struct dvs_step){ .step = step, .reason = reason };
+}
+
+static INL void note_decision(const struct dvs_pkt *p)
+{
+	__u32 first = 0;
+	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
+
+	if (trace)
+		dvs_trace_decision(trace, p);
+}
+
+#else
+#define note_decision(p) ((void)(p))
+#endif
 
 SEC("tc")
 int dvs_test(struct __sk_buff *skb)
@@ -332,6 +459,8 @@ int dvs_test(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	job.p.len += skb->cb[TEST_CUT];
 	reason = dvs_decide(&job.p);
+	watch_decision(skb, &job.p, reason);
+	note_decision(&job.p);
 	if (!reason)
 		reason = kernel_record(skb, &job);
 	if (reason)

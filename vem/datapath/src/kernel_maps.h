@@ -77,7 +77,7 @@ struct members_map {
 	__uint(value_size, sizeof(struct dvs_members)); /* __type() of a struct is no size to clang 14 in here */
 };
 
-/* Member lists by kind * 4096 + vlan; replaced whole. */
+/* Member lists by key (abi.h); replaced whole. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -85,6 +85,24 @@ struct {
 	__type(key, __u32);
 	__array(values, struct members_map);
 } dvs_lists SEC(".maps");
+
+/* Registered multicast groups: the key of each one's list. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DVS_MAX_GROUPS);
+	__type(key, struct dvs_group_key);
+	__type(value, __u32);
+} dvs_groups SEC(".maps");
+
+/* Mapped into the agent's memory, which writes `forgotten` alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, DVS_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct dvs_live);
+} dvs_live SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -108,6 +126,58 @@ struct {
 	__type(key, __u32);
 	__type(value, struct dvs_trace);
 } dvs_trace SEC(".maps");
+
+/* struct dvs_event: frames for the agent */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} dvs_punts SEC(".maps");
+
+/* By lport. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DVS_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct dvs_punt_rate);
+} dvs_punt_rates SEC(".maps");
+
+/* The capture in force; its own copy in each object, and gone with the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dvs_capture);
+} dvs_capture SEC(".maps");
+
+/* struct dvs_event: captured frames */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 2 * 1024 * 1024);
+} dvs_captures SEC(".maps");
+
+/* By CPU: how many frames were numbered. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} dvs_packets SEC(".maps");
+
+/* By dvs_last_drop_key(); the least recent give way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct dvs_last_drop);
+} dvs_last_drops SEC(".maps");
+
+/* Room to put a new record together. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dvs_last_drop);
+} dvs_drop_scratch SEC(".maps");
 
 /* The bank that the frame in hand is judged by, from its first step to its last copy. */
 struct {
@@ -168,24 +238,100 @@ static INL const struct dvs_team *dp_team(__u32 team)
 	return bpf_map_lookup_elem(&dvs_teams, &at);
 }
 
+#ifdef DVS_TRACING
+
+/* A trace changes nothing: it works on copies, learns nothing and counts nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dvs_mac);
+} dvs_mac_copy SEC(".maps");
+
+static INL struct dvs_mac *dp_mac(__u64 key)
+{
+	const struct dvs_mac *entry = bpf_map_lookup_elem(&dvs_macs, &key);
+	__u32 first = 0;
+	struct dvs_mac *copy = bpf_map_lookup_elem(&dvs_mac_copy, &first);
+
+	if (!entry || !copy)
+		return 0;
+	*copy = *entry;
+	return copy;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dvs_live);
+} dvs_live_copy SEC(".maps");
+
+static INL struct dvs_live *dp_live(__u32 lport)
+{
+	const struct dvs_live *live = bpf_map_lookup_elem(&dvs_live, &lport);
+	__u32 first = 0;
+	struct dvs_live *copy = bpf_map_lookup_elem(&dvs_live_copy, &first);
+
+	if (!live || !copy)
+		return 0;
+	*copy = *live;
+	return copy;
+}
+
+static INL int dp_learn(__u64 key, const struct dvs_mac *entry)
+{
+	(void)key;
+	(void)entry;
+	return 0;
+}
+
+static INL struct dvs_counters *dp_counters(__u32 lport)
+{
+	(void)lport;
+	return 0;
+}
+
+#else
+
 static INL struct dvs_mac *dp_mac(__u64 key) { return bpf_map_lookup_elem(&dvs_macs, &key); }
+
+static INL struct dvs_live *dp_live(__u32 lport) { return bpf_map_lookup_elem(&dvs_live, &lport); }
 
 static INL int dp_learn(__u64 key, const struct dvs_mac *entry)
 {
 	/* Two CPUs may meet the same new MAC at once: whoever comes second finds it there, which is well. */
 	long error = bpf_map_update_elem(&dvs_macs, &key, entry, BPF_NOEXIST);
 
-	return error && error != -17 /* EEXIST */;
+	return error == -17 /* EEXIST */ ? 1 : error ? -1 : 0;
 }
 
 static INL struct dvs_counters *dp_counters(__u32 lport) { return bpf_map_lookup_elem(&dvs_counters, &lport); }
 
+#endif
+
 /* To the tick, which is enough for ageing; on the same scale as CLOCK_MONOTONIC. */
 static INL __u64 dp_now(void) { return bpf_ktime_get_coarse_ns(); }
 
-static INL const struct dvs_members *kernel_members(__u32 kind, __u32 vlan)
+static INL __u32 dp_group(const struct dvs_group_key *key)
 {
-	__u32 key = kind * 4096 + vlan, first = 0;
+	const __u32 *list = bpf_map_lookup_elem(&dvs_groups, key);
+
+	return list ? *list : 0;
+}
+
+static INL __u32 dp_add(__u32 *number, __u32 by) { return __sync_fetch_and_add(number, by); }
+
+static INL __u32 dp_exchange(__u32 *number, __u32 by) { return __sync_lock_test_and_set(number, by); }
+
+static INL int dp_replace(__u64 *number, __u64 old, __u64 by)
+{
+	return __sync_val_compare_and_swap(number, old, by) == old;
+}
+
+static INL const struct dvs_members *kernel_members(__u32 key)
+{
+	__u32 first = 0;
 	void *list = bpf_map_lookup_elem(&dvs_lists, &key);
 
 	return list ? bpf_map_lookup_elem(list, &first) : 0;

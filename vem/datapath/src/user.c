@@ -10,7 +10,8 @@
 
 #include "user_rx.h"
 
-#define API __attribute__((visibility("default")))
+__thread struct dvs *self;
+
 #define EVENTS 64
 #define EAGER_RETRIES 64 /* how often held frames are retried at once before the thread sleeps between tries */
 
@@ -26,7 +27,9 @@ static int engine_descriptors(struct dvs *e)
 
 	e->epoll = epoll_create1(EPOLL_CLOEXEC);
 	e->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (e->epoll < 0 || e->wakeup < 0)
+	e->punts.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	e->captures.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (e->epoll < 0 || e->wakeup < 0 || e->punts.fd < 0 || e->captures.fd < 0)
 		return -errno;
 	return epoll_ctl(e->epoll, EPOLL_CTL_ADD, e->wakeup, &event);
 }
@@ -38,12 +41,16 @@ API struct dvs *dvs_new(void)
 	if (!e)
 		return NULL;
 	pthread_mutex_init(&e->lock, NULL);
-	e->epoll = e->wakeup = -1;
+	e->epoll = e->wakeup = e->punts.fd = e->captures.fd = -1;
+	e->punts.last = &e->punts.first;
+	e->captures.last = &e->captures.first;
 	e->control.mtu = 1500;
 	e->counters = calloc(DVS_MAX_PORTS, sizeof(*e->counters));
 	e->macs.slot = calloc(MAC_SLOTS, sizeof(*e->macs.slot));
+	e->groups.slot = calloc(GROUP_SLOTS, sizeof(*e->groups.slot));
+	e->live = calloc(DVS_MAX_PORTS, sizeof(*e->live));
 	e->arena = malloc(ARENA_BYTES);
-	if (!e->counters || !e->macs.slot || !e->arena || rx_init(e) || engine_descriptors(e)) {
+	if (!e->counters || !e->macs.slot || !e->groups.slot || !e->live || !e->arena || rx_init(e) || engine_descriptors(e)) {
 		dvs_free(e);
 		return NULL;
 	}
@@ -68,9 +75,17 @@ API void dvs_free(struct dvs *e)
 		free(e->list[i]);
 	close_descriptor(e->epoll);
 	close_descriptor(e->wakeup);
+	telling_clear(&e->punts);
+	telling_clear(&e->captures);
+	close_descriptor(e->punts.fd);
+	close_descriptor(e->captures.fd);
+	for (i = 0; i < DVS_MAX_PORTS; i++)
+		free(e->last_drop[i]);
 	pthread_mutex_destroy(&e->lock);
 	free(e->counters);
 	free(e->macs.slot);
+	free(e->groups.slot);
+	free(e->live);
 	free(e->arena);
 	free(e->rx.buffers);
 	free(e);
@@ -339,6 +354,8 @@ API int dvs_set_config(struct dvs *e, const struct dvs_control *control, __u32 n
 		return -ENOMEM;
 	engine_enter(e);
 	e->control = *control;
+	if (e->capture.points)
+		e->control.flags |= DVS_CTL_CAPTURE;
 	policies_swap(e, fresh);
 	teams_replace(e, n_teams, team_ids, teams);
 	engine_leave(e);
@@ -384,8 +401,10 @@ API int dvs_forget(struct dvs *e, __u64 key, __u32 lport)
 
 	engine_enter(e);
 	entry = mac_find(&e->macs, key);
-	if (entry && entry->lport == lport && !(entry->flags & DVS_MAC_STATIC))
+	if (entry && entry->lport == lport && !(entry->flags & DVS_MAC_STATIC)) {
 		mac_remove(&e->macs, key);
+		e->live[lport].forgotten++;
+	}
 	engine_leave(e);
 	return 0;
 }
@@ -413,12 +432,28 @@ API int dvs_set_list(struct dvs *e, __u32 key, const struct dvs_members *members
 	return 0;
 }
 
+API int dvs_set_group(struct dvs *e, const struct dvs_group_key *group, __u32 list)
+{
+	int error = 0;
+
+	if (list && (list < DVS_LIST_GROUP * 4096 || list >= DVS_LISTS))
+		return -EINVAL;
+	engine_enter(e);
+	if (list)
+		error = group_put(&e->groups, group, list);
+	else
+		group_remove(&e->groups, group);
+	engine_leave(e);
+	return error;
+}
+
 /* --- reading back ---------------------------------------------------------------------------------------------- */
 
 API void dvs_get_control(struct dvs *e, struct dvs_control *control)
 {
 	engine_enter(e);
 	*control = e->control;
+	control->flags &= ~(__u32)DVS_CTL_CAPTURE;
 	engine_leave(e);
 }
 
@@ -519,6 +554,35 @@ API int dvs_get_list(struct dvs *e, __u32 key, struct dvs_members *members)
 	return list ? 0 : -ENOENT;
 }
 
+API int dvs_get_groups(struct dvs *e, struct dvs_group_key *groups, __u32 *lists, __u32 room)
+{
+	__u32 i, n = 0;
+
+	engine_enter(e);
+	for (i = 0; i < GROUP_SLOTS && n < e->groups.n && n < room; i++) {
+		if (!e->groups.slot[i].list)
+			continue;
+		groups[n] = e->groups.slot[i].key;
+		lists[n++] = e->groups.slot[i].list;
+	}
+	engine_leave(e);
+	return (int)n;
+}
+
+API void dvs_get_live(struct dvs *e, struct dvs_live *live)
+{
+	engine_enter(e);
+	memcpy(live, e->live, DVS_MAX_PORTS * sizeof(*live));
+	engine_leave(e);
+}
+
+API void dvs_set_clock(struct dvs *e, __u64 now)
+{
+	engine_enter(e);
+	e->test_now = now;
+	engine_leave(e);
+}
+
 API int dvs_get_counters(struct dvs *e, __u32 lport, struct dvs_counters *counters)
 {
 	if (lport >= DVS_MAX_PORTS)
@@ -535,22 +599,94 @@ API int dvs_clear_counters(struct dvs *e, __u32 lport)
 		return -EINVAL;
 	engine_enter(e);
 	memset(&e->counters[lport], 0, sizeof(e->counters[lport]));
+	memset(e->live[lport].storm, 0, sizeof(e->live[lport].storm));
+	free(e->last_drop[lport]);
+	e->last_drop[lport] = NULL;
 	engine_leave(e);
 	return 0;
 }
 
-/* --- frames by hand -------------------------------------------------------------------------------------------- */
+/* --- frames for the agent -------------------------------------------------------------------------------------- */
 
-/* A private copy of a frame from outside, as the pipeline wants it; rx buffer 0 is free while the lock is held. */
-static struct frame *hand_in(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32 gso)
+API int dvs_punt_fd(struct dvs *e) { return e->punts.fd; }
+
+API int dvs_next_punt(struct dvs *e, struct dvs_event *event)
 {
-	struct frame *f = &e->rx.frame[0];
+	int error;
 
-	memcpy(e->rx.buffers, frame, len);
-	frame_init(f, lport, e->rx.buffers, len, len);
-	f->pkt.gso = gso;
-	return f;
+	engine_enter(e);
+	error = telling_take(&e->punts, event);
+	engine_leave(e);
+	return error;
 }
+
+API __u64 dvs_lost_punts(struct dvs *e)
+{
+	__u64 lost = 0;
+	__u32 i;
+
+	engine_enter(e);
+	for (i = 0; i < DVS_MAX_PORTS; i++)
+		lost += e->punt_rate[i].lost;
+	engine_leave(e);
+	return lost;
+}
+
+API int dvs_set_capture(struct dvs *e, const struct dvs_capture *capture)
+{
+	if (capture && (!capture->snaplen || capture->snaplen > DVS_EVENT_DATA || !capture->points))
+		return -EINVAL;
+	engine_enter(e);
+	telling_clear(&e->captures);
+	e->control.flags &= ~(__u32)DVS_CTL_CAPTURE;
+	memset(&e->capture, 0, sizeof(e->capture));
+	if (capture) {
+		e->capture = *capture;
+		e->control.flags |= DVS_CTL_CAPTURE;
+	}
+	engine_leave(e);
+	return 0;
+}
+
+API void dvs_get_capture(struct dvs *e, struct dvs_capture *capture)
+{
+	engine_enter(e);
+	*capture = e->capture;
+	engine_leave(e);
+}
+
+API int dvs_capture_fd(struct dvs *e) { return e->captures.fd; }
+
+API int dvs_next_capture(struct dvs *e, struct dvs_event *event)
+{
+	int error;
+
+	engine_enter(e);
+	error = telling_take(&e->captures, event);
+	engine_leave(e);
+	return error;
+}
+
+API int dvs_get_last_drops(struct dvs *e, __u32 lport, __u32 *keys, struct dvs_last_drop *drops, __u32 room)
+{
+	const struct dvs_last_drop *last;
+	__u32 i, n = 0;
+
+	if (lport >= DVS_MAX_PORTS)
+		return -EINVAL;
+	engine_enter(e);
+	last = e->last_drop[lport];
+	for (i = 0; last && i < DROP_RECORDS && n < room; i++) {
+		if (!last[i].time)
+			continue;
+		keys[n] = dvs_last_drop_key(lport, i / DVS_DROP_SLOTS, i % DVS_DROP_SLOTS);
+		drops[n++] = last[i];
+	}
+	engine_leave(e);
+	return (int)n;
+}
+
+/* --- frames by hand -------------------------------------------------------------------------------------------- */
 
 API int dvs_test(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32 gso, struct dvs_trace *trace,
 		 __u32 *lengths, __u8 *frames, __u32 room)

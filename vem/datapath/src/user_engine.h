@@ -21,6 +21,7 @@
 
 #include "user_api.h"
 #include "packet.h"
+#include "user_group.h"
 #include "user_mac.h"
 
 #define RX_BATCH 64
@@ -30,6 +31,7 @@
 #define TX_HEAD 16       /* MACs and a tag */
 #define ARENA_BYTES 65536 /* headers of segments that wait in queues */
 #define MEMORY_FRAMES 8192
+#define DROP_RECORDS (2 * DVS_DROP_SLOTS) /* last drops of a port: DVS_IN, then DVS_OUT, by reason */
 
 /* A frame on its way through: what the pipeline sees and what the NIC said about unfinished work. */
 struct frame {
@@ -92,6 +94,19 @@ struct nic {
 	struct memory memory;
 };
 
+/* A frame that the agent has not fetched yet. */
+struct told {
+	struct told *next;
+	struct dvs_event event;
+};
+
+/* Oldest first; fd, an eventfd, is readable while there are any. */
+struct telling {
+	struct told *first, **last;
+	__u32 n;
+	int fd;
+};
+
 /* Where a test run writes down what became of a frame. */
 struct recorder {
 	struct dvs_trace *trace;
@@ -124,8 +139,16 @@ struct dvs {
 	struct dvs_team team[DVS_MAX_TEAMS];
 	__u8 team_used[DVS_MAX_TEAMS];
 	struct mac_table macs;
+	struct group_table groups;
+	struct dvs_live *live; /* DVS_MAX_PORTS */
 	struct dvs_members *list[DVS_LISTS];
 	struct dvs_counters *counters; /* DVS_MAX_PORTS */
+
+	struct telling punts, captures;
+	struct dvs_capture capture;
+	__u64 packets;
+	struct dvs_last_drop *last_drop[DVS_MAX_PORTS]; /* DROP_RECORDS each, made at the first drop */
+	struct dvs_punt_rate punt_rate[DVS_MAX_PORTS];
 
 	struct nic nic[DVS_MAX_PORTS];
 	__u16 dirty[DVS_MAX_PORTS];
@@ -135,14 +158,15 @@ struct dvs {
 	__u8 *arena;
 	__u32 arena_used;
 	__u64 now;
+	__u64 test_now; /* 0, or what the clock shall say */
 	struct recorder *recorder; /* set during a test run */
 	int discard;               /* set during a benchmark */
 };
 
 /* The engine whose lock this thread holds: the pipeline's table access has no argument for it. */
-static __thread struct dvs *self;
+extern __thread struct dvs *self;
 
-static __u64 clock_ns(void)
+static inline __u64 clock_ns(void)
 {
 	struct timespec t;
 
@@ -150,25 +174,32 @@ static __u64 clock_ns(void)
 	return (__u64)t.tv_sec * 1000000000ULL + (__u64)t.tv_nsec;
 }
 
-static void engine_enter(struct dvs *e)
+static inline __u64 engine_now(const struct dvs *e) { return e->test_now ? e->test_now : clock_ns(); }
+
+static inline void engine_enter(struct dvs *e)
 {
 	atomic_fetch_add(&e->waiting, 1);
 	pthread_mutex_lock(&e->lock);
 	atomic_fetch_sub(&e->waiting, 1);
 	self = e;
-	e->now = clock_ns();
+	e->now = engine_now(e);
 }
 
-static void engine_leave(struct dvs *e) { pthread_mutex_unlock(&e->lock); }
+static inline void engine_leave(struct dvs *e) { pthread_mutex_unlock(&e->lock); }
 
 /* For the forwarding thread: gives up the lock until no control call wants it. */
-static void engine_yield(struct dvs *e)
+static inline void engine_yield(struct dvs *e)
 {
 	pthread_mutex_unlock(&e->lock);
 	while (atomic_load(&e->waiting))
 		sched_yield();
 	pthread_mutex_lock(&e->lock);
 	self = e;
+}
+
+static inline const struct dvs_members *members(const struct dvs *e, __u32 list)
+{
+	return e->list[list & (DVS_LISTS - 1)];
 }
 
 static INL const struct dvs_control *dp_control(void) { return &self->control; }
@@ -182,14 +213,81 @@ static INL const struct dvs_policy *dp_policy(__u32 policy)
 
 static INL const struct dvs_team *dp_team(__u32 team) { return team < DVS_MAX_TEAMS ? &self->team[team] : NULL; }
 
+static INL __u32 dp_group(const struct dvs_group_key *key) { return group_slot(&self->groups, key)->list; }
+
+/* The engine's lock is held: nobody else changes anything. */
+static INL __u32 dp_add(__u32 *number, __u32 by)
+{
+	*number += by;
+	return *number - by;
+}
+
+static INL __u32 dp_exchange(__u32 *number, __u32 by)
+{
+	__u32 old = *number;
+
+	*number = by;
+	return old;
+}
+
+static INL int dp_replace(__u64 *number, __u64 old, __u64 by)
+{
+	(void)old;
+	*number = by;
+	return 1;
+}
+
+#ifdef DVS_TRACING
+
+/* A trace changes nothing: it works on copies, learns nothing and counts nothing. */
+static INL struct dvs_mac *dp_mac(__u64 key)
+{
+	static __thread struct dvs_mac copy;
+	const struct dvs_mac *entry = mac_find(&self->macs, key);
+
+	if (!entry)
+		return NULL;
+	copy = *entry;
+	return &copy;
+}
+
+static INL struct dvs_live *dp_live(__u32 lport)
+{
+	static __thread struct dvs_live copy;
+
+	if (lport >= DVS_MAX_PORTS)
+		return NULL;
+	copy = self->live[lport];
+	return &copy;
+}
+
+static INL int dp_learn(__u64 key, const struct dvs_mac *entry)
+{
+	(void)key;
+	(void)entry;
+	return 0;
+}
+
+static INL struct dvs_counters *dp_counters(__u32 lport)
+{
+	(void)lport;
+	return NULL;
+}
+
+#else
+
 static INL struct dvs_mac *dp_mac(__u64 key) { return mac_find(&self->macs, key); }
 
-static INL int dp_learn(__u64 key, const struct dvs_mac *entry) { return mac_put(&self->macs, key, entry); }
+static INL struct dvs_live *dp_live(__u32 lport) { return lport < DVS_MAX_PORTS ? &self->live[lport] : NULL; }
+
+static INL int dp_learn(__u64 key, const struct dvs_mac *entry) { return mac_put(&self->macs, key, entry) ? -1 : 0; }
 
 static INL struct dvs_counters *dp_counters(__u32 lport)
 {
 	return lport < DVS_MAX_PORTS ? &self->counters[lport] : NULL;
 }
+
+#endif
 
 static INL __u64 dp_now(void) { return self->now; }
 

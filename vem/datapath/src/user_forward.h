@@ -8,7 +8,9 @@
 
 #include "user_engine.h"
 #include "pipeline.h"
+#include "user_frame.h"
 #include "user_tx.h"
+#include "user_events.h"
 
 static void record_bytes(struct recorder *r, __u32 at, const struct out *o)
 {
@@ -38,6 +40,7 @@ static INL void give(struct dvs *e, struct frame *f, __u32 lport)
 	struct dvs_copy copy;
 
 	dvs_receive(&f->pkt, lport, &copy);
+	watch_copy(e, &f->pkt, &copy);
 	if (e->recorder)
 		record_copy(e->recorder, &f->pkt, &copy);
 	else if (!copy.reason)
@@ -46,7 +49,7 @@ static INL void give(struct dvs *e, struct frame *f, __u32 lport)
 
 static __u32 flood(struct dvs *e, struct frame *f)
 {
-	const struct dvs_members *list = e->list[f->pkt.list_kind * 4096 + (f->pkt.vlan & 4095)];
+	const struct dvs_members *list = members(e, f->pkt.list);
 	__u32 i, copies = 0;
 
 	for (i = 0; list && i < list->n; i++) {
@@ -55,11 +58,53 @@ static __u32 flood(struct dvs *e, struct frame *f)
 		give(e, f, list->lport[i]);
 		copies++;
 	}
-	if (f->pkt.out_uplink && dvs_wants(&f->pkt, f->pkt.out_uplink)) {
-		give(e, f, f->pkt.out_uplink);
+	return copies;
+}
+
+static __u32 show_spies(struct dvs *e, struct frame *f)
+{
+	const struct dvs_members *list = members(e, dvs_spy_list(&f->pkt)), *served = NULL;
+	__u32 i, copies = 0;
+
+	if (f->pkt.filtered && f->pkt.flood)
+		served = members(e, f->pkt.list);
+	for (i = 0; list && i < list->n; i++) {
+		if (!dvs_spies(&f->pkt, list->lport[i], served))
+			continue;
+		give(e, f, list->lport[i]);
 		copies++;
 	}
 	return copies;
+}
+
+/* To all receivers that there may be; returns how many there were. */
+static __u32 give_many(struct dvs *e, struct frame *f)
+{
+	const struct dvs_pkt *p = &f->pkt;
+	__u32 copies = 0;
+
+	finish_here(f);
+	if (p->out) {
+		give(e, f, p->out);
+		copies++;
+	}
+	if (p->flood)
+		copies += flood(e, f);
+	if (p->spies)
+		copies += show_spies(e, f);
+	if (p->out_uplink && dvs_wants(p, p->out_uplink)) {
+		give(e, f, p->out_uplink);
+		copies++;
+	}
+	return copies;
+}
+
+static int nobody(struct dvs *e, const struct dvs_pkt *p)
+{
+	int reason = dvs_drop_in(p, dvs_nobody(p));
+
+	watch_drop(e, p, p->lport, DVS_IN, (__u32)reason);
+	return reason;
 }
 
 /* Returns 0 if the frame had a receiver, else why it was dropped. */
@@ -68,42 +113,17 @@ static int forward(struct dvs *e, struct frame *f)
 	int reason = dvs_decide(&f->pkt);
 	__u32 copies = 1;
 
+	watch_decision(e, &f->pkt, reason);
 	if (reason)
 		return reason;
-	if (f->pkt.flood) {
-		finish_here(f);
-		copies = flood(e, f);
-	} else {
+	if (f->pkt.out && !f->pkt.spies)
 		give(e, f, f->pkt.out);
-	}
+	else
+		copies = give_many(e, f);
 	if (!copies)
-		return dvs_drop_in(&f->pkt, dvs_nobody(&f->pkt));
+		return nobody(e, &f->pkt);
 	dvs_count_forwarded(&f->pkt, copies);
 	return DVS_OK;
-}
-
-/* Makes a frame of bytes as they are on the wire: an 802.1Q or 802.1ad tag goes out of band.  `bytes` must be
- * writable: the MACs move over the tag. */
-static void frame_init(struct frame *f, __u32 lport, __u8 *bytes, __u32 len, __u32 stored)
-{
-	__u16 ethertype = stored >= DVS_ETH_HLEN + 4 ? dvs_load_be16(bytes + 12) : 0;
-
-	memset(&f->pkt, 0, sizeof(f->pkt));
-	memset(&f->vnet, 0, sizeof(f->vnet));
-	f->pkt.lport = (__u16)lport;
-	if (dvs_is_tag(ethertype)) {
-		f->pkt.tag_present = 1;
-		f->pkt.tag_foreign = ethertype != DVS_TPID_8021Q;
-		f->pkt.tci = dvs_load_be16(bytes + 14);
-		memmove(bytes + 4, bytes, 12);
-		bytes += 4;
-		len -= 4;
-		stored -= 4;
-	}
-	f->bytes = bytes;
-	f->pkt.data = bytes;
-	f->pkt.end = bytes + stored;
-	f->pkt.len = len;
 }
 
 #endif
