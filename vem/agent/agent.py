@@ -22,8 +22,9 @@ from dvswitch.errors import StorageError
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent import announce, convert
 from vem.agent.ageing import DEFAULT_AGE
+from vem.agent.announcer import Announcer
 from vem.agent.attachments import Attachment, Stage
-from vem.agent.compile import Compiled, VethState
+from vem.agent.compile import Compiled
 from vem.agent.datapath_side import Datapath
 from vem.agent.holdings import Holdings
 from vem.agent.reports import Reports
@@ -40,8 +41,6 @@ UPLINK_POLL = 0.2
 NIC_POLLS = 5
 RETRY = 1.0
 """Seconds after which a pass that failed is tried again."""
-MAX_ANNOUNCED = 128
-"""Re-pinned vEths announced per pass (S-153)."""
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +90,7 @@ class Agent:
         self._saved = b""
         self._absent: set[int] = set()
         self._dirty = asyncio.Event()
+        self._due: asyncio.TimerHandle | None = None
         self._passed = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,6 +102,7 @@ class Agent:
         """Open the engine, adopt what it holds, bring it to the state held, and start looking for the supervisor."""
         saved = self._state.load()
         self.datapath = await Datapath.open(self._open_engine)
+        self._announcer = Announcer(self.datapath.emit)
         self.holdings = Holdings(saved, self.datapath.image, self.datapath.plugs)
         for config in self._uplink_configs:
             self.holdings.add_uplink(config, self.identity.host_uuid)
@@ -109,7 +110,8 @@ class Agent:
         self._active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
         async with self.lock:
             await self._pass()
-        for job in (self._reconcile_loop, self._link_loop, self._counter_loop, self._age_loop, self.session.run):
+        loops = (self._reconcile_loop, self._link_loop, self._counter_loop, self._age_loop)
+        for job in (*loops, self._announcer.run, self.session.run):
             self._spawn(job())
 
     async def run(self) -> None:
@@ -237,18 +239,29 @@ class Agent:
         plugs = self.holdings.plugs()
         absent = await self.datapath.plug_all(plugs)
         self._note_uplinks()
-        compiled = self.holdings.compile(self.datapath.links)
+        compiled, old = self._compile(), self.datapath.image
         failures = await self._converge(compiled)
+        self.compiled = compiled
+        if not failures:
+            await self._announce_moves(old)
         await self.datapath.unplug_others(plugs.keys() | self.holdings.orphans.lports)
         self.holdings.free_lports(self.datapath.plugs.keys())
-        before, self.compiled = self.compiled, compiled
-        if not failures:
-            self._announce_moves(before.veths)
         self._note_absent(absent)
         for attachment in adopted:
             self.send_attached(attachment)
         await self._tell(unacked, [*compiled.refusals, *failures], report_all)
         await self._save()
+
+    def _compile(self) -> Compiled:
+        """The Image for now; a pass is due when only time changes it."""
+        now = time.monotonic()
+        compiled = self.holdings.compile(self.datapath.links, now)
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        if (due := self.holdings.due(now)) is not None:
+            self._due = asyncio.get_running_loop().call_later(due - now, self._dirty.set)
+        return compiled
 
     async def _converge(self, compiled: Compiled) -> list[Refusal]:
         try:
@@ -372,41 +385,49 @@ class Agent:
 
     # --- announcing ---------------------------------------------------------------------------------------------
 
-    def _announce_moves(self, old: Mapping[int, VethState]) -> None:
-        """RARPs for vEths that have just moved here, and one round for those whose uplink changed (S-152)."""
-        repinned, compiled = 0, self.compiled
-        wanted = compiled.wanted.ports
-        active = {veth: wanted[veth].generation for veth in compiled.veths if wanted[veth].phase is Phase.ACTIVE}
-        for veth, generation in active.items():
-            if wanted[veth].announce and self._active.get(veth) != generation:
-                self._later(self._announce(veth, generation, announce.SCHEDULE))
-            elif veth in old and _repinned(old[veth], compiled.veths[veth]) and repinned < MAX_ANNOUNCED:
-                repinned += 1
-                self._later(self._announce(veth, generation, announce.SCHEDULE[:1]))
-        self._active = {veth: wanted[veth].generation for veth in wanted if wanted[veth].phase is Phase.ACTIVE}
+    async def _announce_moves(self, old: Image) -> None:
+        """RARPs for vEths that have just moved here, and one round for MACs whose uplink is new (S-152)."""
+        image, wanted = self.datapath.image, self.compiled.wanted.ports
+        coming = set()
+        for veth, state in self.compiled.veths.items():
+            port = wanted[veth]
+            moved_here = port.phase is Phase.ACTIVE and self._active.get(veth) != port.generation
+            if port.announce and moved_here:
+                coming.add(state.lport)
+                self._later(self._announce(veth, port.generation))
+        self._active = {veth: port.generation for veth, port in wanted.items() if port.phase is Phase.ACTIVE}
+        lports = [n for n in announce.touched(old, image) if n not in coming and self._notifies(image.ports[n].number)]
+        learns = any(image.policies[image.ports[lport].policy].learn for lport in lports)
+        learned = await self.datapath.learned() if learns else []
+        self._announcer.add(announce.relocations(old, image, lports, learned))
+
+    def _notifies(self, veth: int) -> bool:
+        """Not a profile with notify-switches off (S-154)."""
+        port = self.compiled.wanted.ports.get(veth)
+        policy = self.compiled.wanted.policies.get(port.policy) if port else None
+        return policy is not None and policy.team.notify
 
     def _later(self, job: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(job)
         self._announcing.add(task)
         task.add_done_callback(self._announcing.discard)
 
-    async def _announce(self, veth: int, generation: int, schedule: tuple[float, ...]) -> None:
+    async def _announce(self, veth: int, generation: int) -> None:
         start = time.monotonic()
-        for moment in schedule:
+        for moment in announce.SCHEDULE:
             await asyncio.sleep(max(0.0, start + moment - time.monotonic()))
             port = self.holdings.staging.committed.ports.get(veth)
             if port is None or port.generation != generation or port.phase is not Phase.ACTIVE:
                 return
-            await self.datapath.emit(self._announcements(veth))
+            self._announcer.add(self._announcements(veth))
 
-    def _announcements(self, veth: int) -> list[tuple[int, bytes]]:
+    def _announcements(self, veth: int) -> list[announce.Frame]:
         state, image = self.compiled.veths.get(veth), self.datapath.image
-        uplink = self.holdings.uplinks.get(state.pinned_uplink) if state and state.enabled else None
-        if state is None or uplink is None or not {state.lport, uplink.lport} <= image.ports.keys():
+        port = image.ports.get(state.lport) if state else None
+        if state is None or port is None or not self._notifies(veth):
             return []
-        port, pinned = image.ports[state.lport], image.ports[uplink.lport]
-        frames = announce.announcements(port.mac, image.policies[port.policy], image.policies[pinned.policy])
-        return [(uplink.lport, frame) for frame in frames]
+        uplink = announce.placed(image, state.lport, port.mac)
+        return announce.location(image, state.lport, uplink) if uplink else []
 
     # --- loops --------------------------------------------------------------------------------------------------
 
@@ -436,10 +457,6 @@ class Agent:
             await asyncio.sleep(min(10.0, self._mac_age / 10))
             with suppress(EngineError):
                 await self.datapath.age(self._mac_age)
-
-
-def _repinned(old: VethState, new: VethState) -> bool:
-    return bool(new.pinned_uplink) and old.pinned_uplink not in (0, new.pinned_uplink)
 
 
 def _answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:

@@ -1,0 +1,3 @@
+"""placeholder"""
+
+QUERY_INTERVAL = 125
