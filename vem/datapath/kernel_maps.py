@@ -30,6 +30,8 @@ SHARED = [
     "dvs_lists",
     "dvs_counters",
     "dvs_ifindex",
+    "dvs_punts",
+    "dvs_punt_rates",
 ]
 """The maps that are pinned."""
 

@@ -36,6 +36,7 @@ _POLICY_FLAGS = {
 }
 _NO_REVERSE_TEAMING = CONSTANTS["DVS_CTL_NO_REVERSE_TEAMING"]
 _KEEP_PRIORITY_TAG = CONSTANTS["DVS_CTL_KEEP_PRIORITY_TAG"]
+_SNOOPING = CONSTANTS["DVS_CTL_SNOOPING"]
 _MAC_STATIC = CONSTANTS["DVS_MAC_STATIC"]
 _SLOTS = CONSTANTS["DVS_DROP_SLOTS"]
 _COUNTER_WORDS = ffi.sizeof("struct dvs_counters") // 8
@@ -71,6 +72,7 @@ def pack_control(control: Control, bank: int = 0) -> bytes:
     """struct dvs_control."""
     flags = 0 if control.reverse_teaming else _NO_REVERSE_TEAMING
     flags |= _KEEP_PRIORITY_TAG if control.keep_priority_tag else 0
+    flags |= _SNOOPING if control.snooping else 0
     return _bytes("dvs_control", {"bank": bank, "flags": flags, "mtu": control.mtu})
 
 
@@ -81,6 +83,7 @@ def unpack_control(data: Readable) -> Control:
         mtu=raw.mtu,
         reverse_teaming=not raw.flags & _NO_REVERSE_TEAMING,
         keep_priority_tag=bool(raw.flags & _KEEP_PRIORITY_TAG),
+        snooping=bool(raw.flags & _SNOOPING),
     )
 
 
