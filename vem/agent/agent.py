@@ -20,13 +20,14 @@ import structlog
 from dvswitch import __version__
 from dvswitch.errors import StorageError
 from dvswitch.v1 import fabric_pb2 as fabric
-from vem.agent import announce, convert
+from vem.agent import convert
 from vem.agent.ageing import DEFAULT_AGE
 from vem.agent.announcer import Announcer
 from vem.agent.attachments import Attachment, Stage
 from vem.agent.compile import Compiled
 from vem.agent.datapath_side import Datapath
 from vem.agent.holdings import Holdings
+from vem.agent.links import Links
 from vem.agent.reports import Reports
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
@@ -36,9 +37,6 @@ from vem.datapath.engine import Engine, EngineError
 from vem.datapath.image import Image, LearnedMac
 
 PROTOCOL = 1
-UPLINK_POLL = 0.2
-"""Seconds between looks at the uplinks' carriers; vNICs are looked at every NIC_POLLS-th time."""
-NIC_POLLS = 5
 RETRY = 1.0
 """Seconds after which a pass that failed is tried again."""
 
@@ -85,16 +83,16 @@ class Agent:
         self._unacked: list[tuple[int, float]] = []
         self._in_sync = False
         self._report_all = False
-        self._active: dict[int, int] = {}
         self._drained: dict[int, int] = {}
         self._saved = b""
         self._absent: set[int] = set()
         self._dirty = asyncio.Event()
+        self._saving = asyncio.Lock()
         self._due: asyncio.TimerHandle | None = None
         self._passed = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._announcing: set[asyncio.Task[None]] = set()
+        self._finishing: set[asyncio.Task[None]] = set()
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -102,15 +100,17 @@ class Agent:
         """Open the engine, adopt what it holds, bring it to the state held, and start looking for the supervisor."""
         saved = self._state.load()
         self.datapath = await Datapath.open(self._open_engine)
-        self._announcer = Announcer(self.datapath.emit)
+        self._announcer = Announcer(self.datapath)
         self.holdings = Holdings(saved, self.datapath.image, self.datapath.plugs)
         for config in self._uplink_configs:
             self.holdings.add_uplink(config, self.identity.host_uuid)
         ports = self.holdings.staging.committed.ports.values()
-        self._active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
+        self._announcer.active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
+        self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
         async with self.lock:
             await self._pass()
-        loops = (self._reconcile_loop, self._link_loop, self._counter_loop, self._age_loop)
+        await self._save()
+        loops = (self._reconcile_loop, self._links.run, self._counter_loop, self._age_loop)
         for job in (*loops, self._announcer.run, self.session.run):
             self._spawn(job())
 
@@ -122,7 +122,7 @@ class Agent:
 
     async def stop(self, keep: bool) -> None:
         """End; keep: leave the datapath forwarding if the engine can."""
-        tasks = (*self._tasks, *self._announcing)
+        tasks = (*self._tasks, *self._finishing, *self._announcer.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -229,9 +229,9 @@ class Agent:
                 self._try_again(error)
             self._passed.set()
             self._passed = asyncio.Event()
-            for done in waiting:
-                if not done.done():
-                    done.set_result(None)
+            task = asyncio.create_task(self._finish(waiting))
+            self._finishing.add(task)
+            task.add_done_callback(self._finishing.discard)
 
     async def _pass(self) -> None:
         unacked, report_all = tuple(self._unacked), self._report_all
@@ -243,14 +243,13 @@ class Agent:
         failures = await self._converge(compiled)
         self.compiled = compiled
         if not failures:
-            await self._announce_moves(old)
+            await self._announcer.moved(old, compiled)
         await self.datapath.unplug_others(plugs.keys() | self.holdings.orphans.lports)
         self.holdings.free_lports(self.datapath.plugs.keys())
         self._note_absent(absent)
         for attachment in adopted:
             self.send_attached(attachment)
         await self._tell(unacked, [*compiled.refusals, *failures], report_all)
-        await self._save()
 
     def _compile(self) -> Compiled:
         """The Image for now; a pass is due when only time changes it."""
@@ -285,6 +284,14 @@ class Agent:
         for uplink in self.holdings.uplinks.values():
             uplink.present = uplink.lport in self.datapath.plugs
             uplink.link_up = uplink.present and self.datapath.links.get(uplink.lport, False)
+
+    async def _finish(self, waiting: list[asyncio.Future[None]]) -> None:
+        """Save, then let those go on who waited for the pass.  The next pass does not wait for a slow disk."""
+        async with self._saving:
+            await self._save()
+        for done in waiting:
+            if not done.done():
+                done.set_result(None)
 
     async def _save(self) -> None:
         data = self._state.encoded(self.holdings.saved())
@@ -383,67 +390,7 @@ class Agent:
         learns = any(policy.learn for policy in self.datapath.image.policies.values())
         return await self.datapath.learned() if learns else []
 
-    # --- announcing ---------------------------------------------------------------------------------------------
-
-    async def _announce_moves(self, old: Image) -> None:
-        """RARPs for vEths that have just moved here, and one round for MACs whose uplink is new (S-152)."""
-        image, wanted = self.datapath.image, self.compiled.wanted.ports
-        coming = set()
-        for veth, state in self.compiled.veths.items():
-            port = wanted[veth]
-            moved_here = port.phase is Phase.ACTIVE and self._active.get(veth) != port.generation
-            if port.announce and moved_here:
-                coming.add(state.lport)
-                self._later(self._announce(veth, port.generation))
-        self._active = {veth: port.generation for veth, port in wanted.items() if port.phase is Phase.ACTIVE}
-        lports = [n for n in announce.touched(old, image) if n not in coming and self._notifies(image.ports[n].number)]
-        learns = any(image.policies[image.ports[lport].policy].learn for lport in lports)
-        learned = await self.datapath.learned() if learns else []
-        self._announcer.add(announce.relocations(old, image, lports, learned))
-
-    def _notifies(self, veth: int) -> bool:
-        """Not a profile with notify-switches off (S-154)."""
-        port = self.compiled.wanted.ports.get(veth)
-        policy = self.compiled.wanted.policies.get(port.policy) if port else None
-        return policy is not None and policy.team.notify
-
-    def _later(self, job: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(job)
-        self._announcing.add(task)
-        task.add_done_callback(self._announcing.discard)
-
-    async def _announce(self, veth: int, generation: int) -> None:
-        start = time.monotonic()
-        for moment in announce.SCHEDULE:
-            await asyncio.sleep(max(0.0, start + moment - time.monotonic()))
-            port = self.holdings.staging.committed.ports.get(veth)
-            if port is None or port.generation != generation or port.phase is not Phase.ACTIVE:
-                return
-            self._announcer.add(self._announcements(veth))
-
-    def _announcements(self, veth: int) -> list[announce.Frame]:
-        state, image = self.compiled.veths.get(veth), self.datapath.image
-        port = image.ports.get(state.lport) if state else None
-        if state is None or port is None or not self._notifies(veth):
-            return []
-        uplink = announce.placed(image, state.lport, port.mac)
-        return announce.location(image, state.lport, uplink) if uplink else []
-
     # --- loops --------------------------------------------------------------------------------------------------
-
-    async def _link_loop(self) -> None:
-        count = 0
-        while True:
-            await asyncio.sleep(UPLINK_POLL)
-            count += 1
-            lports = {uplink.lport for uplink in self.holdings.uplinks.values()}
-            everything = count % NIC_POLLS == 0
-            if everything:
-                lports |= self.holdings.plugs().keys()
-            async with self.lock:
-                changed = await self.datapath.poll_links(lports)
-            if changed or (everything and self.holdings.plugs().keys() - self.datapath.plugs.keys()):
-                self._dirty.set()
 
     async def _counter_loop(self) -> None:
         while True:
