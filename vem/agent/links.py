@@ -1,4 +1,4 @@
-"""Notices carriers that come and go: at once where the kernel tells, else within a tenth of a second."""
+"""Notices carriers that come and go: at once where the kernel tells, else within a twentieth of a second."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from vem.agent.datapath_side import Datapath
 from vem.agent.holdings import Holdings
 from vem.agent.link_watch import LinkWatch
 
-UPLINK_POLL = 0.1
+UPLINK_POLL = 0.05
 """Seconds between looks at the uplinks' carriers; vNICs are looked at every NIC_POLLS-th time."""
-NIC_POLLS = 10
+NIC_POLLS = 20
 
 
 class Links:
