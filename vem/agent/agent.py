@@ -19,12 +19,14 @@ import structlog
 
 from dvswitch import __version__
 from dvswitch.errors import StorageError
+from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
-from vem.agent import convert
+from vem.agent import announce, convert
 from vem.agent.ageing import DEFAULT_AGE
 from vem.agent.announcer import Announcer
 from vem.agent.attachments import Attachment, Stage
 from vem.agent.compile import Compiled
+from vem.agent.control_plane import ControlPlane
 from vem.agent.datapath_side import Datapath
 from vem.agent.holdings import Holdings
 from vem.agent.links import Links
@@ -106,11 +108,14 @@ class Agent:
             self.holdings.add_uplink(config, self.identity.host_uuid)
         ports = self.holdings.staging.committed.ports.values()
         self._announcer.active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
+        self.control = ControlPlane(
+            self.datapath, self.holdings, self._announcer, self.identity.host_uuid, self._dirty.set, self._duplicate
+        )
         self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
         async with self.lock:
             await self._pass()
         await self._save()
-        loops = (self._reconcile_loop, self._links.run, self._counter_loop, self._age_loop)
+        loops = (self._reconcile_loop, self._links.run, self.control.run, self._counter_loop, self._age_loop)
         for job in (*loops, self._announcer.run, self.session.run):
             self._spawn(job())
 
@@ -243,7 +248,9 @@ class Agent:
         failures = await self._converge(compiled)
         self.compiled = compiled
         if not failures:
-            await self._announcer.moved(old, compiled)
+            touched = announce.touched(old, self.datapath.image)
+            await self._announcer.moved(old, compiled, touched)
+            self.control.configure(compiled, touched)
         await self.datapath.unplug_others(plugs.keys() | self.holdings.orphans.lports)
         self.holdings.free_lports(self.datapath.plugs.keys())
         self._note_absent(absent)
@@ -389,6 +396,10 @@ class Agent:
     async def _learned(self) -> list[LearnedMac]:
         learns = any(policy.learn for policy in self.datapath.image.policies.values())
         return await self.datapath.learned() if learns else []
+
+    def _duplicate(self, mac: MacAddress, uplink: int) -> None:
+        """S-269"""
+        log.warning("duplicate MAC: a local port's address is used outside too", mac=str(mac), uplink=uplink)
 
     # --- loops --------------------------------------------------------------------------------------------------
 

@@ -35,11 +35,12 @@ def rarp(mac: MacAddress, vlan: int = 0) -> bytes:
 def announcements(mac: MacAddress, port: Policy, uplink: Policy) -> list[bytes]:
     """One RARP per VLAN that the port has and its uplink carries, tagged as the uplink would send it."""
     vlans = [vlan for vlan in port.vlans() if uplink.carries(vlan)][:MAX_VLANS]
-    return [rarp(mac, vlan if _leaves_tagged(vlan, uplink) else 0) for vlan in vlans]
+    return [rarp(mac, vlan if leaves_tagged(vlan, uplink) else 0) for vlan in vlans]
 
 
-def _leaves_tagged(vlan: int, uplink: Policy) -> bool:
-    return uplink.trunk and vlan != uplink.vlan
+def leaves_tagged(vlan: int, policy: Policy) -> bool:
+    """Whether frames of a VLAN leave a port with this policy with a tag."""
+    return policy.trunk and vlan != policy.vlan
 
 
 def placed(image: Image, lport: int, mac: MacAddress) -> int:
@@ -73,7 +74,7 @@ def relocations(old: Image, new: Image, lports: Collection[int], learned: Iterab
         if entry.lport in lports and (uplink := placed(new, entry.lport, entry.mac)):
             carrying = _policy(new, uplink)
             if uplink != placed(old, entry.lport, entry.mac) and carrying.carries(entry.vlan):
-                frames.append((uplink, rarp(entry.mac, entry.vlan if _leaves_tagged(entry.vlan, carrying) else 0)))
+                frames.append((uplink, rarp(entry.mac, entry.vlan if leaves_tagged(entry.vlan, carrying) else 0)))
     return frames
 
 

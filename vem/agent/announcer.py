@@ -6,8 +6,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from dvswitch.mac import MacAddress
 from vem.agent import announce
 from vem.agent.compile import Compiled
 from vem.agent.datapath_side import Datapath
@@ -17,6 +18,8 @@ from vem.datapath.image import Image
 PER_TICK = 128
 TICK = 0.1
 """Seconds."""
+REMEMBER = 10.0
+"""Seconds for which it is known what was announced."""
 
 
 class Announcer:
@@ -30,6 +33,7 @@ class Announcer:
         self.active: dict[int, int] = {}
         """Generations of the vEths that are active here; who is in here has not just moved here."""
         self.tasks: set[asyncio.Task[None]] = set()
+        self._sent: dict[MacAddress, float] = {}
 
     async def run(self) -> None:
         """Send what is queued, for ever."""
@@ -45,11 +49,19 @@ class Announcer:
             left -= len(batch)
             if not self._frames:
                 self._some.clear()
+            self._sent = {mac: when for mac, when in self._sent.items() if now - when < REMEMBER}
+            self._sent.update((MacAddress(frame[6:12]), now) for _, frame in batch)
             await self._datapath.emit(batch)
 
-    async def moved(self, old: Image, compiled: Compiled) -> None:
-        """The datapath went from ``old`` to what was compiled: RARPs for vEths that have just moved here, by schedule,
-        and one for each other MAC whose uplink is new (S-152)."""
+    def last_sent(self, mac: MacAddress) -> float:
+        """When ``mac`` was last announced, as far as that is remembered."""
+        return self._sent.get(mac, float("-inf"))
+
+    async def moved(self, old: Image, compiled: Compiled, touched: Collection[int]) -> None:
+        """The datapath went from ``old`` to what was compiled (``touched``: announce.touched).
+
+        RARPs for vEths that have just moved here, by schedule, and one for each other MAC whose uplink is new (S-152).
+        """
         self._compiled = compiled
         image, wanted, coming = self._datapath.image, compiled.wanted.ports, set()
         for veth, state in compiled.veths.items():
@@ -58,7 +70,7 @@ class Announcer:
                 coming.add(state.lport)
                 self._later(veth, port.generation)
         self.active = {veth: port.generation for veth, port in wanted.items() if port.phase is Phase.ACTIVE}
-        lports = [n for n in announce.touched(old, image) if n not in coming and self._notifies(image.ports[n].number)]
+        lports = [n for n in touched if n not in coming and self._notifies(image.ports[n].number)]
         learns = any(image.policies[image.ports[lport].policy].learn for lport in lports)
         learned = await self._datapath.learned() if learns else []
         self._add(announce.relocations(old, image, lports, learned))

@@ -17,7 +17,7 @@ from vem.agent import wanted as want
 from vem.agent.lports import LAST_POLICY, LAST_TEAM, Numbers
 from vem.agent.teams import Teaming, uplink_of
 from vem.datapath import image as img
-from vem.teaming.team import Candidate, Choice
+from vem.teaming.team import Balance, Candidate, Choice
 
 BLOCKED_POLICY = 0
 
@@ -131,6 +131,7 @@ class _Compiler:
         for uplink in sorted(uplinks, key=lambda uplink: uplink.number):
             self._add_uplink(uplink)
         for policy in self._wanted.policies.values():
+            self._check_team(policy)
             self._choices[policy.id] = self._teaming.choose(policy, self._candidates(policy))
         teams = {ident: self._team(choice) for ident, choice in self._choices.items()}
         for policy in self._wanted.policies.values():
@@ -165,13 +166,18 @@ class _Compiler:
         if usable and uplink.lport not in self._orphans.lports:
             self._uplinks[uplink.number] = uplink
 
+    def _check_team(self, policy: want.Policy) -> None:
+        if policy.team.beacon and policy.team.balance is Balance.IP_HASH:
+            self._refuse(policy, "beacon probing can't go with IP hash: all uplinks are one link there")  # S-148
+
     def _candidates(self, policy: want.Policy) -> list[Candidate]:
         """The uplinks that carry any VLAN of the policy, by number."""
         vlans, candidates = _vlans(policy), []
         for number, uplink in self._uplinks.items():
             profile = self._wanted.policies[self._wanted.uplinks[number].policy]
             if len(_vlans(profile) & vlans):
-                usable = uplink.link_up and uplink.usable
+                agreed = not profile.channel.lacp or number in self._teaming.lacp_members
+                usable = uplink.link_up and uplink.usable and agreed
                 candidates.append(Candidate(number, usable, profile.channel, profile.id, profile.balance))
         return candidates
 
@@ -342,9 +348,8 @@ class _Compiler:
     def _groups(self) -> dict[img.Group, tuple[int, ...]]:
         """Multicast groups that are registered, as far as their members carry the VLAN."""
         groups = {}
-        for group, veths in self._teaming.groups.items():
-            lports = {self._veths[veth].lport for veth in veths if veth in self._veths}
-            if members := tuple(sorted(lports.intersection(self._members.get(group.vlan, ())))):
+        for group, lports in self._teaming.groups.items():
+            if members := tuple(sorted(set(lports).intersection(self._members.get(group.vlan, ())))):
                 groups[group] = members
         return groups
 

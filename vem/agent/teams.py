@@ -9,7 +9,7 @@ from vem.agent.wanted import Policy
 from vem.datapath.image import Group, Method, Port, Team
 from vem.teaming.health import HealthBook
 from vem.teaming.pinning import Pins, Place
-from vem.teaming.team import Candidate, Choice, TeamMemory, choose
+from vem.teaming.team import Candidate, Choice, TeamMemory, choose, members
 
 
 class Teaming:
@@ -19,17 +19,30 @@ class Teaming:
         self.health = HealthBook()
         self.pins = Pins(places)
         self.groups: Mapping[Group, Collection[int]] = {}
-        """Multicast groups that snooping knows, with the vEths in them."""
+        """Multicast groups that snooping knows, with the lports in them."""
+        self.lacp_members: frozenset[int] = frozenset()
+        """Uplinks that LACP lets carry traffic."""
+        self.probed: dict[int, tuple[tuple[int, ...], int]] = {}
+        """By policy id: uplinks that probe each other by beacons, and the VLAN in which they do."""
+        self.choices: dict[int, Choice] = {}
+        """By policy id."""
         self._teams: dict[int, TeamMemory] = {}
 
     def choose(self, policy: Policy, candidates: Sequence[Candidate]) -> Choice:
         """The team of a profile's ports."""
-        return choose(policy.team, candidates, self._teams.setdefault(policy.id, TeamMemory()))
+        choice = choose(policy.team, candidates, self._teams.setdefault(policy.id, TeamMemory()))
+        self.choices[policy.id] = choice
+        self.probed.pop(policy.id, None)
+        if policy.team.beacon and not choice.is_lag:
+            # of a trunk only the VLAN of untagged frames: guests' own VLANs are theirs (S-149)
+            self.probed[policy.id] = members(policy.team, candidates), policy.vlan
+        return choice
 
     def keep_only(self, policies: Collection[int], veths: Collection[int]) -> None:
         """Forget profiles that are gone and ports that are unplugged."""
-        for ident in self._teams.keys() - set(policies):
-            del self._teams[ident]
+        for memory in (self._teams, self.choices, self.probed):
+            for ident in memory.keys() - set(policies):
+                memory.pop(ident)
         self.pins.keep_only(veths)
 
 

@@ -139,6 +139,12 @@ def choose(rules: Rules, candidates: Sequence[Candidate], memory: TeamMemory | N
     return Choice(uplinks, _METHODS[balance], balance, spare, groups, _relative(by_number))
 
 
+def members(rules: Rules, candidates: Sequence[Candidate]) -> tuple[int, ...]:
+    """Every uplink that the team may ever use: active ones, then standby (S-151)."""
+    active, standby = _lists(rules, [candidate.number for candidate in candidates])
+    return active + standby
+
+
 _METHODS = {
     Balance.PORT_ID: Method.PORT_ID,
     Balance.SOURCE_MAC: Method.SOURCE_MAC,
@@ -198,4 +204,4 @@ def _relative(by_number: dict[int, Candidate]) -> bool:
     return any(candidate.channel is Channel.MAC_PINNING_RELATIVE for candidate in by_number.values())
 
 
-__all__ = ["MAX_MEMBERS", "Balance", "Candidate", "Channel", "Choice", "Rules", "TeamMemory", "choose"]
+__all__ = ["MAX_MEMBERS", "Balance", "Candidate", "Channel", "Choice", "Rules", "TeamMemory", "choose", "members"]
