@@ -61,6 +61,7 @@ struct dvs_pkt {
 	__u16 out_uplink; /* flood: the one uplink that gets a copy too; 0 = none */
 	__u16 flood;
 	__u32 list;     /* flood: the receivers' list */
+	__u16 punt;     /* the agent shall see it: DVS_PUNT_*; 0 = no */
 };
 
 static INL int dvs_is_multicast(__u64 mac) { return mac & 1; }
