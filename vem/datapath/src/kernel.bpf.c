@@ -247,7 +247,7 @@ static INL void flood(struct way *way, int live)
 {
 	const struct dvs_pkt *p = &way->job->p;
 
-	way->members = kernel_members(p->list_kind, p->vlan);
+	way->members = kernel_members(p->list);
 	if (way->members)
 		bpf_loop(way->members->n, live ? (void *)flood_live : (void *)flood_test, way, 0);
 	if (p->out_uplink)

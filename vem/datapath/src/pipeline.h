@@ -2,7 +2,7 @@
  *
  * The forwarding pipeline, written once.  A driver (kernel.bpf.c, user.c)
  *   1. fills struct dvs_pkt from the frame and calls dvs_decide();
- *   2. on DVS_OK sends the frame to p->out or, if p->flood, to every port of list (p->list_kind, p->vlan) and to
+ *   2. on DVS_OK sends the frame to p->out or, if p->flood, to every port of list p->list and to
  *      p->out_uplink (0 = none) that dvs_wants() it, calling dvs_receive() for each receiver, and then
  *      dvs_count_forwarded() or, if there was none, dvs_drop_in(p, dvs_nobody(p)).
  * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt.  Nothing here changes the

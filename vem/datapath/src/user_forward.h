@@ -47,7 +47,7 @@ static INL void give(struct dvs *e, struct frame *f, __u32 lport)
 
 static __u32 flood(struct dvs *e, struct frame *f)
 {
-	const struct dvs_members *list = e->list[f->pkt.list_kind * 4096 + (f->pkt.vlan & 4095)];
+	const struct dvs_members *list = e->list[f->pkt.list & (DVS_LISTS - 1)];
 	__u32 i, copies = 0;
 
 	for (i = 0; list && i < list->n; i++) {
