@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from dvswitch.v1 import types_pb2 as dvswitch_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64vswitch/v1/manager.proto\x12\x0b\x64vswitch.v1\x1a\x17\x64vswitch/v1/types.proto\"S\n\x14ManagerAttachRequest\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0b\n\x03mac\x18\x02 \x01(\t\x12\x0f\n\x07profile\x18\x03 \x01(\t\"\x8f\x01\n\rAttachRequest\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0b\n\x03mac\x18\x02 \x01(\t\x12\x0f\n\x07profile\x18\x03 \x01(\t\x12\x1f\n\x04plug\x18\x04 \x01(\x0b\x32\x11.dvswitch.v1.Plug\x12\x0f\n\x07prepare\x18\x05 \x01(\x08\x12\x0f\n\x07wait_ms\x18\x06 \x01(\r\"\x9b\x01\n\x0b\x41ttachReply\x12\x0c\n\x04veth\x18\x01 \x01(\r\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.dvswitch.v1.AttachReply.State\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"?\n\x05State\x12\x0b\n\x07PENDING\x10\x00\x12\x0e\n\nFORWARDING\x10\x01\x12\x0b\n\x07\x42LOCKED\x10\x02\x12\x0c\n\x08PREPARED\x10\x03\"<\n\rDetachRequest\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0c\n\x04veth\x18\x02 \x01(\r\"#\n\x0b\x44\x65tachReply\x12\x14\n\x0cwas_attached\x18\x01 \x01(\x08\"\xc1\x01\n\x0eMigrateRequest\x12\x0c\n\x04veth\x18\x01 \x01(\r\x12\x1d\n\x03nic\x18\x02 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12.\n\x04step\x18\x03 \x01(\x0e\x32 .dvswitch.v1.MigrateRequest.Step\x12\x13\n\x0btarget_host\x18\x04 \x01(\t\x12\x12\n\ntimeout_ms\x18\x05 \x01(\r\")\n\x04Step\x12\t\n\x05\x42\x45GIN\x10\x00\x12\n\n\x06\x43OMMIT\x10\x01\x12\n\n\x06\x43\x41NCEL\x10\x02\"M\n\x0cMigrateReply\x12\x0c\n\x04veth\x18\x01 \x01(\r\x12\r\n\x05state\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x04\x12\x0c\n\x04slot\x18\x04 \x01(\r\"\x12\n\x10ListVethsRequest\"6\n\x0eListVethsReply\x12$\n\x05veths\x18\x01 \x03(\x0b\x32\x15.dvswitch.v1.VethInfo\"\xcd\x01\n\x08VethInfo\x12\x0c\n\x04veth\x18\x01 \x01(\r\x12\x1d\n\x03nic\x18\x02 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0b\n\x03mac\x18\x03 \x01(\t\x12\x0f\n\x07profile\x18\x04 \x01(\t\x12\x0c\n\x04slot\x18\x05 \x01(\r\x12\x0c\n\x04host\x18\x06 \x01(\t\x12\r\n\x05state\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x12\n\ngeneration\x18\t \x01(\x04\x12\'\n\x08\x63ounters\x18\n \x01(\x0b\x32\x15.dvswitch.v1.Counters\"\x1d\n\rStatusRequest\x12\x0c\n\x04macs\x18\x01 \x01(\x08\"\xd0\x01\n\x0bStatusReply\x12\x11\n\thost_uuid\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\r\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x10\n\x08headless\x18\x04 \x01(\x08\x12\x10\n\x08revision\x18\x05 \x01(\x04\x12$\n\x05ports\x18\x06 \x03(\x0b\x32\x15.dvswitch.v1.HostPort\x12\x0f\n\x07version\x18\x07 \x01(\t\x12\x11\n\trss_bytes\x18\x08 \x01(\x04\x12\"\n\x04macs\x18\t \x03(\x0b\x32\x14.dvswitch.v1.HostMac\"T\n\x07HostMac\x12\x0b\n\x03mac\x18\x01 \x01(\t\x12\x0c\n\x04vlan\x18\x02 \x01(\r\x12\x0c\n\x04port\x18\x03 \x01(\t\x12\x11\n\tis_static\x18\x04 \x01(\x08\x12\r\n\x05\x61ge_s\x18\x05 \x01(\r\"\xa2\x01\n\x08HostPort\x12\r\n\x05lport\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0c\n\x04vlan\x18\x05 \x01(\t\x12\x0b\n\x03mac\x18\x06 \x01(\t\x12\x15\n\rpinned_uplink\x18\x07 \x01(\r\x12\'\n\x08\x63ounters\x18\x08 \x01(\x0b\x32\x15.dvswitch.v1.Counters2\x96\x02\n\x07Manager\x12\x42\n\x06\x41ttach\x12!.dvswitch.v1.ManagerAttachRequest\x1a\x15.dvswitch.v1.VethInfo\x12;\n\x06\x44\x65tach\x12\x1a.dvswitch.v1.DetachRequest\x1a\x15.dvswitch.v1.VethInfo\x12\x41\n\x07Migrate\x12\x1b.dvswitch.v1.MigrateRequest\x1a\x19.dvswitch.v1.MigrateReply\x12G\n\tListVeths\x12\x1d.dvswitch.v1.ListVethsRequest\x1a\x1b.dvswitch.v1.ListVethsReply2\xc6\x01\n\x04Host\x12>\n\x06\x41ttach\x12\x1a.dvswitch.v1.AttachRequest\x1a\x18.dvswitch.v1.AttachReply\x12>\n\x06\x44\x65tach\x12\x1a.dvswitch.v1.DetachRequest\x1a\x18.dvswitch.v1.DetachReply\x12>\n\x06Status\x12\x1a.dvswitch.v1.StatusRequest\x1a\x18.dvswitch.v1.StatusReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64vswitch/v1/manager.proto\x12\x0b\x64vswitch.v1\x1a\x17\x64vswitch/v1/types.proto\"S\n\x14ManagerAttachRequest\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0b\n\x03mac\x18\x02 \x01(\t\x12\x0f\n\x07profile\x18\x03 \x01(\t\"\x8f\x01\n\rAttachRequest\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0b\n\x03mac\x18\x02 \x01(\t\x12\x0f\n\x07profile\x18\x03 \x01(\t\x12\x1f\n\x04plug\x18\x04 \x01(\x0b\x32\x11.dvswitch.v1.Plug\x12\x0f\n\x07prepare\x18\x05 \x01(\x08\x12\x0f\n\x07wait_ms\x18\x06 \x01(\r\"\x9b\x01\n\x0b\x41ttachReply\x12\x0c\n\x04veth\x18\x01 \x01(\r\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.dvswitch.v1.AttachReply.State\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"?\n\x05State\x12\x0b\n\x07PENDING\x10\x00\x12\x0e\n\nFORWARDING\x10\x01\x12\x0b\n\x07\x42LOCKED\x10\x02\x12\x0c\n\x08PREPARED\x10\x03\"<\n\rDetachRequest\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0c\n\x04veth\x18\x02 \x01(\r\"#\n\x0b\x44\x65tachReply\x12\x14\n\x0cwas_attached\x18\x01 \x01(\x08\";\n\rSetMacRequest\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0b\n\x03mac\x18\x02 \x01(\t\"\x1f\n\x0bSetMacReply\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\"\xc1\x01\n\x0eMigrateRequest\x12\x0c\n\x04veth\x18\x01 \x01(\r\x12\x1d\n\x03nic\x18\x02 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12.\n\x04step\x18\x03 \x01(\x0e\x32 .dvswitch.v1.MigrateRequest.Step\x12\x13\n\x0btarget_host\x18\x04 \x01(\t\x12\x12\n\ntimeout_ms\x18\x05 \x01(\r\")\n\x04Step\x12\t\n\x05\x42\x45GIN\x10\x00\x12\n\n\x06\x43OMMIT\x10\x01\x12\n\n\x06\x43\x41NCEL\x10\x02\"M\n\x0cMigrateReply\x12\x0c\n\x04veth\x18\x01 \x01(\r\x12\r\n\x05state\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x04\x12\x0c\n\x04slot\x18\x04 \x01(\r\"\x12\n\x10ListVethsRequest\"6\n\x0eListVethsReply\x12$\n\x05veths\x18\x01 \x03(\x0b\x32\x15.dvswitch.v1.VethInfo\"\xcd\x01\n\x08VethInfo\x12\x0c\n\x04veth\x18\x01 \x01(\r\x12\x1d\n\x03nic\x18\x02 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0b\n\x03mac\x18\x03 \x01(\t\x12\x0f\n\x07profile\x18\x04 \x01(\t\x12\x0c\n\x04slot\x18\x05 \x01(\r\x12\x0c\n\x04host\x18\x06 \x01(\t\x12\r\n\x05state\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x12\n\ngeneration\x18\t \x01(\x04\x12\'\n\x08\x63ounters\x18\n \x01(\x0b\x32\x15.dvswitch.v1.Counters\"\x1d\n\rStatusRequest\x12\x0c\n\x04macs\x18\x01 \x01(\x08\"\xf5\x01\n\x0bStatusReply\x12\x11\n\thost_uuid\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\r\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x10\n\x08headless\x18\x04 \x01(\x08\x12\x10\n\x08revision\x18\x05 \x01(\x04\x12$\n\x05ports\x18\x06 \x03(\x0b\x32\x15.dvswitch.v1.HostPort\x12\x0f\n\x07version\x18\x07 \x01(\t\x12\x11\n\trss_bytes\x18\x08 \x01(\x04\x12\"\n\x04macs\x18\t \x03(\x0b\x32\x14.dvswitch.v1.HostMac\x12#\n\x04lacp\x18\x14 \x03(\x0b\x32\x15.dvswitch.v1.HostLacp\"\xbb\x01\n\x08HostLacp\x12\x0e\n\x06uplink\x18\x01 \x01(\r\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0f\n\x07partner\x18\x04 \x01(\t\x12\x13\n\x0bpartner_key\x18\x05 \x01(\r\x12\x14\n\x0cpartner_port\x18\x06 \x01(\r\x12\x10\n\x08\x63hurning\x18\x07 \x01(\x08\x12\x0c\n\x04sent\x18\x08 \x01(\r\x12\x10\n\x08received\x18\t \x01(\r\x12\x11\n\tmalformed\x18\n \x01(\r\"T\n\x07HostMac\x12\x0b\n\x03mac\x18\x01 \x01(\t\x12\x0c\n\x04vlan\x18\x02 \x01(\r\x12\x0c\n\x04port\x18\x03 \x01(\t\x12\x11\n\tis_static\x18\x04 \x01(\x08\x12\r\n\x05\x61ge_s\x18\x05 \x01(\r\"\xa2\x01\n\x08HostPort\x12\r\n\x05lport\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0c\n\x04vlan\x18\x05 \x01(\t\x12\x0b\n\x03mac\x18\x06 \x01(\t\x12\x15\n\rpinned_uplink\x18\x07 \x01(\r\x12\'\n\x08\x63ounters\x18\x08 \x01(\x0b\x32\x15.dvswitch.v1.Counters2\x96\x02\n\x07Manager\x12\x42\n\x06\x41ttach\x12!.dvswitch.v1.ManagerAttachRequest\x1a\x15.dvswitch.v1.VethInfo\x12;\n\x06\x44\x65tach\x12\x1a.dvswitch.v1.DetachRequest\x1a\x15.dvswitch.v1.VethInfo\x12\x41\n\x07Migrate\x12\x1b.dvswitch.v1.MigrateRequest\x1a\x19.dvswitch.v1.MigrateReply\x12G\n\tListVeths\x12\x1d.dvswitch.v1.ListVethsRequest\x1a\x1b.dvswitch.v1.ListVethsReply2\x86\x02\n\x04Host\x12>\n\x06\x41ttach\x12\x1a.dvswitch.v1.AttachRequest\x1a\x18.dvswitch.v1.AttachReply\x12>\n\x06\x44\x65tach\x12\x1a.dvswitch.v1.DetachRequest\x1a\x18.dvswitch.v1.DetachReply\x12>\n\x06Status\x12\x1a.dvswitch.v1.StatusRequest\x1a\x18.dvswitch.v1.StatusReply\x12>\n\x06SetMac\x12\x1a.dvswitch.v1.SetMacRequest\x1a\x18.dvswitch.v1.SetMacReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,28 +44,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DETACHREQUEST']._serialized_end=516
   _globals['_DETACHREPLY']._serialized_start=518
   _globals['_DETACHREPLY']._serialized_end=553
-  _globals['_MIGRATEREQUEST']._serialized_start=556
-  _globals['_MIGRATEREQUEST']._serialized_end=749
-  _globals['_MIGRATEREQUEST_STEP']._serialized_start=708
-  _globals['_MIGRATEREQUEST_STEP']._serialized_end=749
-  _globals['_MIGRATEREPLY']._serialized_start=751
-  _globals['_MIGRATEREPLY']._serialized_end=828
-  _globals['_LISTVETHSREQUEST']._serialized_start=830
-  _globals['_LISTVETHSREQUEST']._serialized_end=848
-  _globals['_LISTVETHSREPLY']._serialized_start=850
-  _globals['_LISTVETHSREPLY']._serialized_end=904
-  _globals['_VETHINFO']._serialized_start=907
-  _globals['_VETHINFO']._serialized_end=1112
-  _globals['_STATUSREQUEST']._serialized_start=1114
-  _globals['_STATUSREQUEST']._serialized_end=1143
-  _globals['_STATUSREPLY']._serialized_start=1146
-  _globals['_STATUSREPLY']._serialized_end=1354
-  _globals['_HOSTMAC']._serialized_start=1356
-  _globals['_HOSTMAC']._serialized_end=1440
-  _globals['_HOSTPORT']._serialized_start=1443
-  _globals['_HOSTPORT']._serialized_end=1605
-  _globals['_MANAGER']._serialized_start=1608
-  _globals['_MANAGER']._serialized_end=1886
-  _globals['_HOST']._serialized_start=1889
-  _globals['_HOST']._serialized_end=2087
+  _globals['_SETMACREQUEST']._serialized_start=555
+  _globals['_SETMACREQUEST']._serialized_end=614
+  _globals['_SETMACREPLY']._serialized_start=616
+  _globals['_SETMACREPLY']._serialized_end=647
+  _globals['_MIGRATEREQUEST']._serialized_start=650
+  _globals['_MIGRATEREQUEST']._serialized_end=843
+  _globals['_MIGRATEREQUEST_STEP']._serialized_start=802
+  _globals['_MIGRATEREQUEST_STEP']._serialized_end=843
+  _globals['_MIGRATEREPLY']._serialized_start=845
+  _globals['_MIGRATEREPLY']._serialized_end=922
+  _globals['_LISTVETHSREQUEST']._serialized_start=924
+  _globals['_LISTVETHSREQUEST']._serialized_end=942
+  _globals['_LISTVETHSREPLY']._serialized_start=944
+  _globals['_LISTVETHSREPLY']._serialized_end=998
+  _globals['_VETHINFO']._serialized_start=1001
+  _globals['_VETHINFO']._serialized_end=1206
+  _globals['_STATUSREQUEST']._serialized_start=1208
+  _globals['_STATUSREQUEST']._serialized_end=1237
+  _globals['_STATUSREPLY']._serialized_start=1240
+  _globals['_STATUSREPLY']._serialized_end=1485
+  _globals['_HOSTLACP']._serialized_start=1488
+  _globals['_HOSTLACP']._serialized_end=1675
+  _globals['_HOSTMAC']._serialized_start=1677
+  _globals['_HOSTMAC']._serialized_end=1761
+  _globals['_HOSTPORT']._serialized_start=1764
+  _globals['_HOSTPORT']._serialized_end=1926
+  _globals['_MANAGER']._serialized_start=1929
+  _globals['_MANAGER']._serialized_end=2207
+  _globals['_HOST']._serialized_start=2210
+  _globals['_HOST']._serialized_end=2472
 # @@protoc_insertion_point(module_scope)
