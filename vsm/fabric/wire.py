@@ -13,6 +13,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2, types_pb2
 from vsm.mobility.reports import AttachReport
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Vethernet
+from vsm.model.settings import ChannelMode
 from vsm.model.state import Module, Nic, Uplink
 from vsm.policy.difference import (
     RemovePolicy,
@@ -24,7 +25,7 @@ from vsm.policy.difference import (
     SetUplink,
     WantedChange,
 )
-from vsm.policy.wanted import PolicySpec, PortSpec, SwitchSpec, UplinkSpec, Wanted
+from vsm.policy.wanted import PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
 from vsm.runtime import Counters, MacRow, PortStatus
 
 PROTOCOL = 1
@@ -99,7 +100,14 @@ def _change(change: WantedChange) -> fabric_pb2.Change:
 
 def _switch(switch: SwitchSpec) -> types_pb2.Switch:
     return types_pb2.Switch(
-        name=switch.name, domain=switch.domain, mtu=switch.mtu, keep_priority_tag=switch.keep_priority_tag
+        name=switch.name,
+        domain=switch.domain,
+        mtu=switch.mtu,
+        keep_priority_tag=switch.keep_priority_tag,
+        snooping=switch.snooping,
+        querier_interval_s=switch.query_interval,
+        up_delay_ms=switch.up_delay,
+        mac_aging_s=switch.mac_aging,
     )
 
 
@@ -117,7 +125,41 @@ def _policy(policy: PolicySpec) -> types_pb2.Policy:
         unknown_flood=policy.unknown_flood,
         mac_limit=policy.mac_limit,
         mtu=policy.mtu,
+        promiscuous=policy.promiscuous,
+        mac_limit_allow=policy.mac_limit_allow,
+        bpdu=policy.bpdu,
+        storm=_storm(policy.storm),
+        team=_team(policy.team),
+        channel=_channel(policy.channel),
     )
+
+
+def _storm(storm: StormSpec) -> types_pb2.Storm | None:
+    if storm == StormSpec():
+        return None
+    return types_pb2.Storm(broadcast=storm.broadcast, multicast=storm.multicast, unknown_unicast=storm.unknown_unicast)
+
+
+def _team(team: TeamSpec) -> types_pb2.Team | None:
+    if team == TeamSpec():
+        return None
+    return types_pb2.Team(
+        active=team.active,
+        standby=team.standby,
+        unused=team.unused,
+        no_failback=not team.failback,
+        no_notify=not team.notify,
+        beacon=team.beacon,
+        pin=team.pin,
+        pin_backup=team.pin_backup,
+        method=team.method.name,
+    )
+
+
+def _channel(mode: ChannelMode) -> types_pb2.ChannelGroup | None:
+    if mode is ChannelMode.NONE:
+        return None
+    return types_pb2.ChannelGroup(mode=mode.name)
 
 
 def _port(port: PortSpec) -> types_pb2.Port:

@@ -85,6 +85,16 @@ class Config:
     """svs domain id, 1-4095."""
     mtu: int = 1500
     keep_priority_tag: bool = False
+    port_defaults: Settings = NOTHING
+    """Switch-wide `security` lines: they hold where neither interface nor profile says otherwise (S-017)."""
+    mac_aging: int = 0
+    """Seconds until a learned address that is not seen is forgotten (S-069); 0 = as each host is configured."""
+    snooping: bool = False
+    """IGMP and MLD snooping (S-232)."""
+    query_interval: int = 125
+    """Seconds between general queries where no querier is seen (S-235)."""
+    up_delay: int = 100
+    """Milliseconds that an uplink must be up before it is used again (S-142)."""
     default_max_ports: int = 32
     vlans: Mapping[int, Vlan] = field(default_factory=lambda: {1: Vlan(1, "default")})
     profiles: Mapping[str, PortProfile] = field(default_factory=dict)
