@@ -15,7 +15,7 @@ from uuid import UUID
 from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
-from vsm.model.interfaces import Ethernet, Interface, Vethernet, parse_interface
+from vsm.model.interfaces import MAX_UPLINK, Ethernet, Interface, Vethernet, parse_interface
 from vsm.model.state import MAX_VETH, State
 
 INVALID = "Invalid command"
@@ -109,6 +109,14 @@ def _numbers(text: str, low: int, high: int) -> list[int]:
     return found
 
 
+def _uplink_list(text: str) -> tuple[int, ...]:
+    """``2,1,3-4`` in the order given."""
+    found = _numbers(text, 1, MAX_UPLINK)
+    if len(set(found)) < len(found):
+        raise Mismatch("Uplink named twice")
+    return tuple(found)
+
+
 def _veths(text: str) -> tuple[Interface, ...]:
     return tuple(Vethernet(n) for n in dict.fromkeys(_numbers(text, 1, MAX_VETH)))
 
@@ -120,7 +128,7 @@ def _ethernets(text: str) -> tuple[Interface, ...]:
         if not match:
             raise Mismatch("Invalid interface format")
         try:
-            found += [Ethernet(int(match[1]), port) for port in _numbers(match[2], 1, 32)]
+            found += [Ethernet(int(match[1]), port) for port in _numbers(match[2], 1, MAX_UPLINK)]
         except InvalidValue as error:
             raise Mismatch("Invalid interface format") from error
     return tuple(dict.fromkeys(found))
@@ -213,6 +221,7 @@ TYPES: dict[str, ArgumentType] = {
     "veths": ArgumentType(_VETH_RANGE, "Numbers of vEthernets, as 1-4,7", _veths, known=_veth_numbers),
     "port": ArgumentType("<3-66>/<1-32>", _PORT_HELP, _single(_ethernets), known=_uplinks),
     "ports": ArgumentType("<3-66>/<1-32>[,-]", f"{_PORT_HELP}s, as 3/1-2", _ethernets, known=_uplinks),
+    "uplink-list": ArgumentType("<1-32>[,-]", "Numbers of uplinks in order, as 2,1 or 1-4", _uplink_list),
     "interface": ArgumentType("IFNAME", "Name of an interface, as Veth5 or Eth3/1", _interface),
     "interfaces": ArgumentType("IFNAME[,-]", "Name of interfaces, as Veth1-4 or Eth3/1", _interface_range),
 }
