@@ -120,6 +120,7 @@ def configs(draw: st.DrawFn) -> Config:
         mtu=draw(st.integers(1280, 9190)),
         keep_priority_tag=draw(st.booleans()),
         port_defaults=draw(st.builds(Settings, promiscuous=BOOLS, mac_changes=BOOLS, forged_transmits=BOOLS)),
+        mac_prefix=draw(st.sampled_from(["52:54:00", "02", "fe:00:00:00:01"])),
         mac_aging=draw(st.sampled_from([0, 10, 300, 918000])),
         snooping=draw(st.booleans()),
         query_interval=draw(st.sampled_from([32, 125, 3600])),

@@ -28,6 +28,7 @@ VALUES = {
     "uplink": "3",
     "uplinks": "2,1",
     "seconds": "60",
+    "prefix": "02:aa",
     "interval": "60",
     "delay": "60",
     "count": "9",

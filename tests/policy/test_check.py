@@ -55,7 +55,10 @@ def test_the_sample_and_a_fresh_switch_are_valid() -> None:
         (with_profile(settings=Settings(native_vlan=-2)), "port-profile NEW: vlan -2"),
         (with_profile(settings=Settings(mac_limit=0)), "port-profile NEW: mac-learning limit 0: out of range 1-4096"),
         (with_profile(settings=Settings(mtu=9000)), "port-profile NEW: mtu applies to type ethernet only"),
-        (with_profile(type=ProfileType.ETHERNET, settings=Settings(mtu=1499)), "port-profile NEW: mtu 1499: out of range"),
+        (
+            with_profile(type=ProfileType.ETHERNET, settings=Settings(mtu=1499)),
+            "port-profile NEW: mtu 1499: out of range",
+        ),
         (changed(overrides={"Vethernet99": Settings(shutdown=True)}), "interface Vethernet99: does not exist"),
         (changed(overrides={"Vethernet1": Settings(mtu=9000)}), "interface Vethernet1: mtu"),
         (changed(overrides={"nonsense": Settings()}), "interface nonsense"),

@@ -16,6 +16,7 @@ from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Interface, Vethernet, parse_interface
+from vsm.model.macs import check_prefix
 from vsm.model.state import MAX_VETH, State
 
 INVALID = "Invalid command"
@@ -180,6 +181,13 @@ def _mac(text: str) -> MacAddress:
         raise Mismatch("Invalid mac address") from None
 
 
+def _mac_prefix(text: str) -> str:
+    try:
+        return check_prefix(text)
+    except InvalidValue:
+        raise Mismatch("Invalid mac prefix") from None
+
+
 def _hostname(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
         raise Mismatch
@@ -217,6 +225,7 @@ TYPES: dict[str, ArgumentType] = {
     "hostname": ArgumentType("WORD", "Name of the switch (max 63 characters)", _hostname),
     "uuid": ArgumentType("UUID", "Host UUID, as 1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", _uuid),
     "mac": ArgumentType("E.E.E", "MAC address, as 5254.0012.3456 or 52:54:00:12:34:56", _mac),
+    "mac-prefix": ArgumentType("E:E:E", "1-5 octets for local use, as 52:54:00 or 02", _mac_prefix),
     "veth": ArgumentType(_VETH, "Number of the vEthernet", _single(_veths), known=_veth_numbers),
     "veths": ArgumentType(_VETH_RANGE, "Numbers of vEthernets, as 1-4,7", _veths, known=_veth_numbers),
     "port": ArgumentType("<3-66>/<1-32>", _PORT_HELP, _single(_ethernets), known=_uplinks),

@@ -5,12 +5,14 @@ Reading checks what a module says (InvalidValue names the field), so that nothin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from dvswitch.digest import wanted_digest
 from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2, types_pb2
+from vsm.events.bus import News
 from vsm.mobility.reports import AttachReport
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Vethernet
 from vsm.model.settings import ChannelMode
@@ -247,6 +249,16 @@ def read_port_status(message: fabric_pb2.PortState) -> PortStatus:
     """Link and forwarding state of a vEth."""
     Vethernet(message.veth)
     return PortStatus(message.link_up, message.forwarding, message.pinned_uplink)
+
+
+def read_event(slot: int, message: fabric_pb2.LogEvent) -> News:
+    """Something that a module reports; InvalidValue if it is not worded as it must be."""
+    if not re.fullmatch("[a-z][a-z_]{0,31}", message.kind):
+        raise InvalidValue(f"event kind '{message.kind[:40]}'", "is not a word of at most 32 letters")
+    if not message.text.isprintable() or not message.object.isprintable():
+        raise InvalidValue(f"event {message.kind}", "holds characters that can't be printed")
+    subject = message.object[:80] or f"module {slot}"
+    return News("host", subject, message.kind, f"Module {slot}: {message.text[:300]}", message.veth)
 
 
 def read_macs(slot: int, message: fabric_pb2.MacReport) -> list[MacRow]:

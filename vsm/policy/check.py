@@ -14,6 +14,7 @@ from uuid import UUID
 from dvswitch.errors import Conflict, DvsError, InvalidValue, NotFound
 from dvswitch.vlan import check_vlan
 from vsm.model.interfaces import Vethernet, parse_interface
+from vsm.model.macs import check_prefix
 from vsm.model.settings import NOTHING
 from vsm.model.state import FIRST_SLOT, LAST_SLOT, MAX_CHAIN, Config, PortProfile, ProfileType, State
 from vsm.policy.check_settings import out_of_range, settings_problems, team_problems
@@ -51,6 +52,7 @@ def _system(state: State) -> Iterator[DvsError]:
         yield from out_of_range("mac address-table aging-time", config.mac_aging, MAC_AGING_RANGE)
     yield from out_of_range("ip igmp snooping query-interval", config.query_interval, QUERY_RANGE)
     yield from out_of_range("teaming up-delay", config.up_delay, UP_DELAY_RANGE)
+    check_prefix(config.mac_prefix)
     if replace(config.port_defaults, promiscuous=None, mac_changes=None, forged_transmits=None) != NOTHING:
         yield InvalidValue("switch", "only security settings can be said for the whole switch")
     if not 1 <= config.default_max_ports <= MAX_PORTS:

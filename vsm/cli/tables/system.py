@@ -72,6 +72,7 @@ def _domain_note(state: State, _call: Call) -> str:
 _UP_DELAY = "<delay:1-600000>"
 _QUERY = "<interval:32-3600>"
 _AGING = "<seconds:10-918000>"
+_PREFIX = "<prefix:mac-prefix>"
 
 SYSTEM: tuple[Command, ...] = (
     Command(
@@ -110,6 +111,17 @@ SYSTEM: tuple[Command, ...] = (
         no=f"mac address-table aging-time [{_AGING}]",
         undo=_set(mac_aging=lambda _call: Config().mac_aging),
         render=lambda config: [f"mac address-table aging-time {config.mac_aging}"] if config.mac_aging else [],
+    ),
+    Command(
+        modes=CONFIG,
+        syntax=f"mac pool prefix {_PREFIX}",
+        help="Set how the MAC addresses begin that are made for NICs from now on",
+        edit=_set(mac_prefix=lambda call: call["prefix"]),
+        no=f"mac pool prefix [{_PREFIX}]",
+        undo=_set(mac_prefix=lambda _call: Config().mac_prefix),
+        render=lambda config: (
+            [f"mac pool prefix {config.mac_prefix}"] if config.mac_prefix != Config().mac_prefix else []
+        ),
     ),
     Command(
         modes=CONFIG,
