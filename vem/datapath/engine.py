@@ -10,10 +10,15 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dvswitch.errors import DvsError
 from dvswitch.mac import MacAddress
-from vem.datapath.image import Control, Counters, Fate, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, PuntedFrame, Team
+
+ListChanges = Mapping[int, tuple[int, ...] | None]
+"""VLAN -> receivers, or None to remove the list."""
+NO_LISTS: ListChanges = MappingProxyType({})
 
 
 class EngineError(DvsError):
@@ -81,10 +86,12 @@ class Engine(abc.ABC):
         """Write (lport) or remove (None) static MAC entries."""
 
     @abc.abstractmethod
-    def set_members(
-        self, members: Mapping[int, tuple[int, ...] | None], unknown: Mapping[int, tuple[int, ...] | None]
-    ) -> None:
+    def set_members(self, members: ListChanges, unknown: ListChanges, promiscuous: ListChanges = NO_LISTS) -> None:
         """Replace or remove (None) receiver lists, each list whole, by VLAN."""
+
+    @abc.abstractmethod
+    def set_groups(self, groups: Mapping[Group, tuple[int, ...] | None]) -> None:
+        """Register multicast groups with their receivers, each list whole, or remove them (None)."""
 
     @abc.abstractmethod
     def image(self) -> Image:
@@ -100,12 +107,31 @@ class Engine(abc.ABC):
         """Remove learned entries (ageing, flush); those already gone are ignored."""
 
     @abc.abstractmethod
+    def learned_counts(self) -> dict[int, int]:
+        """How many MACs each port has learned, as the datapath counts them for mac_limit; zeroes left out."""
+
+    @abc.abstractmethod
     def counters(self, lports: Iterable[int] | None = None) -> dict[int, Counters]:
         """Counters of these lports (default: of all ports in use)."""
 
     @abc.abstractmethod
     def clear_counters(self, lport: int) -> None:
         """Back to zero: the lport gets a new owner."""
+
+    @abc.abstractmethod
+    def punted(self) -> list[PuntedFrame]:
+        """Take the frames that wait for the agent, oldest first; returns at once.  A port gets so many told a second
+        (1000 an uplink, 100 others), in bursts of 64; the rest is counted in punts_lost()."""
+
+    @abc.abstractmethod
+    def event_fd(self) -> int:
+        """A descriptor that is readable (poll, epoll, asyncio's add_reader) while punted() has something to give.
+        Belongs to the engine: don't read from it, don't close it."""
+
+    @abc.abstractmethod
+    def punts_lost(self) -> int:
+        """Frames that the agent should have seen but did not, since the engine was opened: a port sent too many, or
+        nobody took them."""
 
     @abc.abstractmethod
     def test(self, lport: int, frame: bytes, gso: int = 0) -> Fate:
@@ -118,4 +144,4 @@ class Engine(abc.ABC):
         """Let go.  keep: leave the datapath running if it can run without us (kernel engine); else remove it all."""
 
 
-__all__ = ["Engine", "EngineError", "Plug"]
+__all__ = ["NO_LISTS", "Engine", "EngineError", "ListChanges", "Plug"]

@@ -44,8 +44,8 @@ class Port:
     blocked: bool = False
     mac_violation: bool = False
     pin: int = 0
-    """lport of the one uplink this port uses (MAC pinning, failback=no, load-based); 0 = as its team's method says.  The
-    agent pins only to usable uplinks."""
+    """lport of the one uplink this port uses (MAC pinning, failback=no, load-based); 0 = as its team's method says.
+    The agent pins only to usable uplinks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,37 @@ class LearnedMac:
     """Seconds since last seen as a source."""
 
 
+class Punt(Enum):
+    """Why the agent gets to see a frame; numbers as DVS_PUNT_* in abi.h."""
+
+    CONTROL = 1
+    """LACP, LLDP or CDP; not forwarded.  Also from blocked ports."""
+    BEACON = 2
+    """A beacon probe (0x88b5 with "DVSB") that came by an uplink; not forwarded."""
+    SNOOPED = 3
+    """IGMP or MLD, with Control.snooping; forwarded too."""
+    MOVED = 4
+    """RARP or gratuitous ARP that came by an uplink with a local port's MAC (S-089); dropped.  Also what the network
+    reflects of our own announcements."""
+
+
+@dataclass(frozen=True, slots=True)
+class PuntedFrame:
+    """A frame that the datapath shows to the agent, beside what becomes of it."""
+
+    lport: int
+    """The port it came in by."""
+    kind: Punt
+    frame: bytes
+    """As it came but without its outer tag; at most 1600 bytes."""
+    vlan: int
+    """Where it belongs; 0 = untagged, or it was taken out before that was known."""
+    tci: int | None
+    """Of its outer tag; None = it had none."""
+    time: float
+    """time.monotonic() when it came."""
+
+
 @dataclass(slots=True)
 class Counters:
     """struct dvs_counters, summed over CPUs; drops by reason name (dvswitch.drops), zeroes left out."""
@@ -171,6 +202,8 @@ class Counters:
     tx_multicast: int = 0
     tx_broadcast: int = 0
     tx_flooded: int = 0
+    mac_moves: int = 0
+    """Learned MACs that came to this port from another (S-072)."""
     drops_in: dict[str, int] = field(default_factory=dict)
     drops_out: dict[str, int] = field(default_factory=dict)
 

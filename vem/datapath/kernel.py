@@ -22,9 +22,10 @@ from dvswitch.mac import MacAddress
 from vem.datapath import bpffs, kernel_nic, libbpf
 from vem.datapath.abi import ABI_VERSION, MAX_PORTS
 from vem.datapath.compile import OUTPUT
-from vem.datapath.engine import Engine, EngineError, Plug
-from vem.datapath.image import Control, Counters, Fate, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
+from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, PuntedFrame, Team
 from vem.datapath.kernel_attach import Attachments, Method, visiting
+from vem.datapath.kernel_events import Punts
 from vem.datapath.kernel_maps import SHARED, Tables
 from vem.datapath.kernel_trace import Tracer
 
@@ -48,6 +49,7 @@ class KernelEngine(Engine):
         self._object = libbpf.Object(program, directory, SHARED)
         self._tables = Tables(self._object.maps)
         self._tracer = Tracer(self._object, self._is_uplink)
+        self._punts = Punts(self._object.maps)
         self._attachments = Attachments(directory, self._object.program("dvs_switch"), method)
         self._packets: socket.socket | None = None
         self._hinted = False
@@ -220,10 +222,11 @@ class KernelEngine(Engine):
     def set_static_macs(self, entries: Mapping[MacAddress, int | None]) -> None:
         self._tables.set_static_macs(entries)
 
-    def set_members(
-        self, members: Mapping[int, tuple[int, ...] | None], unknown: Mapping[int, tuple[int, ...] | None]
-    ) -> None:
-        self._tables.set_members(members, unknown)
+    def set_members(self, members: ListChanges, unknown: ListChanges, promiscuous: ListChanges = NO_LISTS) -> None:
+        self._tables.set_members(members, unknown, promiscuous)
+
+    def set_groups(self, groups: Mapping[Group, tuple[int, ...] | None]) -> None:
+        self._tables.set_groups(groups)
 
     def image(self) -> Image:
         return self._tables.image()
@@ -235,11 +238,23 @@ class KernelEngine(Engine):
     def forget(self, macs: Iterable[LearnedMac]) -> None:
         self._tables.forget(macs)
 
+    def learned_counts(self) -> dict[int, int]:
+        return self._tables.learned_counts()
+
     def counters(self, lports: Iterable[int] | None = None) -> dict[int, Counters]:
         return self._tables.counters(self._tables.ports() if lports is None else lports)
 
     def clear_counters(self, lport: int) -> None:
         self._tables.clear_counters(lport)
+
+    def punted(self) -> list[PuntedFrame]:
+        return self._punts.take()
+
+    def event_fd(self) -> int:
+        return self._punts.fd
+
+    def punts_lost(self) -> int:
+        return self._punts.lost()
 
     def test(self, lport: int, frame: bytes, gso: int = 0) -> Fate:
         """See Engine.  EngineError for frames below 14 bytes: the kernel takes none."""
@@ -291,6 +306,7 @@ class KernelEngine(Engine):
                 self.unplug(lport)
         self._close_packets()
         self._attachments.release()
+        self._punts.close()
         self._tables.close()
         self._object.close()
         if not keep:

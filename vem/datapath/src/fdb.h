@@ -74,7 +74,7 @@ static INL int dvs_learn(const struct dvs_pkt *p, const struct dvs_policy *polic
 static INL void dvs_plan_flood(struct dvs_pkt *p, __u32 kind, __u32 uplink)
 {
 	p->flood = 1;
-	p->list_kind = kind;
+	p->list = kind * 4096 + p->vlan;
 	p->out_uplink = p->uplink ? 0 : uplink; /* never from uplink to uplink (S-086) */
 }
 

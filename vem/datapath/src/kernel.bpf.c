@@ -10,19 +10,14 @@
  */
 #include "kernel_maps.h"
 #include "pipeline.h"
+#include "kernel_events.h"
 #include <bpf/bpf_endian.h>
 #include <linux/pkt_cls.h>
 
 #define TEST_LPORT 0  /* skb->cb[] of a test run: ingress port ... */
 #define TEST_CUT 1    /* ... and the frame's true length less that of what is given (only the head of a long one) */
-#define L3_HEAD 40    /* bytes of L3 header that judge a superframe */
 #define ETH_MIN 60    /* shortest frame on a physical network, without FCS (S-001) */
 #define XMIT_CN 2     /* NET_XMIT_CN: sent, though the queue is getting full */
-
-/* The verifier looks at a global function once, whatever the ways that lead to it, and follows no values through the
- * memory it is given: so the three stages of a frame (decide, hand to receivers, judge one receiver) cost the sum and
- * not the product of their paths, and a flood's loop costs one round. */
-#define STAGE __attribute__((noinline))
 
 /* A frame on its way to its receivers. */
 struct job {
@@ -63,7 +58,7 @@ static INL int hoist_tag(struct __sk_buff *skb)
 /* Makes the headers that the pipeline reads directly readable. */
 static INL int pull_head(struct __sk_buff *skb)
 {
-	__u32 want = skb->gso_size ? DVS_ETH_HLEN + L3_HEAD : DVS_ETH_HLEN;
+	__u32 want = DVS_PUNT_HEAD; /* which covers the headers of a superframe */
 
 	if (want > skb->len)
 		want = skb->len;
@@ -252,7 +247,7 @@ static INL void flood(struct way *way, int live)
 {
 	const struct dvs_pkt *p = &way->job->p;
 
-	way->members = kernel_members(p->list_kind, p->vlan);
+	way->members = kernel_members(p->list);
 	if (way->members)
 		bpf_loop(way->members->n, live ? (void *)flood_live : (void *)flood_test, way, 0);
 	if (p->out_uplink)
@@ -302,10 +297,15 @@ int dvs_switch(struct __sk_buff *skb)
 	const __u32 *lport = bpf_map_lookup_elem(&dvs_ifindex, &ifindex);
 	struct job job = {};
 
+	int reason;
+
 	kernel_latch_bank();
-	if (take(&job, skb, lport ? *lport : 0) || dvs_decide(&job.p))
+	if (take(&job, skb, lport ? *lport : 0))
 		return TC_ACT_SHOT;
-	return kernel_forward(skb, &job);
+	reason = dvs_decide(&job.p);
+	if (job.p.punt)
+		kernel_punt(skb, &job.p);
+	return reason ? TC_ACT_SHOT : kernel_forward(skb, &job);
 }
 
 static INL void note_verdict(int reason)
@@ -332,6 +332,8 @@ int dvs_test(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	job.p.len += skb->cb[TEST_CUT];
 	reason = dvs_decide(&job.p);
+	if (job.p.punt)
+		kernel_punt(skb, &job.p);
 	if (!reason)
 		reason = kernel_record(skb, &job);
 	if (reason)

@@ -2,10 +2,11 @@
  *
  * The forwarding pipeline, written once.  A driver (kernel.bpf.c, user.c)
  *   1. fills struct dvs_pkt from the frame and calls dvs_decide();
- *   2. on DVS_OK sends the frame to p->out or, if p->flood, to every port of list (p->list_kind, p->vlan) and to
+ *   2. on DVS_OK sends the frame to p->out or, if p->flood, to every port of list p->list and to
  *      p->out_uplink (0 = none) that dvs_wants() it, calling dvs_receive() for each receiver, and then
  *      dvs_count_forwarded() or, if there was none, dvs_drop_in(p, dvs_nobody(p)).
- * Nothing here changes the frame.
+ * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt.  Nothing here changes the
+ * frame.
  */
 #ifndef DVS_PIPELINE_H
 #define DVS_PIPELINE_H
@@ -13,6 +14,7 @@
 #include "packet.h"
 #include "count.h"
 #include "admit.h"
+#include "punt.h"
 #include "vlan.h"
 #include "team.h"
 #include "fdb.h"
@@ -31,7 +33,10 @@ static INL int dvs_steps(struct dvs_pkt *p)
 		return DVS_DROP_PORT_BLOCKED;
 	p->uplink = !!(port->flags & DVS_PORT_UPLINK);
 
+	dvs_punt_control(p);
 	reason = dvs_admit(p, port, policy, control->mtu);
+	if (!reason && p->punt)
+		reason = DVS_DROP_RESERVED_MCAST;
 	if (!reason)
 		reason = dvs_classify(p, policy);
 	if (!reason)
@@ -40,6 +45,7 @@ static INL int dvs_steps(struct dvs_pkt *p)
 		reason = dvs_learn(p, policy);
 	if (!reason)
 		reason = dvs_lookup(p, port, policy);
+	dvs_punt_accepted(p, control->flags, reason);
 	return reason;
 }
 

@@ -9,6 +9,7 @@
 #include "user_engine.h"
 #include "pipeline.h"
 #include "user_tx.h"
+#include "user_events.h"
 
 static void record_bytes(struct recorder *r, __u32 at, const struct out *o)
 {
@@ -46,7 +47,7 @@ static INL void give(struct dvs *e, struct frame *f, __u32 lport)
 
 static __u32 flood(struct dvs *e, struct frame *f)
 {
-	const struct dvs_members *list = e->list[f->pkt.list_kind * 4096 + (f->pkt.vlan & 4095)];
+	const struct dvs_members *list = e->list[f->pkt.list & (DVS_LISTS - 1)];
 	__u32 i, copies = 0;
 
 	for (i = 0; list && i < list->n; i++) {
@@ -68,6 +69,8 @@ static int forward(struct dvs *e, struct frame *f)
 	int reason = dvs_decide(&f->pkt);
 	__u32 copies = 1;
 
+	if (f->pkt.punt)
+		punt(e, &f->pkt);
 	if (reason)
 		return reason;
 	if (f->pkt.flood) {
