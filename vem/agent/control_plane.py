@@ -128,10 +128,8 @@ class ControlPlane:
 
     def _suspect(self, mac: MacAddress, uplink: int, now: float) -> None:
         """Somebody out there says he has a local MAC; not if the network gave back what we said ourselves (S-269)."""
-        if (
-            now - self._announcer.last_sent(mac) < ECHO
-            or now - self._warned.get(mac, -DUPLICATE_QUIET) < DUPLICATE_QUIET
-        ):
+        warned = self._warned.get(mac, -DUPLICATE_QUIET)
+        if now - self._announcer.last_sent(mac) < ECHO or now - warned < DUPLICATE_QUIET:
             return
         self._warned = {item: when for item, when in self._warned.items() if now - when < DUPLICATE_QUIET}
         self._warned[mac] = now
@@ -187,9 +185,7 @@ class ControlPlane:
 
     def _tell_undecided(self, undecided: frozenset[int]) -> None:
         if new := undecided - self._undecided:
-            log.warning(
-                "no uplink hears another's beacons; can't tell which has failed, using all", uplinks=sorted(new)
-            )
+            log.warning("no uplink hears another's beacons; which has failed can't be told", uplinks=sorted(new))
         self._undecided = undecided
 
 
