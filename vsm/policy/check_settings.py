@@ -4,6 +4,7 @@ vsm/policy/check.py)."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from dvswitch.errors import Conflict, DvsError, InvalidValue
 from dvswitch.vlan import MAX_VLAN, MIN_VLAN
@@ -19,6 +20,8 @@ STORM_RANGE = (0, 10_000_000)
 UPLINK_RANGE = (1, MAX_UPLINK)
 
 _TEAM = ("team_method", "team_active", "team_standby", "team_unused", "team_failback", "team_notify", "team_beacon")
+_team_of = attrgetter(*_TEAM)
+_SILENT = (None,) * len(_TEAM)
 _GUESTS_ONLY = {
     "promiscuous": "security promiscuous",
     "bpdu_guard": "spanning-tree bpduguard",
@@ -89,21 +92,28 @@ def _kinds(settings: Settings, subject: str, kind: ProfileType) -> Iterator[DvsE
 def team_problems(state: State) -> Iterator[DvsError]:
     """What is wrong with the teams that result from inheritance, in profiles and on interfaces."""
     config = state.config
+    # Nearly all say nothing about teams; those that do, and their heirs, are evaluated.
+    speaking = {name for name, profile in config.profiles.items() if _says_team(profile.settings)}
+    if not speaking and not any(map(_says_team, config.overrides.values())):
+        return
     bundles = [profile for profile in config.profiles.values() if _bundles(config, profile)]
     for profile in config.profiles.values():
-        if profile.type is ProfileType.VETHERNET and _says_team(config, profile.name):
+        if profile.type is ProfileType.VETHERNET and _inherits(config, profile.name, speaking):
             subject = f"port-profile {profile.name}"
             yield from _team(config, effective(config, profile.name), subject, bundles)
     for name, own in config.overrides.items():
         profile_name = profile_of(state, name)
-        if isinstance(parse_interface(name), Vethernet) and _says_team(config, profile_name, own):
+        concerned = _says_team(own) or _inherits(config, profile_name, speaking)
+        if concerned and isinstance(parse_interface(name), Vethernet):
             yield from _team(config, effective(config, profile_name, own), f"interface {name}", bundles)
 
 
-def _says_team(config: Config, profile: str, *own: Settings) -> bool:
-    """Whether the chain says anything about teams: nearly all say nothing, and need no evaluation."""
-    layers = [*own, *(level.settings for level in chain(config, profile))]
-    return any(getattr(layer, attribute) is not None for layer in layers for attribute in _TEAM)
+def _says_team(settings: Settings) -> bool:
+    return _team_of(settings) != _SILENT
+
+
+def _inherits(config: Config, profile: str, speaking: set[str]) -> bool:
+    return any(level.name in speaking for level in chain(config, profile))
 
 
 def _bundles(config: Config, profile: PortProfile) -> bool:
