@@ -82,7 +82,7 @@ async def test_addresses_by_hand(managed: Managed) -> None:
 
 
 async def test_clones_and_moves(managed: Managed) -> None:
-    """S-270 to S-272."""
+    """S-270, S-271, S-272."""
     manager = managed.manager
     original = await manager.Attach(pb.ManagerAttachRequest(nic=NIC, profile="web"))
     hand = types_pb2.Nic(vm="db1", vm_uuid="uuid-1", index=1)

@@ -73,6 +73,12 @@ def test_text_is_as_agreed(line: str) -> None:
     assert reply.output == path.read_text()
 
 
+@pytest.mark.parametrize("line", SHOWN)
+def test_no_line_looks_like_an_error(line: str) -> None:
+    """Ansible and NAPALM take a line that begins with a percent sign for a refusal."""
+    assert not [text for text in Terminal().run(line).output.splitlines() if text.lstrip().startswith("%")]
+
+
 def test_every_show_command_is_covered() -> None:
     shown = {Terminal().service.execute("t", line).ok and _row(line) for line in SHOWN}
     assert {command.syntax for command in COMMANDS if command.show} <= shown

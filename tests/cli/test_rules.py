@@ -108,6 +108,49 @@ def test_a_line_for_the_switch_is_told_and_taken_back(line: str, told: dict[str,
     assert terminal.run(f"no {line}").ok and wanted(terminal.state, 3).switch == plain
 
 
+def test_limits_of_learned_addresses() -> None:
+    """S-065, S-068: 1 to 4096 a port, 4096 unless said otherwise; what is above is dropped unless said otherwise."""
+    terminal = Terminal()
+    assert (policy(terminal, 2).mac_limit, policy(terminal, 2).mac_limit_allow) == (4096, False)
+    terminal.configure("port-profile WEB")
+    for limit in ("0", "4097", "-1", "x"):
+        assert not terminal.run(f"mac-learning limit {limit}").ok
+    assert terminal.run("mac-learning limit 7 action allow").ok and policy(terminal, 2).mac_limit_allow
+    assert terminal.run("mac-learning limit 4096").ok and not policy(terminal, 2).mac_limit_allow
+
+
+@pytest.mark.parametrize("vlans", ["0", "4095", "4096", "-1", "1-4095", "10-5", "1,,2", "x", "1-2-3"])
+def test_vlans_out_of_range(vlans: str) -> None:
+    """S-054: refused wherever vlans are told."""
+    terminal = Terminal()
+    for line in (f"vlan {vlans}", f"no vlan {vlans}"):
+        assert not terminal.configure(line).ok
+    for line in ("switchport access vlan", "switchport trunk native vlan", "switchport trunk allowed vlan"):
+        assert not terminal.configure("port-profile WEB", f"{line} {vlans}").ok
+
+
+def test_overlapping_vlans_merge() -> None:
+    """S-054."""
+    terminal = Terminal()
+    terminal.configure("port-profile WEB", "switchport trunk allowed vlan 10-20,15-30,20")
+    assert "  switchport trunk allowed vlan 10-30\n" in terminal.run("show running-config").output
+
+
+@pytest.mark.parametrize("text", ["00-0C-29-4F-2E-05", "00:0c:29:4f:2e:05", "000c.294f.2e05", "000C.294F.2E05"])
+def test_addresses_in_any_notation(text: str) -> None:
+    """S-025."""
+    assert Terminal().run(f"show mac address-table address {text}").ok
+
+
+@pytest.mark.parametrize("text", ["30:59:b7:00:11::22", "001122334455667", "gg:11:22:33:44:55", "00:11:22:33:44"])
+def test_malformed_addresses(text: str) -> None:
+    """S-024."""
+    terminal = Terminal()
+    for lines in ([f"show mac address-table address {text}"], ["configure", "interface veth 1", f"vm mac {text}"]):
+        reply = terminal.run(*lines)
+        assert not reply.ok and "% Invalid mac address at '^' marker." in reply.output
+
+
 def test_an_interface_beats_its_profile_and_that_the_switch() -> None:
     """S-017, each step taken back again."""
     terminal = Terminal()

@@ -98,7 +98,7 @@ def scene() -> Iterator[WireScene]:
 
 
 def test_frames_that_are_tagged_by_the_network_the_switch_or_the_guest(scene: WireScene) -> None:
-    """S-030, S-031, S-034, S-035, S-036 between two hosts, over a trunk of a physical switch."""
+    """S-030, S-031, S-035, S-036 between two hosts, over a trunk of a physical switch."""
     with ExitStack() as stack:
         places = [(scene.alpha, EXTERNAL), (scene.beta, EXTERNAL), (scene.beta, GUEST), (scene.beta, WEB)]
         guests = [Guest(scene, host, number, profile) for number, (host, profile) in enumerate(places, start=1)]

@@ -334,7 +334,7 @@ async def test_hostname_reaches_the_modules(rig: Rig) -> None:
 
 
 async def test_events_of_a_module_are_told_and_kept(rig: Rig) -> None:
-    """S-269: what its frames show comes up as an event, and a guest that provokes many is cut short."""
+    """What its frames show comes up as an event, and a guest that provokes many is cut short."""
     told = rig.bus.listen(["host"])
     async with rig.module(1) as module:
         await module.synced()

@@ -54,7 +54,7 @@ def mac_of(state: State, nic: Nic) -> MacAddress:
     ],
 )
 def test_ranges(address: str, expected: Range) -> None:
-    """S-260 to S-265, S-275."""
+    """S-260, S-261, S-262, S-263, S-264, S-265, S-275."""
     assert classify(mac(address)) is expected
 
 
