@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from scapy.utils import wrpcap  # type: ignore[import-untyped]
 
+from dvswitch.lacp import State
 from dvswitch.v1 import fabric_pb2 as fabric
 from dvswitch.v1 import types_pb2 as pb
 from tests.agent.supervisor import BASICS, UPLINK, WEB, policy, until
@@ -35,7 +37,7 @@ LAG = fabric.Change(
 )
 FLAT = policy(WEB, "web", 1)
 BOND = """
-for module in /tmp/modules/*; do insmod $module 2>/dev/null; done
+for module in /tmp/*.ko; do insmod $module 2>/dev/null; done
 [ -d /sys/class/net/bond0 ] || echo +bond0 > /sys/class/net/bonding_masters
 cd /sys/class/net/bond0/bonding
 echo 802.3ad > mode; echo 100 > miimon; echo fast > lacp_rate
@@ -43,8 +45,8 @@ ip link set bond0 up
 for n in 0 1; do ip link set eth$n down; echo +eth$n > slaves; done
 ip address add 10.0.0.9/24 dev bond0
 """
-PARTNER_GONE = 12.0
-"""Seconds; three missed LACPDUs at one a second, and a slow machine."""
+PATIENCE = 25.0
+"""Seconds; a member is lost after three missed LACPDUs at one a second, and Linux takes its time to join one."""
 
 
 @contextmanager
@@ -54,7 +56,7 @@ def linux_bond(host: LiveHost) -> Iterator[Guest]:
         modules = extra_modules(guest_image())
     except GuestUnavailable as problem:
         pytest.skip(str(problem))
-    files = {f"tmp/modules/{number:02}-{name}": content for number, (name, content) in enumerate(modules.items())}
+    files = {f"tmp/{number:02}-{name}": content for number, (name, content) in enumerate(modules.items())}
     nics = [TapNic(f"52:54:00:00:09:0{n}", f"up{n}") for n in (1, 2)]
     with Guest("bond", nics, where=host.where, files=files) as guest:
         guest.wait_ready()
@@ -80,11 +82,13 @@ async def lag_is(host: LiveHost, *members: int) -> None:
     image = host.bench.agent.datapath
     lports = tuple(host.bench.agent.holdings.uplinks[number].lport for number in members)
     wanted = {(lports, Method.IP_HASH)} if lports else set()
-    await until(
-        lambda: {(team.uplinks, team.method) for team in image.image.teams.values()} == wanted,
-        f"LAG of {members}",
-        PARTNER_GONE,
-    )
+
+    def settled() -> bool:
+        ports = [view for _, view in host.bench.agent.control.lacp.view(time.monotonic()) if view.number in members]
+        partner_takes = all(State.COLLECTING in view.partner.state for view in ports)
+        return partner_takes and {(team.uplinks, team.method) for team in image.image.teams.values()} == wanted
+
+    await until(settled, f"LAG of {members}", PATIENCE)
 
 
 async def ping(host: LiveHost) -> bool:
