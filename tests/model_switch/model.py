@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.rows.row import Copy, Step
-from vem.datapath.image import Group, Image, Method, Policy, Port
+from vem.datapath.image import Group, Image, LearnedMac, Method, Policy, Port
 
 TPID, FOREIGN_TPID = 0x8100, 0x88A8
 RESERVED_VID = 4095
@@ -26,7 +26,7 @@ BPDU = bytes.fromhex("0180c2000000")
 IPV4, IPV6 = 0x0800, 0x86DD
 
 
-class Dropped(Exception):  # noqa: N818 - a fate, not an error
+class Dropped(Exception):
     """The frame ends here; the text is the reason's name."""
 
 
@@ -112,6 +112,10 @@ class Model:
         if port is None or port.blocked or self._vnic_with(mac):
             return False
         return self.policy(lport).learn and self.policy(lport).carries(vlan)
+
+    def knows(self, entry: LearnedMac) -> bool:
+        """Whether that is an entry of its table."""
+        return self.learned.get((entry.vlan, entry.mac.octets)) == entry.lport
 
     def port(self, lport: int) -> Port:
         return self.image.ports[lport]
@@ -305,13 +309,13 @@ class Model:
 
     def _copy(self, frame: Frame, receiver: int) -> Copy:
         try:
-            self._check_receiver(receiver)
+            self._check_receiver(frame, receiver)
             self._reverse_teaming(frame, receiver)
         except Dropped as fate:
             return Copy(receiver, reason=str(fate))
         return Copy(receiver, self._leave(frame, receiver), flooded=frame.unknown)
 
-    def _check_receiver(self, receiver: int) -> None:
+    def _check_receiver(self, frame: Frame, receiver: int) -> None:
         port = self.port(receiver)
         if port.blocked or self.policy(receiver).blocked:
             raise Dropped("PORT_BLOCKED")  # S-240
@@ -319,6 +323,8 @@ class Model:
             raise Dropped("LINK_DOWN")  # S-090
         if port.mac_violation:
             raise Dropped("MAC_CHANGED")  # S-011
+        if not self._accepts(receiver, frame):
+            raise Dropped("VLAN_MISMATCH")  # S-045
 
     def _reverse_teaming(self, frame: Frame, receiver: int) -> None:
         """From the network a port takes only what came by the uplink that it would send by (S-115, S-116, S-126)."""

@@ -1,20 +1,18 @@
 """Random programs: a small host is set up, changed, and sent frames of many kinds.
 
 A program is a list of operations on a fixed set of names (lports, vNICs, port groups, uplinks), so that any part of a
-program is a program, and hypothesis can make a failing one short.  An operation that makes no sense in the state that it
+program is a program, and a failing one can be made short.  An operation that makes no sense in the state that it
 finds (detach from an empty lport) does nothing.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from hypothesis import strategies as st
-
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
-from tests.rows.row import Step
 from tests.rows.world import BROADCAST, OUTSIDE, OUTSIDE2, tag
 from vem.datapath.image import Control, Group, Image, Method, Policy, Port, Team
 
@@ -60,14 +58,14 @@ class Host:
     vnics: dict[int, Vnic] = field(default_factory=dict)
     groups: dict[int, Policy] = field(default_factory=lambda: {number: Policy() for number in GROUPS})
     orders: dict[int, tuple[Method, tuple[int, ...]]] = field(
-        default_factory=lambda: {number: (Method.PORT_ID, UPLINKS[:2]) for number in GROUPS}
+        default_factory=lambda: dict.fromkeys(GROUPS, (Method.PORT_ID, UPLINKS[:2]))
     )
     """How a port group uses the uplinks."""
     down: set[int] = field(default_factory=set)
     """Uplinks without link."""
     unnoticed: set[int] = field(default_factory=set)
     """Of those, the ones that teams still contain."""
-    control: Control = Control()
+    control: Control = field(default_factory=Control)
     joined: dict[Group, frozenset[int]] = field(default_factory=dict)
     """Multicast groups, by vNIC number."""
 
@@ -133,8 +131,10 @@ class Host:
 
 
 def _uplink_policies() -> dict[int, Policy]:
-    every = VlanSet.parse("0-4094", lowest=0)
-    return {5: Policy(trunk=True, allowed=every), 6: Policy(trunk=True, allowed=VlanSet.parse("100", lowest=0), vlan=200)}
+    return {
+        5: Policy(trunk=True, allowed=VlanSet.parse("0-4094", lowest=0)),
+        6: Policy(trunk=True, allowed=VlanSet.parse("100,200", lowest=0), vlan=200),
+    }
 
 
 # --- operations ------------------------------------------------------------------------------------------------------
@@ -255,11 +255,39 @@ class Send:
     def on(self, host: Host) -> None:
         """Nothing but the MAC table remembers it."""
 
+    def __repr__(self) -> str:
+        return f"Send({self.lport}, {_short(self.data)})"
 
-Operation = Attach | Detach | Move | Change | Pin | Edit | Link | Settings | Join | Send
+
+@dataclass(frozen=True)
+class SendOwn:
+    """A frame with whatever MAC the vNIC on this lport has now."""
+
+    lport: int
+    data: bytes
+
+    def on(self, host: Host) -> None:
+        """See Send."""
+
+    def __repr__(self) -> str:
+        return f"SendOwn({self.lport}, {_short(self.data)})"
+
+    def now(self, host: Host) -> Send:
+        """The frame as the guest writes it."""
+        vnic = host.vnics.get(self.lport)
+        source = own_mac(vnic.number, vnic.changed_mac) if vnic else OUTSIDE
+        return Send(self.lport, self.data[:6] + source + self.data[12:])
 
 
-# --- strategies ------------------------------------------------------------------------------------------------------
+def _short(data: bytes) -> str:
+    fields = (data[:6].hex(":"), data[6:12].hex(":"), data[12:80].hex())
+    return " ".join(fields) + (f"... ({len(data)} bytes)" if len(data) > 80 else "")
+
+
+Operation = Attach | Detach | Move | Change | Pin | Edit | Link | Settings | Join | Send | SendOwn
+
+
+# --- random ones -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -273,109 +301,19 @@ class Features:
     snooping: bool = True
 
 
-def programs(features: Features, length: int) -> st.SearchStrategy[list[Operation]]:
-    """Programs of that many operations, after a host has been filled."""
-    changes = st.one_of(_ports(features), _edits(features), _switch(features))
-    steps = st.lists(st.one_of(*[sends()] * 6, changes), min_size=length, max_size=length)
-    return st.builds(lambda edits, ports, rest: [*edits, *ports, *rest], _setup(features), _filled(), steps)
-
-
-def _setup(features: Features) -> st.SearchStrategy[list[Operation]]:
-    return st.tuples(*(_edit(features, st.just(group)) for group in GROUPS)).map(list)
-
-
-def _filled() -> st.SearchStrategy[list[Operation]]:
-    def attached(groups: list[int]) -> list[Operation]:
-        return [Attach(lport, number, group) for lport, number, group in zip(SLOTS, VNICS, groups, strict=False)]
-
-    return st.lists(st.sampled_from(GROUPS), min_size=4, max_size=len(SLOTS)).map(attached)
-
-
-def _ports(features: Features) -> st.SearchStrategy[Operation]:
-    lports, flags = st.sampled_from(SLOTS), st.sampled_from(["link_up", "blocked", "changed_mac"])
-    choices: list[st.SearchStrategy[Operation]] = [
-        st.builds(Attach, lports, st.sampled_from(VNICS), st.sampled_from(GROUPS)),
-        st.builds(Detach, lports),
-        st.builds(Move, lports, lports),
-        st.builds(Change, lports, flags),
-    ]
-    if features.pin:
-        choices.append(st.builds(Pin, lports, st.sampled_from((0, *UPLINKS))))
-    return st.one_of(choices)
-
-
-def _edits(features: Features) -> st.SearchStrategy[Operation]:
-    return _edit(features, st.sampled_from(GROUPS))
-
-
-def _edit(features: Features, group: st.SearchStrategy[int]) -> st.SearchStrategy[Operation]:
-    orders = st.permutations(UPLINKS).flatmap(lambda order: st.integers(0, 3).map(lambda n: tuple(order[:n])))
-    return st.builds(Edit, group, policies(features), st.sampled_from(features.methods), orders)
-
-
-def policies(features: Features) -> st.SearchStrategy[Policy]:
-    """Access ports and trunks, with any mixture of settings."""
-    often = st.sampled_from([True, True, True, False])
-    flag = st.booleans()
-    places = st.one_of(
-        st.sampled_from(VLANS).map(lambda vlan: (False, vlan, VlanSet())),
-        st.sampled_from([("0,100,200", 0), ("100,200", 0), ("100,200", 200), ("0,100", 100), ("200", 0)]).map(
-            lambda place: (True, place[1], VlanSet.parse(place[0], lowest=0))
-        ),
-    )
-
-    def policy(place: tuple[bool, int, VlanSet], flags: tuple[bool, ...], limit: int) -> Policy:
-        forged, changes, learn, flood, bpdu, promiscuous, allow, blocked = flags
-        return Policy(
-            trunk=place[0],
-            vlan=place[1],
-            allowed=place[2],
-            blocked=blocked,
-            forged_ok=forged,
-            mac_changes_ok=changes,
-            learn=learn,
-            unknown_flood=learn and flood,
-            bpdu_ok=bpdu,
-            mac_limit=limit if features.limit and learn else 0,
-            limit_allow=allow and features.limit,
-            promiscuous=promiscuous and features.promiscuous,
-        )
-
-    rarely = st.sampled_from([False] * 7 + [True])
-    flags = st.tuples(often, flag, flag, flag, flag, flag, flag, rarely)
-    return st.builds(policy, places, flags, st.sampled_from([0, 1, 2, 3]))
-
-
-def _switch(features: Features) -> st.SearchStrategy[Operation]:
-    mostly = st.sampled_from([True] * 5 + [False])
-    snooping = st.booleans() if features.snooping else st.just(False)
-    control = st.builds(
-        lambda mtu, teaming, priority, rpf, snoop: Control(mtu, teaming, priority, rpf, snoop),
-        st.sampled_from([1500, 1280]),
-        mostly,
-        st.booleans(),
-        mostly if features.promiscuous else st.just(True),
-        snooping,
-    )
-    choices: list[st.SearchStrategy[Operation]] = [
-        st.builds(Link, st.sampled_from(UPLINKS), st.booleans()),
-        control.map(Settings),
-    ]
-    if features.snooping:
-        groups = st.builds(Group, st.sampled_from(VLANS), st.sampled_from([GROUP4, GROUP6]))
-        choices.append(st.builds(Join, groups, st.sampled_from(VNICS)))
-    return st.one_of(choices)
-
-
-# --- frames ----------------------------------------------------------------------------------------------------------
-
-_OWN = tuple(own_mac(number) for number in VNICS)
-_CHANGED = tuple(own_mac(number, True) for number in VNICS[:2])
-_STATIONS = (*_OWN, *_CHANGED, *LEARNABLE, OUTSIDE, OUTSIDE2)
-_GROUPS = (BROADCAST, BROADCAST, BROADCAST, MULTICAST4, MULTICAST6, *LINK_LOCAL, CDP)
-_TAGS = (
-    *[()] * 6,
-    *[(tag(vid),) for vid in (100, 100, 200, 0, 300, 4095)],
+ACCESS = [(False, vlan, VlanSet()) for vlan in VLANS]
+TRUNKS = [
+    (True, native, VlanSet.parse(allowed, lowest=0))
+    for allowed, native in [("0,100,200", 0), ("100,200", 0), ("100,200", 200), ("0,100", 100), ("200", 0)]
+]
+OWN = tuple(own_mac(number) for number in VNICS)
+CHANGED = tuple(own_mac(number, True) for number in VNICS[:2])
+STATIONS = (*OWN, *CHANGED, *LEARNABLE, OUTSIDE, OUTSIDE2)
+SOURCES = (*STATIONS, bytes(6), BROADCAST)
+EVERYBODY = (BROADCAST, BROADCAST, BROADCAST, MULTICAST4, MULTICAST4, MULTICAST6, *LINK_LOCAL, CDP)
+TAGS = (
+    *[()] * 8,
+    *[(tag(vid),) for vid in (100, 100, 100, 200, 200, 0, 300, 4095)],
     (tag(100, 5, 1),),
     (tag(0, 6),),
     (tag(100, tpid=0x88A8),),
@@ -385,67 +323,119 @@ _TAGS = (
 )
 
 
-def sends() -> st.SearchStrategy[Operation]:
-    """Frames from guests (mostly with their own MAC) and from the network."""
-    destinations = st.one_of(st.sampled_from(_STATIONS), st.sampled_from(_GROUPS))
-    rest = (destinations, st.sampled_from(_TAGS), bodies())
-    by_guest = st.builds(_guest_frame, st.sampled_from(SLOTS), st.one_of(st.none(), st.sampled_from(_SOURCES)), *rest)
-    by_network = st.builds(_frame, st.sampled_from(UPLINKS), st.sampled_from((*[OUTSIDE] * 8, *_SOURCES)), *rest)
-    return st.one_of(by_guest, by_network)
+class Author:
+    """Writes programs; the same dice, the same programs."""
+
+    def __init__(self, dice: random.Random, features: Features) -> None:
+        self.dice = dice
+        self.features = features
+
+    def program(self, rounds: int, frames: int) -> list[Operation]:
+        """A host is filled; then, so many times, one or two things change and so many frames are sent."""
+        operations: list[Operation] = [self.edit(group) for group in GROUPS]
+        for lport, number in zip(SLOTS, VNICS, strict=False):
+            if self.dice.random() < 0.85:
+                operations.append(Attach(lport, number, self.dice.choice(GROUPS)))
+        for _ in range(rounds):
+            operations += [self.send() for _ in range(frames)]
+            operations += [self.change() for _ in range(self.dice.randint(1, 2))]
+        return operations
+
+    def _often(self, chance: float = 0.5) -> bool:
+        return self.dice.random() < chance
+
+    # --- changes ------------------------------------------------------------------------------------------------
+
+    def change(self) -> Operation:
+        """Any operation but a frame."""
+        return self.dice.choice([self.port, self.port, self.group, self.link, self.settings, self.join])()
+
+    def port(self) -> Operation:
+        lport = self.dice.choice(SLOTS)
+        kind = self.dice.randrange(5 if self.features.pin else 4)
+        if kind == 0:
+            return Attach(lport, self.dice.choice(VNICS), self.dice.choice(GROUPS))
+        if kind == 1:
+            return Detach(lport)
+        if kind == 2:
+            return Move(lport, self.dice.choice(SLOTS))
+        if kind == 3:
+            return Change(lport, self.dice.choice(["link_up", "blocked", "changed_mac"]))
+        return Pin(lport, self.dice.choice((0, *UPLINKS)))
+
+    def group(self) -> Operation:
+        return self.edit(self.dice.choice(GROUPS))
+
+    def edit(self, group: int) -> Operation:
+        order = tuple(self.dice.sample(UPLINKS, self.dice.choice([0, 1, 2, 2, 3, 3])))
+        return Edit(group, self.policy(), self.dice.choice(self.features.methods), order)
+
+    def policy(self) -> Policy:
+        trunk, vlan, allowed = self.dice.choice(ACCESS + TRUNKS)
+        learn = self._often()
+        limited = learn and self.features.limit and self._often()
+        return Policy(
+            trunk=trunk,
+            vlan=vlan,
+            allowed=allowed,
+            blocked=self._often(0.06),
+            forged_ok=self._often(0.75),
+            mac_changes_ok=self._often(),
+            learn=learn,
+            unknown_flood=learn and self._often(),
+            bpdu_ok=self._often(),
+            mac_limit=self.dice.randint(1, 3) if limited else 0,
+            limit_allow=limited and self._often(),
+            promiscuous=self.features.promiscuous and self._often(0.25),
+        )
+
+    def link(self) -> Operation:
+        return Link(self.dice.choice(UPLINKS), self._often(0.75))
+
+    def settings(self) -> Operation:
+        return Settings(
+            Control(
+                mtu=self.dice.choice([1500, 1280]),
+                reverse_teaming=self._often(0.85),
+                keep_priority_tag=self._often(),
+                rpf_promiscuous=not self.features.promiscuous or self._often(),
+                snooping=self.features.snooping and self._often(0.7),
+            )
+        )
+
+    def join(self) -> Operation:
+        if not self.features.snooping:
+            return self.port()
+        return Join(Group(self.dice.choice(VLANS), self.dice.choice([GROUP4, GROUP6])), self.dice.choice(VNICS))
+
+    # --- frames -------------------------------------------------------------------------------------------------
+
+    def send(self) -> Operation:
+        """From guests, mostly with their own MAC, or from the network."""
+        destination = self.dice.choice(STATIONS if self._often(0.65) else EVERYBODY)
+        rest = b"".join(self.dice.choice(TAGS)) + self.body()
+        if self._often(0.4):
+            source = OUTSIDE if self._often(0.75) else self.dice.choice(SOURCES)
+            return Send(self.dice.choice(UPLINKS), destination + source + rest)
+        lport = self.dice.choice(SLOTS)
+        if self._often(0.6):
+            return SendOwn(lport, destination + bytes(6) + rest)
+        return Send(lport, destination + self.dice.choice(SOURCES) + rest)
+
+    def body(self) -> bytes:
+        """Type and payload: IPv4, IPv6, other protocols; short and long.  Tagged frames without payload are a matter of
+        packet rows: Linux itself drops them before the kernel engine sees them."""
+        one, other = self.dice.randrange(256), self.dice.randrange(256)
+        kind = self.dice.randrange(4)
+        if kind == 0:
+            to = GROUP4 if self._often() else bytes([10, 0, 0, other])
+            head = bytes.fromhex("450000300000000040fd00000a0000")
+            return b"\x08\x00" + head + bytes([one]) + to + bytes(28)
+        if kind == 1:
+            to = GROUP6 if self._often() else bytes([*bytes(15), other])
+            return b"\x86\xdd" + bytes.fromhex("600000000000fd40") + bytes([*bytes(15), one]) + to
+        size = self.dice.choice([2, 3, 12, 46, 46, 46, 1276, 1280, 1281, 1500, 1501])
+        return b"\x88\xb5" + bytes((one + other * i) & 255 for i in range(size))
 
 
-_SOURCES = (*_STATIONS, bytes(6), BROADCAST)
-
-
-@dataclass(frozen=True)
-class SendOwn:
-    """A frame with whatever MAC the vNIC on this lport has now."""
-
-    lport: int
-    data: bytes
-
-    def on(self, host: Host) -> None:
-        """See Send."""
-
-    def now(self, host: Host) -> Send:
-        """The frame as the guest writes it."""
-        vnic = host.vnics.get(self.lport)
-        source = own_mac(vnic.number, vnic.changed_mac) if vnic else OUTSIDE
-        return Send(self.lport, self.data[:6] + source + self.data[12:])
-
-
-def _guest_frame(
-    lport: int, source: bytes | None, dst: bytes, tags: tuple[bytes, ...], body: bytes
-) -> Send | SendOwn:
-    if source is None:
-        return SendOwn(lport, dst + bytes(6) + b"".join(tags) + body)
-    return _frame(lport, source, dst, tags, body)
-
-
-def _frame(lport: int, source: bytes, dst: bytes, tags: tuple[bytes, ...], body: bytes) -> Send:
-    return Send(lport, dst + source + b"".join(tags) + body)
-
-
-def bodies() -> st.SearchStrategy[bytes]:
-    """Type and payload: other protocols, IPv4, IPv6, short and long ones.  Tagged frames without payload are a matter of
-    packet rows: Linux itself drops them before the kernel engine sees them."""
-    octets = st.integers(0, 255)
-    other = st.builds(
-        lambda size, seed: b"\x88\xb5" + bytes((seed + i) & 255 for i in range(size)),
-        st.sampled_from([2, 3, 12, 46, 46, 46, 1276, 1280, 1281, 1500, 1501]),
-        octets,
-    )
-    ipv4 = st.builds(
-        lambda src, dst: b"\x08\x00\x45\x00\x00\x1c" + bytes(4) + b"\x40\xfd\x00\x00\x0a\x00\x00" + src + dst + bytes(26),
-        octets.map(lambda last: bytes([last])),
-        st.one_of(st.just(GROUP4), octets.map(lambda last: bytes([10, 0, 0, last]))),
-    )
-    ipv6 = st.builds(
-        lambda src, dst: b"\x86\xdd\x60\x00\x00\x00\x00\x00\xfd\x40" + bytes(15) + src + dst,
-        octets.map(lambda last: bytes([last])),
-        st.one_of(st.just(GROUP6), octets.map(lambda last: bytes(15) + bytes([last]))),
-    )
-    return st.one_of(other, ipv4, ipv6)
-
-
-__all__ = ["Features", "Host", "Operation", "Send", "SendOwn", "Step", "programs"]
+__all__ = ["Author", "Features", "Host", "Operation", "Send", "SendOwn"]
