@@ -14,7 +14,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from tests.support.recording_engine import RecordingEngine
 from vem.datapath.apply import apply_image
-from vem.datapath.image import Control, Image, Policy, Port, Team
+from vem.datapath.image import Control, Group, Image, Policy, Port, Team
 from vem.datapath.plan import SetConfig, SetMembers, SetPort, SetStaticMacs, transition
 
 MACS = [MacAddress(bytes([2, 0, 0, 0, 0, n])) for n in range(6)]
@@ -55,6 +55,8 @@ def images(draw: st.DrawFn) -> Image:
         static_macs={ports[p].mac: p for p in vnics if not ports[p].blocked},
         members=members,
         unknown_members={vlan: found for vlan, found in members.items() if draw(st.booleans())},
+        promiscuous_members={vlan: found for vlan, found in members.items() if draw(st.booleans())},
+        groups={Group(vlan, b"\xef\0\0\1"): found for vlan, found in members.items() if draw(st.booleans())},
     )
 
 
@@ -85,9 +87,13 @@ def _check_lists(old: Image, new: Image, now: Image) -> None:
     for before, after, between in (
         (old.members, new.members, now.members),
         (old.unknown_members, new.unknown_members, now.unknown_members),
+        (old.promiscuous_members, new.promiscuous_members, now.promiscuous_members),
     ):
         for vlan in VLANS:
             assert set(before.get(vlan, ())) & set(after.get(vlan, ())) <= set(between.get(vlan, ()))
+
+    for group in old.groups.keys() & new.groups.keys():
+        assert set(old.groups[group]) & set(new.groups[group]) <= set(now.groups[group])
 
 
 def _check_ports(old: Image, new: Image, now: Image) -> None:

@@ -15,7 +15,8 @@ from dvswitch.vlan import VlanSet
 from vem.datapath import abi, generate, tables
 from vem.datapath.compile import find_cc, multiarch_include
 from vem.datapath.engine import EngineError
-from vem.datapath.image import Control, Policy, Port, Team
+from vem.datapath.groups import GroupNumbers
+from vem.datapath.image import Control, Group, Method, Policy, Port, Storm, Team
 
 MAGIC = 0x5F4C41594F55545F
 """Marks the place of the numbers in an object file, so that none has to be run."""
@@ -82,17 +83,19 @@ def test_constants_are_numbers() -> None:
 
 
 def test_ports_policies_and_teams_survive_packing() -> None:
-    port = Port(3, 7, MacAddress.parse("02:00:00:00:00:01"), 9, 1, True, False, True, True)
+    port = Port(3, 7, MacAddress.parse("02:00:00:00:00:01"), 9, 1, True, False, True, True, pin=1023)
     assert tables.unpack_port(tables.pack_port(port)) == port
     assert tables.unpack_port(tables.pack_port(None)) is None
     assert tables.port_ifindex(tables.pack_port(port, 12)) == 12
-    every_flag = dict.fromkeys(("blocked", "forged_ok", "mac_changes_ok", "learn", "unknown_flood", "bpdu_ok"), True)
-    policy = Policy(True, 5, VlanSet.parse("0,5,63-65,4094", lowest=0), 3, mac_limit=9, **every_flag)
+    every_flag = dict.fromkeys(tables._POLICY_FLAGS, True)
+    policy = Policy(
+        True, 5, VlanSet.parse("0,5,63-65,4094", lowest=0), 3, mac_limit=9, storm=Storm(1, 2, 3), **every_flag
+    )
     for value in (policy, Policy(), Policy(vlan=4094)):
         assert tables.unpack_policy(tables.pack_policy(value)) == value
-    team = Team(tuple(range(1, 17)))
+    team = Team(tuple(range(1, 17)), Method.EXPLICIT)
     assert tables.unpack_team(tables.pack_team(team)) == team
-    for control in (Control(), Control(9190, False, True)):
+    for control in (Control(), Control(9190, False, True, False, True)):
         assert tables.unpack_control(tables.pack_control(control, 1)) == control
         assert tables.control_bank(tables.pack_control(control, 1)) == 1
 
@@ -104,6 +107,35 @@ def test_mac_entries_and_member_lists_survive_packing() -> None:
     assert tables.unpack_mac(tables.pack_mac(5, static=False, seen=1 << 40)) == (5, False, 1 << 40)
     full = tuple(range(1, 1023))
     assert tables.unpack_members(tables.pack_members(full)) == full
+
+
+def test_groups_survive_packing() -> None:
+    for group in (Group(7, bytes([239, 1, 2, 3])), Group(0, bytes.fromhex("ff0e") + bytes(13) + b"\x01")):
+        assert tables.unpack_group(tables.pack_group(group)) == group
+    with pytest.raises(EngineError, match="5 bytes"):
+        tables.pack_group(Group(1, bytes(5)))
+
+
+def test_group_numbers_are_not_reused_at_once() -> None:
+    numbers = GroupNumbers({Group(1, bytes(4)): 0})
+    assert [numbers.take(Group(vlan, bytes(4))) for vlan in (1, 2, 2)] == [0, 1, 1]
+    assert (numbers.give_back(Group(2, bytes(4))), numbers.give_back(Group(2, bytes(4)))) == (1, None)
+    assert numbers.take(Group(3, bytes(4))) == 2
+    full = GroupNumbers({Group(n, bytes(4)): n for n in range(abi.MAX_GROUPS)})
+    with pytest.raises(EngineError, match="4096 groups"):
+        full.take(Group(1, bytes(16)))
+
+
+def test_features_in_use_follow_from_policies_and_teams() -> None:
+    def flags(policy: Policy | None = None, team: Team | None = None, snooping: bool = False) -> int:
+        packed = tables.pack_control(Control(snooping=snooping), 0, [policy or Policy()], [team or Team()])
+        return int(abi.ffi.from_buffer("struct dvs_control *", packed).flags)
+
+    assert flags() == 0
+    assert flags(Policy(promiscuous=True)) == abi.CONSTANTS["DVS_CTL_PROMISCUOUS"]
+    assert flags(Policy(storm=Storm(multicast=1))) == abi.CONSTANTS["DVS_CTL_STORM"]
+    assert flags(team=Team((1,), Method.IP_HASH)) == abi.CONSTANTS["DVS_CTL_READ_IP"]
+    assert flags(snooping=True) & abi.CONSTANTS["DVS_CTL_READ_IP"]
 
 
 def test_what_does_not_fit_is_refused() -> None:

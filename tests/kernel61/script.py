@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tests.rows.row import Row, Step
-from vem.datapath import abi, tables
+from vem.datapath import tables
 from vem.datapath.image import Image, Policy, Team
 from vem.datapath.kernel_trace import context, given
 
 IFINDEX = 1000
 """A tap's index is this plus its lport."""
-_UNKNOWN = abi.CONSTANTS["DVS_LIST_UNKNOWN"] * 4096
 _NO_TEAM = tables.pack_team(Team())
 
 
@@ -34,11 +33,11 @@ def _update(name: str, key: bytes, value: bytes) -> str:
 
 def world_commands(old: Image, new: Image) -> Iterator[str]:
     """Takes tables that hold ``old`` to ``new``; always in bank 0, since nothing runs meanwhile."""
-    for name in ("dvs_macs", "dvs_lists"):
+    for name in ("dvs_macs", "dvs_lists", "dvs_groups"):
         yield f"flush {name}"
     for lport in old.ports.keys() - new.ports.keys():
         yield _update("dvs_ports", _u32(lport), tables.pack_port(None))
-    yield _update("dvs_control", _u32(0), tables.pack_control(new.control))
+    yield _update("dvs_control", _u32(0), _control(new))
     for number, policy in new.policies.items():
         yield from _policy_commands(number, policy)
     for number in old.teams.keys() | new.teams.keys():
@@ -48,9 +47,21 @@ def world_commands(old: Image, new: Image) -> Iterator[str]:
         yield _update("dvs_ports", _u32(lport), tables.pack_port(port, IFINDEX + lport))
     for mac, lport in new.static_macs.items():
         yield _update("dvs_macs", tables.pack_mac_key(mac), tables.pack_mac(lport))
-    lists = {**new.members, **{_UNKNOWN + vlan: lports for vlan, lports in new.unknown_members.items()}}
-    for number, lports in lists.items():
-        yield f"list {_u32(number).hex()} {tables.pack_members(lports).hex()}"
+    yield from _list_commands(new)
+
+
+def _control(image: Image) -> bytes:
+    return tables.pack_control(image.control, 0, image.policies.values(), image.teams.values())
+
+
+def _list_commands(image: Image) -> Iterator[str]:
+    kinds = (("ALL", image.members), ("UNKNOWN", image.unknown_members), ("PROMISCUOUS", image.promiscuous_members))
+    lists = {tables.list_key(kind, vlan): lports for kind, found in kinds for vlan, lports in found.items()}
+    for number, (group, lports) in enumerate(sorted(image.groups.items())):
+        lists[tables.list_key("GROUP", number)] = lports
+        yield _update("dvs_groups", tables.pack_group(group), _u32(tables.list_key("GROUP", number)))
+    for key, lports in lists.items():
+        yield f"list {_u32(key).hex()} {tables.pack_members(lports).hex()}"
 
 
 def _policy_commands(number: int, policy: Policy) -> Iterator[str]:

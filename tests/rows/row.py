@@ -7,6 +7,7 @@ received = forwarded + drops on the way in, and copies = sent + drops on the way
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
@@ -39,6 +40,10 @@ class Step:
     """Dropped on the way in for that reason."""
     copies: tuple[Copy, ...] = ()
     gso: int = 0
+    moved: bool = False
+    """The source MAC was learned elsewhere before."""
+    learned: Mapping[int, int] | None = None
+    """MACs that ports have learned after this step."""
     world: Image | None = None
     forget: bool = False
     """With ``world``: learned MACs are forgotten too."""
@@ -109,6 +114,7 @@ class Ledger:
         port = self.of(step.lport)
         port.rx_frames += 1
         port.rx_bytes += len(step.frame)
+        port.mac_moves += step.moved
         if len(step.frame) >= 14:
             port.rx_broadcast += step.frame[:6] == BROADCAST
             port.rx_multicast += bool(step.frame[0] & 1) and step.frame[:6] != BROADCAST
@@ -174,9 +180,19 @@ def run_row(backend: Backend, row: Row) -> None:
             counters = backend.engine.counters(touched)
             assert differences(counters, ledger) == [], f"step {number}"
             check_accounts(counters)
+            _check_learned(backend, world, step, f"step {number}")
     finally:
         backend.engine.forget(backend.engine.learned())
         apply_image(backend.engine, world, Image())
+
+
+def _check_learned(backend: Backend, world: Image, step: Step, label: str) -> None:
+    """The datapath's own count is that of its table, and what the row says."""
+    if not any(policy.learn for policy in world.policies.values()):
+        return
+    counted = backend.engine.learned_counts()
+    assert counted == Counter(entry.lport for entry in backend.engine.learned()), label
+    assert step.learned is None or counted == step.learned, label
 
 
 def _ports(row: Row) -> list[int]:

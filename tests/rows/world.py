@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
-from vem.datapath.image import Control, Image, Policy, Port, Team
+from vem.datapath.image import Control, Group, Image, Method, Policy, Port, Team
 
 # --- frames ------------------------------------------------------------------------------------------------------
 
@@ -97,8 +97,14 @@ def uplink(lport: int, policy: Policy | None = None, **more: object) -> At:
     return At(lport, replace(port, **more), policy or trunk(EVERYTHING))  # type: ignore[arg-type]
 
 
-def world(*ports: At, teams: Mapping[int, tuple[int, ...]] | None = None, **control: object) -> Image:
-    """All tables for these ports; team 0 is all uplinks unless told otherwise."""
+def world(
+    *ports: At,
+    teams: Mapping[int, tuple[int, ...]] | None = None,
+    method: Method = Method.PORT_ID,
+    groups: Mapping[Group, tuple[int, ...]] | None = None,
+    **control: object,
+) -> Image:
+    """All tables for these ports; team 0 is all uplinks unless told otherwise, and all teams have one method."""
     uplinks = tuple(at.lport for at in ports if at.port.uplink)
     policies = {at.policy: number for number, at in enumerate(ports)}
     vnics = [at for at in ports if not at.port.uplink]
@@ -107,14 +113,18 @@ def world(*ports: At, teams: Mapping[int, tuple[int, ...]] | None = None, **cont
         control=replace(Control(), **control),  # type: ignore[arg-type]
         ports={at.lport: replace(at.port, policy=policies[at.policy]) for at in ports},
         policies={number: policy for policy, number in policies.items()},
-        teams={number: Team(lports) for number, lports in (teams or {0: uplinks}).items()},
+        teams={number: Team(lports, method) for number, lports in (teams or {0: uplinks}).items()},
         static_macs={at.port.mac: at.lport for at in vnics if any(at.port.mac.octets)},
         members={vlan: _carriers(vnics, vlan) for vlan in vlans},
-        unknown_members={vlan: found for vlan in vlans if (found := _carriers(vnics, vlan, unknown=True))},
+        unknown_members=_lists([at for at in vnics if at.policy.unknown_flood], vlans),
+        promiscuous_members=_lists([at for at in vnics if at.policy.promiscuous], vlans),
+        groups=groups or {},
     )
 
 
-def _carriers(ports: list[At], vlan: int, unknown: bool = False) -> tuple[int, ...]:
-    return tuple(
-        sorted(at.lport for at in ports if at.policy.carries(vlan) and (at.policy.unknown_flood or not unknown))
-    )
+def _lists(ports: list[At], vlans: set[int]) -> dict[int, tuple[int, ...]]:
+    return {vlan: found for vlan in vlans if (found := _carriers(ports, vlan))}
+
+
+def _carriers(ports: list[At], vlan: int) -> tuple[int, ...]:
+    return tuple(sorted(at.lport for at in ports if at.policy.carries(vlan)))

@@ -3,13 +3,14 @@ control side can ask what was done, in which order, and what the tables held at 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from dvswitch.mac import MacAddress
-from vem.datapath.engine import Engine, EngineError, Plug
-from vem.datapath.image import Control, Counters, Fate, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
+from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, Team
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -88,16 +89,20 @@ class RecordingEngine(Engine):
         self._image = replace(self._image, static_macs=_edited(self._image.static_macs, entries))
         self._note("set_static_macs", dict(entries))
 
-    def set_members(
-        self, members: Mapping[int, tuple[int, ...] | None], unknown: Mapping[int, tuple[int, ...] | None]
-    ) -> None:
+    def set_members(self, members: ListChanges, unknown: ListChanges, promiscuous: ListChanges = NO_LISTS) -> None:
         self._check("set_members")
         self._image = replace(
             self._image,
             members=_edited(self._image.members, members),
             unknown_members=_edited(self._image.unknown_members, unknown),
+            promiscuous_members=_edited(self._image.promiscuous_members, promiscuous),
         )
-        self._note("set_members", dict(members), dict(unknown))
+        self._note("set_members", dict(members), dict(unknown), dict(promiscuous))
+
+    def set_groups(self, groups: Mapping[Group, tuple[int, ...] | None]) -> None:
+        self._check("set_groups")
+        self._image = replace(self._image, groups=_edited(self._image.groups, groups))
+        self._note("set_groups", dict(groups))
 
     def image(self) -> Image:
         return self._image
@@ -109,6 +114,9 @@ class RecordingEngine(Engine):
         gone = list(macs)
         self.learned_macs = [entry for entry in self.learned_macs if entry not in gone]
         self._note("forget", tuple(gone))
+
+    def learned_counts(self) -> dict[int, int]:
+        return dict(Counter(entry.lport for entry in self.learned_macs))
 
     def counters(self, lports: Iterable[int] | None = None) -> dict[int, Counters]:
         wanted = self._image.ports if lports is None else lports

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vem.datapath.engine import Engine
 from vem.datapath.image import Image
-from vem.datapath.plan import SetConfig, SetMembers, SetPort, SetStaticMacs, Step, transition
+from vem.datapath.plan import SetConfig, SetGroups, SetMembers, SetPort, SetStaticMacs, Step, transition
 
 
 def apply_image(engine: Engine, old: Image, new: Image) -> int:
@@ -27,8 +27,10 @@ def apply_step(engine: Engine, step: Step) -> None:
             engine.set_port(lport, port)
         case SetStaticMacs(entries):
             engine.set_static_macs(entries)
-        case SetMembers(members, unknown):
-            engine.set_members(members, unknown)
+        case SetMembers(members, unknown, promiscuous):
+            engine.set_members(members, unknown, promiscuous)
+        case SetGroups(groups):
+            engine.set_groups(groups)
 
 
 __all__ = ["apply_image", "apply_step"]

@@ -10,10 +10,15 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dvswitch.errors import DvsError
 from dvswitch.mac import MacAddress
-from vem.datapath.image import Control, Counters, Fate, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, Team
+
+ListChanges = Mapping[int, tuple[int, ...] | None]
+"""VLAN -> receivers, or None to remove the list."""
+NO_LISTS: ListChanges = MappingProxyType({})
 
 
 class EngineError(DvsError):
@@ -81,10 +86,12 @@ class Engine(abc.ABC):
         """Write (lport) or remove (None) static MAC entries."""
 
     @abc.abstractmethod
-    def set_members(
-        self, members: Mapping[int, tuple[int, ...] | None], unknown: Mapping[int, tuple[int, ...] | None]
-    ) -> None:
+    def set_members(self, members: ListChanges, unknown: ListChanges, promiscuous: ListChanges = NO_LISTS) -> None:
         """Replace or remove (None) receiver lists, each list whole, by VLAN."""
+
+    @abc.abstractmethod
+    def set_groups(self, groups: Mapping[Group, tuple[int, ...] | None]) -> None:
+        """Register multicast groups with their receivers, each list whole, or remove them (None)."""
 
     @abc.abstractmethod
     def image(self) -> Image:
@@ -98,6 +105,10 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def forget(self, macs: Iterable[LearnedMac]) -> None:
         """Remove learned entries (ageing, flush); those already gone are ignored."""
+
+    @abc.abstractmethod
+    def learned_counts(self) -> dict[int, int]:
+        """How many MACs each port has learned, as the datapath counts them for mac_limit; zeroes left out."""
 
     @abc.abstractmethod
     def counters(self, lports: Iterable[int] | None = None) -> dict[int, Counters]:
@@ -118,4 +129,4 @@ class Engine(abc.ABC):
         """Let go.  keep: leave the datapath running if it can run without us (kernel engine); else remove it all."""
 
 
-__all__ = ["Engine", "EngineError", "Plug"]
+__all__ = ["NO_LISTS", "Engine", "EngineError", "ListChanges", "Plug"]

@@ -44,8 +44,8 @@ class Port:
     blocked: bool = False
     mac_violation: bool = False
     pin: int = 0
-    """lport of the one uplink this port uses (MAC pinning, failback=no, load-based); 0 = as its team's method says.  The
-    agent pins only to usable uplinks."""
+    """lport of the one uplink this port uses (MAC pinning, failback=no, load-based); 0 = as its team's method says.
+    The agent pins only to usable uplinks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,8 @@ class Counters:
     tx_multicast: int = 0
     tx_broadcast: int = 0
     tx_flooded: int = 0
+    mac_moves: int = 0
+    """Learned MACs that came to this port from another (S-072)."""
     drops_in: dict[str, int] = field(default_factory=dict)
     drops_out: dict[str, int] = field(default_factory=dict)
 

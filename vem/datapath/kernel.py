@@ -22,8 +22,8 @@ from dvswitch.mac import MacAddress
 from vem.datapath import bpffs, kernel_nic, libbpf
 from vem.datapath.abi import ABI_VERSION, MAX_PORTS
 from vem.datapath.compile import OUTPUT
-from vem.datapath.engine import Engine, EngineError, Plug
-from vem.datapath.image import Control, Counters, Fate, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
+from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, Team
 from vem.datapath.kernel_attach import Attachments, Method, visiting
 from vem.datapath.kernel_maps import SHARED, Tables
 from vem.datapath.kernel_trace import Tracer
@@ -220,10 +220,11 @@ class KernelEngine(Engine):
     def set_static_macs(self, entries: Mapping[MacAddress, int | None]) -> None:
         self._tables.set_static_macs(entries)
 
-    def set_members(
-        self, members: Mapping[int, tuple[int, ...] | None], unknown: Mapping[int, tuple[int, ...] | None]
-    ) -> None:
-        self._tables.set_members(members, unknown)
+    def set_members(self, members: ListChanges, unknown: ListChanges, promiscuous: ListChanges = NO_LISTS) -> None:
+        self._tables.set_members(members, unknown, promiscuous)
+
+    def set_groups(self, groups: Mapping[Group, tuple[int, ...] | None]) -> None:
+        self._tables.set_groups(groups)
 
     def image(self) -> Image:
         return self._tables.image()
@@ -234,6 +235,9 @@ class KernelEngine(Engine):
 
     def forget(self, macs: Iterable[LearnedMac]) -> None:
         self._tables.forget(macs)
+
+    def learned_counts(self) -> dict[int, int]:
+        return self._tables.learned_counts()
 
     def counters(self, lports: Iterable[int] | None = None) -> dict[int, Counters]:
         return self._tables.counters(self._tables.ports() if lports is None else lports)

@@ -16,8 +16,9 @@ from typing import Any
 
 from dvswitch.mac import MacAddress
 from vem.datapath import abi, libbpf, tables
-from vem.datapath.engine import EngineError
-from vem.datapath.image import Control, Counters, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.engine import EngineError, ListChanges
+from vem.datapath.groups import GroupNumbers
+from vem.datapath.image import Control, Counters, Group, Image, LearnedMac, Policy, Port, Team
 
 SHARED = [
     "dvs_bank",
@@ -28,6 +29,8 @@ SHARED = [
     "dvs_teams",
     "dvs_macs",
     "dvs_lists",
+    "dvs_groups",
+    "dvs_live",
     "dvs_counters",
     "dvs_ifindex",
 ]
@@ -38,7 +41,8 @@ _PORT_WORDS = abi.ffi.sizeof("struct dvs_port") // 8
 _PORT_USED = abi.CONSTANTS["DVS_PORT_USED"]
 _SLOTS = abi.CONSTANTS["DVS_POLICY_SLOTS"]
 _NO_TEAM = b"\xff" * abi.ffi.sizeof("struct dvs_team")  # more uplinks than a team can have: the pipeline finds none
-_UNKNOWN = abi.CONSTANTS["DVS_LIST_UNKNOWN"] * 4096
+_FIRST_GROUP = tables.list_key("GROUP", 0)
+_STORM_KINDS = abi.CONSTANTS["DVS_STORM_KINDS"]
 _BATCH_FROM = 16  # counters of so many ports are read faster by reading all
 _EVICT = 1024
 _MEMBARRIER_GLOBAL = 1
@@ -69,18 +73,22 @@ class Tables:
         self._port_memory = maps["dvs_ports"].map_memory()
         self._bank: Any = abi.ffi.from_buffer("uint32_t[]", self._bank_memory)
         self._ports: Any = abi.ffi.from_buffer("struct dvs_port[]", self._port_memory)
+        self._live_memory = maps["dvs_live"].map_memory()
+        self._live: Any = abi.ffi.from_buffer("struct dvs_live[]", self._live_memory)
         self._port_words: Any = abi.ffi.from_buffer("uint64_t[]", self._port_memory)
         self._in_force = self._config()
         self._slots = self._index()
+        self._groups = GroupNumbers({group: key - _FIRST_GROUP for group, key in self._group_keys().items()})
         self._drained = False
         """No frame is left that came in under the bank that is not in force."""
 
     def close(self) -> None:
         """Unmap; the tables stay."""
-        for view in (self._bank, self._ports, self._port_words):
+        for view in (self._bank, self._ports, self._port_words, self._live):
             abi.ffi.release(view)
         self._bank_memory.close()
         self._port_memory.close()
+        self._live_memory.close()
 
     # --- control, policies, teams -------------------------------------------------------------------------------
     def set_config(self, control: Control, policies: Mapping[int, Policy], teams: Mapping[int, Team]) -> None:
@@ -95,6 +103,7 @@ class Tables:
         if not self._drained:
             wait_for_frames()
         bank = 1 - self._bank[0]
+        control_entry = tables.pack_control(control, bank, policies.values(), teams.values())
         slots = self._place(packed)
         base = bank * abi.MAX_POLICIES
         self._maps["dvs_policy_index"].update_many(
@@ -104,7 +113,7 @@ class Tables:
         self._maps["dvs_teams"].update_many(
             {_key(base + number): packed_teams.get(number, _NO_TEAM) for number in range(abi.MAX_TEAMS)}
         )
-        self._maps["dvs_control"].update(_key(bank), tables.pack_control(control, bank))
+        self._maps["dvs_control"].update(_key(bank), control_entry)
         self._bank[0] = bank
         self._in_force, self._slots, self._drained = wanted, slots, False
 
@@ -206,16 +215,50 @@ class Tables:
         ]
 
     def forget(self, macs: Iterable[LearnedMac]) -> None:
-        """Remove learned entries."""
-        self._maps["dvs_macs"].delete_many([tables.pack_mac_key(entry.mac, entry.vlan) for entry in macs])
+        """Remove learned entries, and take them off the ports' counts.  (One that moves to another port in the very
+        instant of its removal may be taken off the wrong one.)"""
+        for entry in macs:
+            value = self._maps["dvs_macs"].take(tables.pack_mac_key(entry.mac, entry.vlan))
+            if value is not None:
+                live = self._live[tables.unpack_mac(value)[0]]
+                live.forgotten = (live.forgotten + 1) & 0xFFFFFFFF
 
-    # --- member lists -------------------------------------------------------------------------------------------
-    def set_members(
-        self, members: Mapping[int, tuple[int, ...] | None], unknown: Mapping[int, tuple[int, ...] | None]
-    ) -> None:
+    def learned_counts(self) -> dict[int, int]:
+        """As the datapath counts them."""
+        counts = {
+            lport: (self._live[lport].learned - self._live[lport].forgotten) & 0xFFFFFFFF
+            for lport in range(abi.MAX_PORTS)
+        }
+        return {lport: count for lport, count in counts.items() if count}
+
+    # --- member lists and groups --------------------------------------------------------------------------------
+    def set_members(self, members: ListChanges, unknown: ListChanges, promiscuous: ListChanges) -> None:
         """Replace lists whole.  Each batch waits for a grace period (some ms), however many lists it has."""
-        wanted = dict(members)
-        wanted.update({_UNKNOWN + vlan: lports for vlan, lports in unknown.items()})
+        kinds = (("ALL", members), ("UNKNOWN", unknown), ("PROMISCUOUS", promiscuous))
+        self._set_lists(
+            {tables.list_key(kind, vlan): lports for kind, lists in kinds for vlan, lports in lists.items()}
+        )
+
+    def set_groups(self, groups: Mapping[Group, tuple[int, ...] | None]) -> None:
+        """A group's list is there before the group is, and goes after it."""
+        gone = {group: self._groups.give_back(group) for group, lports in groups.items() if lports is None}
+        self._maps["dvs_groups"].delete_many([tables.pack_group(group) for group in gone])
+        wanted: dict[int, tuple[int, ...] | None]
+        wanted = {tables.list_key("GROUP", number): None for number in gone.values() if number is not None}
+        entries = {}
+        for group, lports in groups.items():
+            if lports is not None:
+                key = tables.list_key("GROUP", self._groups.take(group))
+                wanted[key] = lports
+                entries[tables.pack_group(group)] = _key(key)
+        self._set_lists(wanted)
+        self._maps["dvs_groups"].update_many(entries)
+
+    def _group_keys(self) -> dict[Group, int]:
+        """Key of each group's list."""
+        return {tables.unpack_group(key): _number(value) for key, value in self._maps["dvs_groups"].items()}
+
+    def _set_lists(self, wanted: Mapping[int, tuple[int, ...] | None]) -> None:
         packed = {number: tables.pack_members(lports) for number, lports in wanted.items() if lports}
         held = self._lists(wanted)
         fresh = {number: value for number, value in packed.items() if held.get(number) != value}
@@ -232,7 +275,7 @@ class Tables:
         self._drained = self._drained or bool(made)  # the kernel has waited for the frames that used the old lists
 
     def _lists(self, numbers: Iterable[int]) -> dict[int, bytes]:
-        """What lists hold now, by kind * 4096 + VLAN."""
+        """What lists hold now, by key."""
         found = {}
         for number in numbers:
             inner = self._maps["dvs_lists"].get(_key(number))
@@ -253,8 +296,10 @@ class Tables:
             policies=policies,
             teams=teams,
             static_macs={mac: lport for mac, _, lport, static, _ in self._macs() if static},
-            members={number: lports for number, lports in lists.items() if number < _UNKNOWN},
-            unknown_members={number - _UNKNOWN: lports for number, lports in lists.items() if number >= _UNKNOWN},
+            members=tables.split_lists(lists, "ALL"),
+            unknown_members=tables.split_lists(lists, "UNKNOWN"),
+            promiscuous_members=tables.split_lists(lists, "PROMISCUOUS"),
+            groups={group: lists.get(key, ()) for group, key in self._group_keys().items()},
         )
 
     # --- counters -----------------------------------------------------------------------------------------------
@@ -272,6 +317,8 @@ class Tables:
         """Back to zero."""
         counters = self._maps["dvs_counters"]
         counters.update(_key(lport), bytes(counters.value_bytes))
+        for kind in range(_STORM_KINDS):
+            self._live[lport].storm[kind] = 0
 
 
 def _check_range(what: str, numbers: Iterable[int], limit: int) -> None:

@@ -53,6 +53,7 @@ int bpf_map_create(int type, const char *name, __u32 key, __u32 value, __u32 ent
 int bpf_map_lookup_elem(int fd, const void *key, void *value);
 int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags);
 int bpf_map_delete_elem(int fd, const void *key);
+int bpf_map_lookup_and_delete_elem(int fd, const void *key, void *value);
 int bpf_map_get_next_key(int fd, const void *key, void *next);
 int bpf_map_get_fd_by_id(__u32 id);
 int bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *values, __u32 *count, const void *opts);
@@ -190,6 +191,15 @@ class Map:
         if result != -2:
             self._check(result, "deleting")
         return bool(result == 0)
+
+    def take(self, key: bytes) -> bytes | None:
+        """Read and remove an entry at once; None if there is none."""
+        value = bytearray(self.value_bytes)
+        found = self._library.lib.bpf_map_lookup_and_delete_elem(self.fd, key, self._library.ffi.from_buffer(value))
+        if found == -2:  # ENOENT
+            return None
+        self._check(found, "removing")
+        return bytes(value)
 
     def each_key(self) -> Iterator[bytes]:
         """Every key; advisory while others change the map."""

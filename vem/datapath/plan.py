@@ -4,12 +4,12 @@ delivered, or lost on a port that does not change.
 Pure: values in, steps out; apply.py carries them out.  The order is
 
     1. static MACs that leave                          (nobody is sent to a port that is about to go)
-    2. receiver lists: all that old or new needs, without the vNICs that go
+    2. receiver lists: all that old or new needs, without the vNICs that go; so for groups that stay registered
     3. vNICs that go; vNICs that close
     4. configuration and the ports that depend on it   (see _ConfigMove)
     5. ports that open, new vNICs
     6. static MACs that come or change
-    7. receiver lists: what new needs
+    7. receiver lists and groups: what new needs
     8. uplinks that go                                 (teams left them in step 4)
 
 A list may hold a port that does not carry the VLAN (its policy decides), so lists that are too long do no harm; one
@@ -20,13 +20,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from dvswitch.mac import MacAddress
-from vem.datapath.image import Control, Image, Policy, Port, Team
+from vem.datapath.image import Control, Group, Image, Policy, Port, Team
 
 MAX_POLICIES = 1024
 Lists = Mapping[int, tuple[int, ...]]
 ListChanges = Mapping[int, tuple[int, ...] | None]
+Groups = Mapping[Group, tuple[int, ...]]
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,17 @@ class SetMembers:
 
     members: ListChanges
     unknown: ListChanges
+    promiscuous: ListChanges = field(default_factory=dict)
 
 
-Step = SetConfig | SetPort | SetStaticMacs | SetMembers
+@dataclass(frozen=True, slots=True)
+class SetGroups:
+    """Engine.set_groups."""
+
+    groups: Mapping[Group, tuple[int, ...] | None]
+
+
+Step = SetConfig | SetPort | SetStaticMacs | SetMembers | SetGroups
 
 
 def transition(old: Image, new: Image) -> list[Step]:
@@ -73,15 +84,19 @@ def transition(old: Image, new: Image) -> list[Step]:
     grown = [
         _grown(old.members, new.members, early),
         _grown(old.unknown_members, new.unknown_members, early),
+        _grown(old.promiscuous_members, new.promiscuous_members, early),
     ]
+    grown_groups = _grown_groups(old.groups, new.groups, early)
     leaving = _leaving_macs(old, new, gone)
     steps: list[Step] = []
     steps += _static_steps(leaving)
-    steps += _list_steps((old.members, old.unknown_members), grown)
+    steps += _list_steps((old.members, old.unknown_members, old.promiscuous_members), grown)
+    steps += _group_steps(old.groups, grown_groups)
     steps += [SetPort(lport, None) for lport in sorted(early)]
     steps += move.steps()
     steps += _static_steps(_coming_macs(old, new, leaving))
-    steps += _list_steps(grown, (new.members, new.unknown_members))
+    steps += _list_steps(grown, (new.members, new.unknown_members, new.promiscuous_members))
+    steps += _group_steps(grown_groups, new.groups)
     steps += [SetPort(lport, None) for lport in sorted(late)]
     return steps
 
@@ -128,14 +143,32 @@ def _grown(old: Lists, new: Lists, gone: set[int]) -> dict[int, tuple[int, ...]]
 
 
 def _list_steps(old: Iterable[Lists], new: Iterable[Lists]) -> list[Step]:
-    members, unknown = (_list_changes(before, after) for before, after in zip(old, new, strict=True))
-    return [SetMembers(members, unknown)] if members or unknown else []
+    members, unknown, promiscuous = (_list_changes(before, after) for before, after in zip(old, new, strict=True))
+    return [SetMembers(members, unknown, promiscuous)] if members or unknown or promiscuous else []
 
 
-def _list_changes(old: Lists, new: Lists) -> dict[int, tuple[int, ...] | None]:
-    changed: dict[int, tuple[int, ...] | None] = {vlan: None for vlan in old if vlan not in new}
-    changed.update((vlan, lports) for vlan, lports in new.items() if old.get(vlan) != lports)
+def _list_changes(
+    old: Mapping[K, tuple[int, ...]], new: Mapping[K, tuple[int, ...]]
+) -> dict[K, tuple[int, ...] | None]:
+    changed: dict[K, tuple[int, ...] | None] = {key: None for key in old if key not in new}
+    changed.update((key, lports) for key, lports in new.items() if old.get(key) != lports)
     return changed
+
+
+def _grown_groups(old: Groups, new: Groups, gone: set[int]) -> Groups:
+    """Old's groups; those that stay registered with all receivers of old and new, but for the ports that go.  A group
+    that is new is registered last: until then its frames are flooded."""
+    grown = {}
+    for group, before in old.items():
+        after = new.get(group, ())
+        union = set(after).union(lport for lport in before if lport not in gone)
+        grown[group] = before if before == after else tuple(sorted(union))
+    return grown
+
+
+def _group_steps(old: Groups, new: Groups) -> list[Step]:
+    changed = _list_changes(old, new)
+    return [SetGroups(changed)] if changed else []
 
 
 # --- configuration and ports ------------------------------------------------------------------------------------
@@ -239,4 +272,4 @@ def _is_open(port: Port) -> bool:
     return port.link_up and not port.blocked
 
 
-__all__ = ["SetConfig", "SetMembers", "SetPort", "SetStaticMacs", "Step", "transition"]
+__all__ = ["SetConfig", "SetGroups", "SetMembers", "SetPort", "SetStaticMacs", "Step", "transition"]

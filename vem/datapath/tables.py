@@ -7,15 +7,15 @@ Rules about ranges (at most 16 uplinks in a team...) are checked on packing and 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dvswitch.drops import BY_NUMBER
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
-from vem.datapath.abi import CONSTANTS, MAX_MEMBERS, MAX_POLICIES, TEAM_UPLINKS, VLAN_ANY, ffi
+from vem.datapath.abi import CONSTANTS, MAX_MEMBERS, MAX_POLICIES, MAX_PORTS, TEAM_UPLINKS, VLAN_ANY, ffi
 from vem.datapath.engine import EngineError
-from vem.datapath.image import Control, Counters, Policy, Port, Team
+from vem.datapath.image import Control, Counters, Group, Method, Policy, Port, Storm, Team
 
 Readable = bytes | bytearray | memoryview
 
@@ -33,9 +33,13 @@ _POLICY_FLAGS = {
     "learn": CONSTANTS["DVS_POL_LEARN"],
     "unknown_flood": CONSTANTS["DVS_POL_UNKNOWN_FLOOD"],
     "bpdu_ok": CONSTANTS["DVS_POL_BPDU_OK"],
+    "promiscuous": CONSTANTS["DVS_POL_PROMISCUOUS"],
+    "limit_allow": CONSTANTS["DVS_POL_LIMIT_ALLOW"],
 }
 _NO_REVERSE_TEAMING = CONSTANTS["DVS_CTL_NO_REVERSE_TEAMING"]
 _KEEP_PRIORITY_TAG = CONSTANTS["DVS_CTL_KEEP_PRIORITY_TAG"]
+_NO_RPF_PROMISCUOUS = CONSTANTS["DVS_CTL_NO_RPF_PROMISCUOUS"]
+_SNOOPING = CONSTANTS["DVS_CTL_SNOOPING"]
 _MAC_STATIC = CONSTANTS["DVS_MAC_STATIC"]
 _SLOTS = CONSTANTS["DVS_DROP_SLOTS"]
 _COUNTER_WORDS = ffi.sizeof("struct dvs_counters") // 8
@@ -67,11 +71,22 @@ def _flag_fields(flags: int, table: dict[str, int]) -> dict[str, bool]:
 # --- control, ports, policies, teams -----------------------------------------------------------------------------
 
 
-def pack_control(control: Control, bank: int = 0) -> bytes:
-    """struct dvs_control."""
+def pack_control(control: Control, bank: int = 0, policies: Iterable[Policy] = (), teams: Iterable[Team] = ()) -> bytes:
+    """struct dvs_control; policies and teams tell which features are in use at all."""
     flags = 0 if control.reverse_teaming else _NO_REVERSE_TEAMING
     flags |= _KEEP_PRIORITY_TAG if control.keep_priority_tag else 0
+    flags |= 0 if control.rpf_promiscuous else _NO_RPF_PROMISCUOUS
+    flags |= _SNOOPING if control.snooping else 0
+    flags |= _in_use(control, policies, teams)
     return _bytes("dvs_control", {"bank": bank, "flags": flags, "mtu": control.mtu})
+
+
+def _in_use(control: Control, policies: Iterable[Policy], teams: Iterable[Team]) -> int:
+    policies = tuple(policies)
+    flags = CONSTANTS["DVS_CTL_PROMISCUOUS"] if any(policy.promiscuous for policy in policies) else 0
+    flags |= CONSTANTS["DVS_CTL_STORM"] if any(policy.storm != Storm() for policy in policies) else 0
+    hashes = control.snooping or any(team.method is Method.IP_HASH for team in teams)
+    return flags | (CONSTANTS["DVS_CTL_READ_IP"] if hashes else 0)
 
 
 def unpack_control(data: Readable) -> Control:
@@ -81,6 +96,8 @@ def unpack_control(data: Readable) -> Control:
         mtu=raw.mtu,
         reverse_teaming=not raw.flags & _NO_REVERSE_TEAMING,
         keep_priority_tag=bool(raw.flags & _KEEP_PRIORITY_TAG),
+        rpf_promiscuous=not raw.flags & _NO_RPF_PROMISCUOUS,
+        snooping=bool(raw.flags & _SNOOPING),
     )
 
 
@@ -95,6 +112,8 @@ def pack_port(port: Port | None, ifindex: int = 0) -> bytes:
         return bytes(ffi.sizeof("struct dvs_port"))
     if not 0 <= port.policy < MAX_POLICIES:
         raise EngineError(f"port {port.number}", f"policy {port.policy} is out of range 0-{MAX_POLICIES - 1}")
+    if not 0 <= port.pin < MAX_PORTS:
+        raise EngineError(f"port {port.number}", f"pin to lport {port.pin} is out of range 0-{MAX_PORTS - 1}")
     return _bytes(
         "dvs_port",
         {
@@ -105,6 +124,7 @@ def pack_port(port: Port | None, ifindex: int = 0) -> bytes:
             "port_id": port.port_id,
             "generation": port.generation,
             "mac": list(port.mac.octets),
+            "pin": port.pin,
         },
     )
 
@@ -120,6 +140,7 @@ def unpack_port(data: Readable) -> Port | None:
         mac=MacAddress(bytes(raw.mac)),
         port_id=raw.port_id,
         generation=raw.generation,
+        pin=raw.pin,
         **_flag_fields(raw.flags, _PORT_FLAGS),
     )
 
@@ -139,6 +160,7 @@ def pack_policy(policy: Policy) -> bytes:
             "vlan": policy.vlan,
             "team": policy.team,
             "mac_limit": policy.mac_limit,
+            "storm": [policy.storm.broadcast, policy.storm.multicast, policy.storm.unknown_unicast],
         },
     )
     ffi.memmove(raw.allowed, policy.allowed.mask.to_bytes(512, "little"), 512)
@@ -154,6 +176,7 @@ def unpack_policy(data: Readable) -> Policy:
         allowed=VlanSet(int.from_bytes(ffi.buffer(raw.allowed), "little")),
         team=raw.team,
         mac_limit=raw.mac_limit,
+        storm=Storm(*raw.storm),
         **_flag_fields(raw.flags, _POLICY_FLAGS),
     )
 
@@ -164,14 +187,14 @@ def pack_team(team: Team) -> bytes:
         raise EngineError("team", f"{len(team.uplinks)} uplinks; at most {TEAM_UPLINKS} are possible")
     return _bytes(
         "dvs_team",
-        {"method": CONSTANTS["DVS_TEAM_PORT_ID"], "n": len(team.uplinks), "uplink": list(team.uplinks)},
+        {"method": team.method.value, "n": len(team.uplinks), "uplink": list(team.uplinks)},
     )
 
 
 def unpack_team(data: Readable) -> Team:
     """The inverse of pack_team."""
     raw = _struct("dvs_team", data)
-    return Team(tuple(raw.uplink[0 : min(raw.n, TEAM_UPLINKS)]))
+    return Team(tuple(raw.uplink[0 : min(raw.n, TEAM_UPLINKS)]), Method(raw.method))
 
 
 # --- MAC table and member lists ----------------------------------------------------------------------------------
@@ -214,6 +237,41 @@ def unpack_members(data: Readable) -> tuple[int, ...]:
     """The inverse of pack_members."""
     raw = _struct("dvs_members", data)
     return tuple(raw.lport[0 : min(raw.n, MAX_MEMBERS)])
+
+
+def list_key(kind: str, number: int) -> int:
+    """Key of a receiver list: kind "ALL", "UNKNOWN", "PROMISCUOUS" (number = VLAN) or "GROUP"."""
+    return CONSTANTS[f"DVS_LIST_{kind}"] * 4096 + number
+
+
+def split_lists(lists: Mapping[int, tuple[int, ...]], kind: str) -> dict[int, tuple[int, ...]]:
+    """The lists of one kind by number, out of lists by key."""
+    first = list_key(kind, 0)
+    return {key - first: lports for key, lports in sorted(lists.items()) if first <= key < first + 4096}
+
+
+_V4_MAPPED = bytes(10) + b"\xff\xff"
+
+
+def pack_group(group: Group) -> bytes:
+    """struct dvs_group_key; EngineError if the address is neither IPv4 nor IPv6."""
+    if len(group.address) not in (4, 16):
+        raise EngineError(f"multicast group in VLAN {group.vlan}", f"an address of {len(group.address)} bytes")
+    address = group.address if len(group.address) == 16 else _V4_MAPPED + group.address
+    return _bytes("dvs_group_key", {"address": list(address), "vlan": group.vlan})
+
+
+def unpack_group(data: Readable) -> Group:
+    """The inverse of pack_group."""
+    raw = _struct("dvs_group_key", data)
+    address = bytes(raw.address)
+    return Group(raw.vlan, address[12:] if address.startswith(_V4_MAPPED) else address)
+
+
+def learned_count(data: Readable) -> int:
+    """MACs that a port has learned, by its struct dvs_live."""
+    raw = _struct("dvs_live", data)
+    return int(raw.learned - raw.forgotten) & 0xFFFFFFFF
 
 
 # --- counters ----------------------------------------------------------------------------------------------------

@@ -14,13 +14,13 @@ from typing import Any
 
 from dvswitch.mac import MacAddress
 from vem.datapath import tables
-from vem.datapath.abi import CONSTANTS, LISTS, MAX_MACS, MAX_POLICIES, MAX_PORTS, MAX_TEAMS, VLAN_ANY
-from vem.datapath.engine import Engine, EngineError, Plug
-from vem.datapath.image import Control, CopyFate, Counters, Fate, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.abi import CONSTANTS, LISTS, MAX_GROUPS, MAX_MACS, MAX_POLICIES, MAX_PORTS, MAX_TEAMS, VLAN_ANY
+from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
+from vem.datapath.groups import GroupNumbers
+from vem.datapath.image import Control, CopyFate, Counters, Fate, Group, Image, LearnedMac, Policy, Port, Team
 from vem.datapath.native import load
 from vem.datapath.native_nic import Nic, open_nic
 
-_UNKNOWN = CONSTANTS["DVS_LIST_UNKNOWN"] * 4096
 _TRACE_COPIES = CONSTANTS["DVS_TRACE_COPIES"]
 _FRAME_MAX = 65600
 
@@ -36,6 +36,7 @@ class UserEngine(Engine):
         if self._engine == self._ffi.NULL:
             raise EngineError("user engine", "out of memory or file descriptors")
         self.incarnation = uuid.uuid4().hex
+        self._groups = GroupNumbers({})
         self._plugs: dict[int, Plug] = {}
         self._nics: dict[int, Nic] = {}
         self._closed = False
@@ -85,7 +86,7 @@ class UserEngine(Engine):
         """Swapped in between two batches of frames."""
         result = self._lib.dvs_set_config(
             self._engine,
-            self._in("struct dvs_control", tables.pack_control(control)),
+            self._in("struct dvs_control", tables.pack_control(control, 0, policies.values(), teams.values())),
             len(policies),
             self._ffi.new("__u32[]", list(policies)),
             self._in("struct dvs_policy", b"".join(map(tables.pack_policy, policies.values()))),
@@ -107,22 +108,33 @@ class UserEngine(Engine):
         values = self._in("struct dvs_mac", b"".join(packed[lport] for lport in entries.values()))
         self._check("MAC table", self._lib.dvs_set_macs(self._engine, len(entries), keys, values))
 
-    def set_members(
-        self, members: Mapping[int, tuple[int, ...] | None], unknown: Mapping[int, tuple[int, ...] | None]
-    ) -> None:
+    def set_members(self, members: ListChanges, unknown: ListChanges, promiscuous: ListChanges = NO_LISTS) -> None:
         """Each list by one pointer swap."""
-        for base, lists in ((0, members), (_UNKNOWN, unknown)):
+        for kind, lists in (("ALL", members), ("UNKNOWN", unknown), ("PROMISCUOUS", promiscuous)):
             for vlan, lports in lists.items():
-                packed = (
-                    self._ffi.NULL if lports is None else self._in("struct dvs_members", tables.pack_members(lports))
-                )
-                self._check(f"VLAN {vlan}", self._lib.dvs_set_list(self._engine, base + vlan, packed))
+                self._check(f"VLAN {vlan}", self._set_list(tables.list_key(kind, vlan), lports))
+
+    def set_groups(self, groups: Mapping[Group, tuple[int, ...] | None]) -> None:
+        """A group's list is there before the group is, and goes after it."""
+        for group, lports in groups.items():
+            subject, packed = f"multicast group in VLAN {group.vlan}", tables.pack_group(group)
+            key = self._in("struct dvs_group_key", packed)
+            if lports is None:
+                self._check(subject, self._lib.dvs_set_group(self._engine, key, 0))
+            number = self._groups.give_back(group) if lports is None else self._groups.take(group)
+            if number is None:
+                continue
+            at = tables.list_key("GROUP", number)
+            self._check(subject, self._set_list(at, lports))
+            if lports is not None:
+                self._check(subject, self._lib.dvs_set_group(self._engine, key, at))
 
     def image(self) -> Image:
         """From the C side's own tables, not from what was written."""
         control = self._ffi.new("struct dvs_control *")
         self._lib.dvs_get_control(self._engine, control)
-        members, unknown = self._read_lists()
+        lists = self._read_lists()
+        members, unknown, promiscuous = (tables.split_lists(lists, kind) for kind in ("ALL", "UNKNOWN", "PROMISCUOUS"))
         macs = self._read_macs()
         return Image(
             control=tables.unpack_control(self._out(control)),
@@ -132,6 +144,8 @@ class UserEngine(Engine):
             static_macs={mac: lport for mac, vlan, lport, _ in macs if vlan == VLAN_ANY},
             members=members,
             unknown_members=unknown,
+            promiscuous_members=promiscuous,
+            groups={group: lists.get(key, ()) for group, key in self._read_groups()},
         )
 
     # --- what the datapath saw ------------------------------------------------------------------------------
@@ -148,6 +162,15 @@ class UserEngine(Engine):
         """An entry that has moved to another port since is kept."""
         for entry in macs:
             self._lib.dvs_forget(self._engine, tables.mac_key(entry.mac, entry.vlan), entry.lport)
+
+    def learned_counts(self) -> dict[int, int]:
+        """Exact at any instant."""
+        live = self._ffi.new("struct dvs_live[]", MAX_PORTS)
+        self._lib.dvs_get_live(self._engine, live)
+        size = self._ffi.sizeof("struct dvs_live")
+        raw = self._out(live)
+        counts = {lport: tables.learned_count(raw[lport * size : (lport + 1) * size]) for lport in range(MAX_PORTS)}
+        return {lport: count for lport, count in counts.items() if count}
 
     def counters(self, lports: Iterable[int] | None = None) -> dict[int, Counters]:
         """Each port's counters are consistent in themselves."""
@@ -238,14 +261,22 @@ class UserEngine(Engine):
             found.append((mac, vlan, entries[i].lport, entries[i].seen))
         return found
 
-    def _read_lists(self) -> tuple[dict[int, tuple[int, ...]], dict[int, tuple[int, ...]]]:
+    def _read_lists(self) -> dict[int, tuple[int, ...]]:
+        """By key."""
         keys = self._ffi.new("__u32[]", LISTS)
         raw = self._ffi.new("struct dvs_members *")
-        lists: tuple[dict[int, tuple[int, ...]], dict[int, tuple[int, ...]]] = ({}, {})
+        lists = {}
         for i in range(self._lib.dvs_get_lists(self._engine, keys, LISTS)):
             if self._lib.dvs_get_list(self._engine, keys[i], raw) == 0:
-                lists[keys[i] // 4096][keys[i] % 4096] = tables.unpack_members(self._out(raw))
+                lists[keys[i]] = tables.unpack_members(self._out(raw))
         return lists
+
+    def _read_groups(self) -> list[tuple[Group, int]]:
+        """(group, key of its list)."""
+        keys = self._ffi.new("struct dvs_group_key[]", MAX_GROUPS)
+        lists = self._ffi.new("__u32[]", MAX_GROUPS)
+        n = self._lib.dvs_get_groups(self._engine, keys, lists, MAX_GROUPS)
+        return [(tables.unpack_group(self._out(self._ffi.addressof(keys, i))), lists[i]) for i in range(n)]
 
     def _copies(self, trace: Any, lengths: Any, frames: bytes) -> tuple[CopyFate, ...]:
         copies, at = [], 0

@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #include "drops.h"
 
-#define DVS_ABI_VERSION 1
+#define DVS_ABI_VERSION 2
 
 #define DVS_MAX_PORTS 1024
 #define DVS_MAX_POLICIES 1024
@@ -25,7 +25,8 @@
 #define DVS_TEAM_UPLINKS 16
 #define DVS_MAX_MACS 131072
 #define DVS_MAX_MEMBERS 1022
-#define DVS_LISTS 8192
+#define DVS_MAX_GROUPS 4096
+#define DVS_LISTS 16384
 #define DVS_DROP_SLOTS 48
 
 /* key of a static MAC: a vNIC's own MAC is valid in every VLAN its port carries (S-053, S-060) */
@@ -49,20 +50,39 @@
 #define DVS_POL_LEARN 8
 #define DVS_POL_UNKNOWN_FLOOD 16
 #define DVS_POL_BPDU_OK 32
+#define DVS_POL_PROMISCUOUS 64
+#define DVS_POL_LIMIT_ALLOW 128 /* over mac_limit: forward unlearned (S-067) instead of dropping (S-066) */
+
+/* dvs_policy.storm and dvs_live.storm */
+#define DVS_STORM_BROADCAST 0
+#define DVS_STORM_MULTICAST 1
+#define DVS_STORM_UNKNOWN 2
+#define DVS_STORM_KINDS 3
 
 /* dvs_team.method */
-#define DVS_TEAM_PORT_ID 0
+#define DVS_TEAM_PORT_ID 0    /* S-130 */
+#define DVS_TEAM_SOURCE_MAC 1 /* S-132 */
+#define DVS_TEAM_IP_HASH 2    /* S-133 ff. */
+#define DVS_TEAM_EXPLICIT 3   /* S-137 */
 
 /* dvs_control.flags */
 #define DVS_CTL_NO_REVERSE_TEAMING 1
 #define DVS_CTL_KEEP_PRIORITY_TAG 2
+#define DVS_CTL_NO_RPF_PROMISCUOUS 4 /* promiscuous ports get reflected frames too (S-111) */
+#define DVS_CTL_SNOOPING 8           /* groups are in use (S-232) */
+/* ... and what follows from policies and teams, so that a feature that nobody uses costs one test of a bit */
+#define DVS_CTL_PROMISCUOUS 16 /* some policy is promiscuous */
+#define DVS_CTL_STORM 32       /* some policy limits storms */
+#define DVS_CTL_READ_IP 64     /* IP addresses are needed: by a team's hash or by snooping */
 
 /* dvs_mac.flags */
 #define DVS_MAC_STATIC 1
 
-/* member lists: key = kind * 4096 + vlan */
+/* member lists: key = kind * 4096 + vlan, of a group: + a number of its own */
 #define DVS_LIST_ALL 0
 #define DVS_LIST_UNKNOWN 1
+#define DVS_LIST_PROMISCUOUS 2
+#define DVS_LIST_GROUP 3
 
 /* Indexes of dvs_counters.drops */
 #define DVS_IN 0
@@ -86,7 +106,7 @@ struct dvs_port {
 	__u32 port_id;    /* what port-id teaming counts with (S-130) */
 	__u32 generation; /* of the vEth's place; higher wins (S-255) */
 	__u8 mac[6];      /* effective MAC (S-008 compares with it) */
-	__u16 pad;
+	__u16 pin;        /* lport of the one uplink to use, if the team has it; 0 = as the team's method says */
 };
 
 /* What a port profile comes to.  allowed: bit v = VLAN v is carried (trunk); bit 0 = untagged without native. */
@@ -96,7 +116,7 @@ struct dvs_policy {
 	__u16 vlan;      /* access VLAN, or native VLAN of a trunk; 0 = untagged */
 	__u16 team;      /* which uplinks, in what order, its ports use; index into teams */
 	__u16 mac_limit; /* learned MACs a port may have; 0 = as the table allows */
-	__u32 pad;
+	__u32 storm[DVS_STORM_KINDS]; /* frames a second that a port may send; 0 = no limit */
 	__u64 allowed[64];
 };
 
@@ -115,10 +135,23 @@ struct dvs_mac_key {
 };
 
 struct dvs_mac {
-	__u16 lport;
-	__u16 flags; /* DVS_MAC_* */
-	__u32 pad;
+	__u32 lport;
+	__u32 flags; /* DVS_MAC_* */
 	__u64 seen; /* engine clock, ns; learned entries only, refreshed when older than a second */
+};
+
+/* What the pipeline remembers about a port, by lport. */
+struct dvs_live {
+	__u64 storm[DVS_STORM_KINDS]; /* when the next frame is due at that rate, ns of the engine's clock */
+	__u32 learned;   /* MACs learned here or moved here, less those that moved away; wraps */
+	__u32 forgotten; /* those the agent removed; written by nobody else.  The port has learned - forgotten MACs */
+};
+
+/* A multicast group in a VLAN; an IPv4 address as ::ffff:a.b.c.d. */
+struct dvs_group_key {
+	__u8 address[16];
+	__u32 vlan;
+	__u32 pad;
 };
 
 /* Receivers of a flooded frame; swapped whole.  May hold more ports than carry the VLAN (each receiver's policy
@@ -143,7 +176,7 @@ struct dvs_counters {
 	__u64 tx_multicast;
 	__u64 tx_broadcast;
 	__u64 tx_flooded; /* unicast frames sent because their MAC was unknown */
-	__u64 pad;
+	__u64 mac_moves; /* learned MACs that came here from another port (S-072) */
 	__u64 drops[2][DVS_DROP_SLOTS]; /* [DVS_IN or DVS_OUT][reason] */
 };
 
@@ -176,10 +209,12 @@ enum dvs_drop {
 _Static_assert(DVS_DROP_COUNT <= DVS_DROP_SLOTS, "more drop reasons than counter slots");
 _Static_assert(sizeof(struct dvs_control) == 16, "dvs_control");
 _Static_assert(sizeof(struct dvs_port) == 32, "dvs_port");
-_Static_assert(sizeof(struct dvs_policy) == 528, "dvs_policy");
+_Static_assert(sizeof(struct dvs_policy) == 536, "dvs_policy");
 _Static_assert(sizeof(struct dvs_team) == 40, "dvs_team");
 _Static_assert(sizeof(struct dvs_mac_key) == 8, "dvs_mac_key");
 _Static_assert(sizeof(struct dvs_mac) == 16, "dvs_mac");
+_Static_assert(sizeof(struct dvs_live) == 32, "dvs_live");
+_Static_assert(sizeof(struct dvs_group_key) == 24, "dvs_group_key");
 _Static_assert(sizeof(struct dvs_members) == 2048, "dvs_members");
 _Static_assert(sizeof(struct dvs_counters) == 864, "dvs_counters");
 _Static_assert(sizeof(struct dvs_trace) == 520, "dvs_trace");

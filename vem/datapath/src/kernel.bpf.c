@@ -38,6 +38,7 @@ struct way {
 	struct __sk_buff *skb;
 	struct job *job;
 	const struct dvs_members *members;
+	const struct dvs_members *served; /* the group's, while promiscuous ports are looked for */
 };
 
 /* --- taking a frame in ------------------------------------------------------------------------------------------ */
@@ -60,13 +61,25 @@ static INL int hoist_tag(struct __sk_buff *skb)
 	return bpf_skb_vlan_push(skb, bpf_htons(type), tci);
 }
 
-/* Makes the headers that the pipeline reads directly readable. */
+/* How much of the frame the pipeline may read. */
+static INL __u32 head_wanted(const struct __sk_buff *skb)
+{
+	const struct dvs_control *control = dp_control();
+
+	if (control && (control->flags & DVS_CTL_READ_IP))
+		return DVS_READ_BYTES;
+	return skb->gso_size ? DVS_ETH_HLEN + L3_HEAD : DVS_ETH_HLEN;
+}
+
+/* Makes the headers that the pipeline reads directly readable, mostly by finding that they are. */
 static INL int pull_head(struct __sk_buff *skb)
 {
-	__u32 want = skb->gso_size ? DVS_ETH_HLEN + L3_HEAD : DVS_ETH_HLEN;
+	__u32 want = skb->len < DVS_READ_BYTES ? skb->len : DVS_READ_BYTES;
 
-	if (want > skb->len)
-		want = skb->len;
+	if ((long)skb->data + want <= (long)skb->data_end)
+		return 0;
+	if (want > head_wanted(skb))
+		want = head_wanted(skb);
 	if ((long)skb->data + want <= (long)skb->data_end)
 		return 0;
 	return bpf_skb_pull_data(skb, want);
@@ -237,6 +250,12 @@ static INL void offer(const struct way *way, __u32 lport, int live)
 		receive(way, lport, live);
 }
 
+static INL void offer_spy(const struct way *way, __u32 lport, int live)
+{
+	if (dvs_spies(&way->job->p, lport, way->served))
+		receive(way, lport, live);
+}
+
 static INL long flood_step(__u32 i, const struct way *way, int live)
 {
 	if (i >= DVS_MAX_MEMBERS || !way->members)
@@ -245,18 +264,34 @@ static INL long flood_step(__u32 i, const struct way *way, int live)
 	return 0;
 }
 
+static INL long spy_step(__u32 i, const struct way *way, int live)
+{
+	if (i >= DVS_MAX_MEMBERS || !way->members)
+		return 1;
+	offer_spy(way, way->members->lport[i], live);
+	return 0;
+}
+
 static long flood_live(__u32 i, struct way *way) { return flood_step(i, way, 1); }
 static long flood_test(__u32 i, struct way *way) { return flood_step(i, way, 0); }
+static long spy_live(__u32 i, struct way *way) { return spy_step(i, way, 1); }
+static long spy_test(__u32 i, struct way *way) { return spy_step(i, way, 0); }
 
 static INL void flood(struct way *way, int live)
 {
-	const struct dvs_pkt *p = &way->job->p;
-
-	way->members = kernel_members(p->list_kind, p->vlan);
+	way->members = kernel_members(way->job->p.list);
 	if (way->members)
 		bpf_loop(way->members->n, live ? (void *)flood_live : (void *)flood_test, way, 0);
-	if (p->out_uplink)
-		offer(way, p->out_uplink, live);
+}
+
+static INL void show_spies(struct way *way, int live)
+{
+	const struct dvs_pkt *p = &way->job->p;
+
+	way->served = p->filtered && p->flood ? way->members : 0;
+	way->members = kernel_members(dvs_spy_list(p));
+	if (way->members)
+		bpf_loop(way->members->n, live ? (void *)spy_live : (void *)spy_test, way, 0);
 }
 
 /* Forwards what was decided; the reason when it turned out that nobody is there to have it. */
@@ -264,10 +299,14 @@ static INL int forward(struct way *way, int live)
 {
 	const struct dvs_pkt *p = &way->job->p;
 
+	if (p->out)
+		receive(way, p->out, live);
 	if (p->flood)
 		flood(way, live);
-	else
-		receive(way, p->out, live);
+	if (p->spies)
+		show_spies(way, live);
+	if (p->out_uplink)
+		offer(way, p->out_uplink, live);
 	if (!way->job->copies)
 		return dvs_drop_in(p, dvs_nobody(p));
 	dvs_count_forwarded(p, way->job->copies);

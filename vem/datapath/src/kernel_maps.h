@@ -77,7 +77,7 @@ struct members_map {
 	__uint(value_size, sizeof(struct dvs_members)); /* __type() of a struct is no size to clang 14 in here */
 };
 
-/* Member lists by kind * 4096 + vlan; replaced whole. */
+/* Member lists by key (abi.h); replaced whole. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -85,6 +85,24 @@ struct {
 	__type(key, __u32);
 	__array(values, struct members_map);
 } dvs_lists SEC(".maps");
+
+/* Registered multicast groups: the key of each one's list. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DVS_MAX_GROUPS);
+	__type(key, struct dvs_group_key);
+	__type(value, __u32);
+} dvs_groups SEC(".maps");
+
+/* Mapped into the agent's memory, which writes `forgotten` alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, DVS_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct dvs_live);
+} dvs_live SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -175,7 +193,7 @@ static INL int dp_learn(__u64 key, const struct dvs_mac *entry)
 	/* Two CPUs may meet the same new MAC at once: whoever comes second finds it there, which is well. */
 	long error = bpf_map_update_elem(&dvs_macs, &key, entry, BPF_NOEXIST);
 
-	return error && error != -17 /* EEXIST */;
+	return error == -17 /* EEXIST */ ? 1 : error ? -1 : 0;
 }
 
 static INL struct dvs_counters *dp_counters(__u32 lport) { return bpf_map_lookup_elem(&dvs_counters, &lport); }
@@ -183,9 +201,27 @@ static INL struct dvs_counters *dp_counters(__u32 lport) { return bpf_map_lookup
 /* To the tick, which is enough for ageing; on the same scale as CLOCK_MONOTONIC. */
 static INL __u64 dp_now(void) { return bpf_ktime_get_coarse_ns(); }
 
-static INL const struct dvs_members *kernel_members(__u32 kind, __u32 vlan)
+static INL struct dvs_live *dp_live(__u32 lport) { return bpf_map_lookup_elem(&dvs_live, &lport); }
+
+static INL __u32 dp_group(const struct dvs_group_key *key)
 {
-	__u32 key = kind * 4096 + vlan, first = 0;
+	const __u32 *list = bpf_map_lookup_elem(&dvs_groups, key);
+
+	return list ? *list : 0;
+}
+
+static INL __u32 dp_add(__u32 *number, __u32 by) { return __sync_fetch_and_add(number, by); }
+
+static INL __u32 dp_exchange(__u32 *number, __u32 by) { return __sync_lock_test_and_set(number, by); }
+
+static INL int dp_replace(__u64 *number, __u64 old, __u64 by)
+{
+	return __sync_val_compare_and_swap(number, old, by) == old;
+}
+
+static INL const struct dvs_members *kernel_members(__u32 key)
+{
+	__u32 first = 0;
 	void *list = bpf_map_lookup_elem(&dvs_lists, &key);
 
 	return list ? bpf_map_lookup_elem(list, &first) : 0;

@@ -42,8 +42,10 @@ API struct dvs *dvs_new(void)
 	e->control.mtu = 1500;
 	e->counters = calloc(DVS_MAX_PORTS, sizeof(*e->counters));
 	e->macs.slot = calloc(MAC_SLOTS, sizeof(*e->macs.slot));
+	e->groups.slot = calloc(GROUP_SLOTS, sizeof(*e->groups.slot));
+	e->live = calloc(DVS_MAX_PORTS, sizeof(*e->live));
 	e->arena = malloc(ARENA_BYTES);
-	if (!e->counters || !e->macs.slot || !e->arena || rx_init(e) || engine_descriptors(e)) {
+	if (!e->counters || !e->macs.slot || !e->groups.slot || !e->live || !e->arena || rx_init(e) || engine_descriptors(e)) {
 		dvs_free(e);
 		return NULL;
 	}
@@ -71,6 +73,8 @@ API void dvs_free(struct dvs *e)
 	pthread_mutex_destroy(&e->lock);
 	free(e->counters);
 	free(e->macs.slot);
+	free(e->groups.slot);
+	free(e->live);
 	free(e->arena);
 	free(e->rx.buffers);
 	free(e);
@@ -384,8 +388,10 @@ API int dvs_forget(struct dvs *e, __u64 key, __u32 lport)
 
 	engine_enter(e);
 	entry = mac_find(&e->macs, key);
-	if (entry && entry->lport == lport && !(entry->flags & DVS_MAC_STATIC))
+	if (entry && entry->lport == lport && !(entry->flags & DVS_MAC_STATIC)) {
 		mac_remove(&e->macs, key);
+		e->live[lport].forgotten++;
+	}
 	engine_leave(e);
 	return 0;
 }
@@ -411,6 +417,21 @@ API int dvs_set_list(struct dvs *e, __u32 key, const struct dvs_members *members
 	engine_leave(e);
 	free(old);
 	return 0;
+}
+
+API int dvs_set_group(struct dvs *e, const struct dvs_group_key *group, __u32 list)
+{
+	int error = 0;
+
+	if (list && (list < DVS_LIST_GROUP * 4096 || list >= DVS_LISTS))
+		return -EINVAL;
+	engine_enter(e);
+	if (list)
+		error = group_put(&e->groups, group, list);
+	else
+		group_remove(&e->groups, group);
+	engine_leave(e);
+	return error;
 }
 
 /* --- reading back ---------------------------------------------------------------------------------------------- */
@@ -519,6 +540,35 @@ API int dvs_get_list(struct dvs *e, __u32 key, struct dvs_members *members)
 	return list ? 0 : -ENOENT;
 }
 
+API int dvs_get_groups(struct dvs *e, struct dvs_group_key *groups, __u32 *lists, __u32 room)
+{
+	__u32 i, n = 0;
+
+	engine_enter(e);
+	for (i = 0; i < GROUP_SLOTS && n < e->groups.n && n < room; i++) {
+		if (!e->groups.slot[i].list)
+			continue;
+		groups[n] = e->groups.slot[i].key;
+		lists[n++] = e->groups.slot[i].list;
+	}
+	engine_leave(e);
+	return (int)n;
+}
+
+API void dvs_get_live(struct dvs *e, struct dvs_live *live)
+{
+	engine_enter(e);
+	memcpy(live, e->live, DVS_MAX_PORTS * sizeof(*live));
+	engine_leave(e);
+}
+
+API void dvs_set_clock(struct dvs *e, __u64 now)
+{
+	engine_enter(e);
+	e->test_now = now;
+	engine_leave(e);
+}
+
 API int dvs_get_counters(struct dvs *e, __u32 lport, struct dvs_counters *counters)
 {
 	if (lport >= DVS_MAX_PORTS)
@@ -535,6 +585,7 @@ API int dvs_clear_counters(struct dvs *e, __u32 lport)
 		return -EINVAL;
 	engine_enter(e);
 	memset(&e->counters[lport], 0, sizeof(e->counters[lport]));
+	memset(e->live[lport].storm, 0, sizeof(e->live[lport].storm));
 	engine_leave(e);
 	return 0;
 }

@@ -13,7 +13,7 @@
 
 #include "abi.h"
 
-#define DVS_USER_API_VERSION 1
+#define DVS_USER_API_VERSION 2
 
 #define DVS_NIC_NONE 0
 #define DVS_NIC_WIRE 1
@@ -44,6 +44,7 @@ int dvs_set_port(struct dvs *e, __u32 lport, const struct dvs_port *port);
 int dvs_set_macs(struct dvs *e, __u32 n, const __u64 *keys, const struct dvs_mac *entries); /* lport 0 removes */
 int dvs_forget(struct dvs *e, __u64 key, __u32 lport); /* a learned entry, if it still points to lport */
 int dvs_set_list(struct dvs *e, __u32 key, const struct dvs_members *members);
+int dvs_set_group(struct dvs *e, const struct dvs_group_key *group, __u32 list); /* list 0 removes */
 
 /* reading back: ids and entries of what is there, at most `room`; returns how many */
 void dvs_get_control(struct dvs *e, struct dvs_control *control);
@@ -54,6 +55,9 @@ int dvs_count_macs(struct dvs *e);
 int dvs_get_macs(struct dvs *e, __u64 *keys, struct dvs_mac *entries, __u32 room);
 int dvs_get_lists(struct dvs *e, __u32 *keys, __u32 room);
 int dvs_get_list(struct dvs *e, __u32 key, struct dvs_members *members);
+int dvs_get_groups(struct dvs *e, struct dvs_group_key *groups, __u32 *lists, __u32 room);
+void dvs_get_live(struct dvs *e, struct dvs_live *live); /* of all DVS_MAX_PORTS ports */
+void dvs_set_clock(struct dvs *e, __u64 now); /* tests: the pipeline's clock stands there; 0 = runs again */
 __u64 dvs_clock(void); /* what dvs_mac.seen counts in */
 
 int dvs_get_counters(struct dvs *e, __u32 lport, struct dvs_counters *counters);

@@ -21,6 +21,7 @@
 
 #include "user_api.h"
 #include "packet.h"
+#include "user_group.h"
 #include "user_mac.h"
 
 #define RX_BATCH 64
@@ -124,6 +125,8 @@ struct dvs {
 	struct dvs_team team[DVS_MAX_TEAMS];
 	__u8 team_used[DVS_MAX_TEAMS];
 	struct mac_table macs;
+	struct group_table groups;
+	struct dvs_live *live; /* DVS_MAX_PORTS */
 	struct dvs_members *list[DVS_LISTS];
 	struct dvs_counters *counters; /* DVS_MAX_PORTS */
 
@@ -135,6 +138,7 @@ struct dvs {
 	__u8 *arena;
 	__u32 arena_used;
 	__u64 now;
+	__u64 test_now; /* 0, or what the clock shall say */
 	struct recorder *recorder; /* set during a test run */
 	int discard;               /* set during a benchmark */
 };
@@ -150,13 +154,15 @@ static __u64 clock_ns(void)
 	return (__u64)t.tv_sec * 1000000000ULL + (__u64)t.tv_nsec;
 }
 
+static __u64 engine_now(const struct dvs *e) { return e->test_now ? e->test_now : clock_ns(); }
+
 static void engine_enter(struct dvs *e)
 {
 	atomic_fetch_add(&e->waiting, 1);
 	pthread_mutex_lock(&e->lock);
 	atomic_fetch_sub(&e->waiting, 1);
 	self = e;
-	e->now = clock_ns();
+	e->now = engine_now(e);
 }
 
 static void engine_leave(struct dvs *e) { pthread_mutex_unlock(&e->lock); }
@@ -184,7 +190,33 @@ static INL const struct dvs_team *dp_team(__u32 team) { return team < DVS_MAX_TE
 
 static INL struct dvs_mac *dp_mac(__u64 key) { return mac_find(&self->macs, key); }
 
-static INL int dp_learn(__u64 key, const struct dvs_mac *entry) { return mac_put(&self->macs, key, entry); }
+static INL int dp_learn(__u64 key, const struct dvs_mac *entry) { return mac_put(&self->macs, key, entry) ? -1 : 0; }
+
+static INL struct dvs_live *dp_live(__u32 lport) { return lport < DVS_MAX_PORTS ? &self->live[lport] : NULL; }
+
+static INL __u32 dp_group(const struct dvs_group_key *key) { return group_slot(&self->groups, key)->list; }
+
+/* The engine's lock is held: nobody else changes anything. */
+static INL __u32 dp_add(__u32 *number, __u32 by)
+{
+	*number += by;
+	return *number - by;
+}
+
+static INL __u32 dp_exchange(__u32 *number, __u32 by)
+{
+	__u32 old = *number;
+
+	*number = by;
+	return old;
+}
+
+static INL int dp_replace(__u64 *number, __u64 old, __u64 by)
+{
+	(void)old;
+	*number = by;
+	return 1;
+}
 
 static INL struct dvs_counters *dp_counters(__u32 lport)
 {

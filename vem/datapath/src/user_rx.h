@@ -128,7 +128,7 @@ static void rx_batch(struct dvs *e, __u32 lport)
 
 	if (nic->kind != DVS_NIC_WIRE && nic->kind != DVS_NIC_RAW && nic->kind != DVS_NIC_TAP)
 		return;
-	e->now = clock_ns();
+	e->now = engine_now(e);
 	n = nic->kind == DVS_NIC_TAP ? rx_tap(e, lport, nic) : rx_socket(e, lport, nic);
 	if (n < 0)
 		rx_failed(e, nic, n);
