@@ -1,7 +1,7 @@
 """Which rules the tests of a run have shown: a table at the end of `make test`, and a failure if one is missing.
 
-A test says which rules it shows in one of three ways: `@pytest.mark.rules("S-120", "S-121")`, numbers in its docstring, or
-a parameter with a field `rules` (packet rows).  Only tests that ran and passed count.
+A test says which rules it shows in one of three ways: `@pytest.mark.rules("S-120", "S-121")`, numbers in its docstring,
+or a parameter with a field `rules` (packet rows).  Only tests that ran and passed count.
 
     tests/rules.txt             every rule: number and title
     docs/semantics.md           rules that don't apply, in the table "Rules that do not apply", with the reason
@@ -31,7 +31,7 @@ COLUMNS = 10
 def titles() -> dict[str, str]:
     """Every rule that must be shown."""
     lines = (line.split(maxsplit=1) for line in RULES.read_text().splitlines() if line)
-    return {number: title for number, title in lines}
+    return {line[0]: line[1] for line in lines}
 
 
 def known_missing() -> set[str]:

@@ -19,7 +19,7 @@ from vem.datapath.image import Group, Image, LearnedMac, Method, Policy, Port
 TPID, FOREIGN_TPID = 0x8100, 0x88A8
 RESERVED_VID = 4095
 ETHERNET_HEADER, ETHERNET_MIN, TAG = 14, 60, 4
-ZERO = bytes(6)
+ZERO, BROADCAST = bytes(6), b"\xff" * 6
 CDP = bytes.fromhex("01000ccccccc")
 LINK_LOCAL = bytes.fromhex("0180c20000")
 BPDU = bytes.fromhex("0180c2000000")
@@ -46,6 +46,10 @@ class Frame:
     """Unicast that nobody here owns."""
     reflected: bool = False
     """Our own frame, sent back by the network."""
+    filtered: bool = False
+    """For a registered multicast group."""
+    moved: bool = False
+    """Its source was learned on another port before."""
 
     @classmethod
     def parse(cls, lport: int, data: bytes) -> Frame:
@@ -144,16 +148,21 @@ class Model:
 
     def receive(self, lport: int, data: bytes) -> Step:
         """What becomes of a frame that comes in by ``lport``."""
+        frame = None
         try:
             frame = Frame.parse(lport, data)
-            self._admit(frame)
-            self._classify(frame)
-            self._check_reflection(frame)
-            self._learn(frame)
-            copies = tuple(self._copy(frame, receiver) for receiver in self._receivers(frame))
+            copies = self._forward(frame)
         except Dropped as fate:
-            return Step(lport, data, drop=str(fate))
-        return Step(lport, data, copies=copies)
+            return Step(lport, data, drop=str(fate), moved=frame is not None and frame.moved)
+        return Step(lport, data, copies=copies, moved=frame.moved)
+
+    def _forward(self, frame: Frame) -> tuple[Copy, ...]:
+        self._admit(frame)
+        self._classify(frame)
+        self._check_reflection(frame)
+        if not frame.reflected:
+            self._learn(frame)
+        return tuple(self._copy(frame, receiver) for receiver in self._receivers(frame))
 
     # --- admission ----------------------------------------------------------------------------------------------
 
@@ -240,6 +249,7 @@ class Model:
             if policy.limit_allow:
                 return  # S-067
             raise Dropped("MAC_LIMIT")  # S-066
+        frame.moved = self.learned.get(key, frame.lport) != frame.lport
         self.learned[key] = frame.lport  # S-063, S-072
 
     def _full(self, lport: int, policy: Policy) -> bool:
@@ -283,11 +293,12 @@ class Model:
         """Who gets multicast: all; but for a registered group, those that joined (S-232, S-237) and the promiscuous."""
         carriers = list(self._carriers(frame))
         address = _group_address(frame.rest)
-        if not self.image.control.snooping or address is None:
+        if not self.image.control.snooping or address is None or frame.dst == BROADCAST:
             return carriers
         joined = self.image.groups.get(Group(frame.vlan, address))
         if joined is None:
             return carriers
+        frame.filtered = True
         return [lport for lport in carriers if lport in joined or self.policy(lport).promiscuous]
 
     def _way_out(self, frame: Frame) -> list[int]:
@@ -299,6 +310,8 @@ class Model:
         """There must be somebody (S-082, S-093)."""
         if receivers:
             return receivers
+        if frame.filtered:
+            raise Dropped("MCAST_FILTER")
         if not frame.unknown:
             raise Dropped("NO_RECEIVER")
         if not self.is_uplink(frame.lport) and not self.tx_uplink(frame.lport, frame):
@@ -331,7 +344,8 @@ class Model:
         if not self.is_uplink(frame.lport) or not self.image.control.reverse_teaming:
             return  # S-118, S-128
         team = self.image.teams.get(self.policy(receiver).team)
-        if team and team.method is Method.IP_HASH and not self.port(receiver).pin:
+        pinned = team and self.port(receiver).pin in team.uplinks
+        if team and team.uplinks and team.method is Method.IP_HASH and not pinned:
             if frame.lport not in team.uplinks:
                 raise Dropped("UPLINK_INACTIVE")  # S-121
             return  # S-120
@@ -351,8 +365,8 @@ class Model:
         team = self.image.teams.get(self.policy(lport).team)
         if not team or not team.uplinks:
             return 0
-        if port.pin:
-            return port.pin
+        if port.pin in team.uplinks:
+            return port.pin  # ours: a pin counts as long as the team has that uplink
         turn = {
             Method.PORT_ID: port.port_id,  # S-130
             Method.SOURCE_MAC: mac[5],  # S-132
@@ -377,20 +391,30 @@ def _tag(tpid: int, tci: int) -> bytes:
     return tpid.to_bytes(2, "big") + tci.to_bytes(2, "big")
 
 
+def _packet(rest: bytes) -> tuple[int, bytes]:
+    """Type and packet, behind a second tag if there is one (S-046)."""
+    if _is_tag(rest):
+        rest = rest[TAG:]
+    return _word(rest, 0), rest[2:]
+
+
 def _ip_hash(rest: bytes) -> int:
-    """S-133 to S-136.  ``rest`` begins with the type; a header that is cut off counts as zeroes (ours)."""
-    data = rest[2:].ljust(40, b"\0")
-    if rest and _word(rest, 0) == IPV6:
-        return data[23] ^ data[39]
-    if rest and _word(rest, 0) == IPV4:
-        return data[15] ^ data[19]
-    return int.from_bytes(data[12:16], "big") ^ int.from_bytes(data[16:20], "big")
+    """S-133 to S-136; ours: a header that is cut off counts as 0."""
+    kind, packet = _packet(rest)
+    if len(packet) < (40 if kind == IPV6 else 20):
+        return 0
+    if kind == IPV6:
+        return packet[23] ^ packet[39]
+    if kind == IPV4:
+        return packet[15] ^ packet[19]
+    return int.from_bytes(packet[12:16], "big") ^ int.from_bytes(packet[16:20], "big")
 
 
 def _group_address(rest: bytes) -> bytes | None:
     """The destination of an IP packet."""
-    if _word(rest, 0) == IPV4 and len(rest) >= 22:
-        return rest[18:22]
-    if _word(rest, 0) == IPV6 and len(rest) >= 42:
-        return rest[26:42]
+    kind, packet = _packet(rest)
+    if kind == IPV4 and len(packet) >= 20:
+        return packet[16:20]
+    if kind == IPV6 and len(packet) >= 40:
+        return packet[24:40]
     return None

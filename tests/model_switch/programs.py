@@ -93,7 +93,6 @@ class Host:
 
     def _port(self, vnic: Vnic) -> Port:
         accepted = vnic.changed_mac and self.groups[vnic.group].mac_changes_ok
-        _, order = self.orders[vnic.group]
         return Port(
             policy=vnic.group,
             number=vnic.number,
@@ -102,7 +101,7 @@ class Host:
             link_up=vnic.link_up,
             blocked=vnic.blocked,
             mac_violation=vnic.changed_mac and not accepted,
-            pin=vnic.pin if vnic.pin in self._usable(order) else 0,
+            pin=vnic.pin,
         )
 
     def _uplink(self, lport: int) -> Port:
@@ -382,7 +381,7 @@ class Author:
             forged_ok=self._often(0.75),
             mac_changes_ok=self._often(),
             learn=learn,
-            unknown_flood=learn and self._often(),
+            unknown_flood=self._often(),
             bpdu_ok=self._often(),
             mac_limit=self.dice.randint(1, 3) if limited else 0,
             limit_allow=limited and self._often(),

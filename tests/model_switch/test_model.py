@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -18,7 +19,7 @@ from tests.model_switch.programs import SLOTS, UPLINKS, Author, Features, Host, 
 from tests.rows.backend import Backend, BackendKind, backends
 from tests.rows.row import Ledger, check_accounts, differences, take_step
 from vem.datapath.apply import apply_image
-from vem.datapath.image import Image, Method
+from vem.datapath.image import Image
 
 SEED = int(os.environ.get("DVS_SEED", random.randrange(1 << 32)))
 FEW, MANY = 10, 170
@@ -26,7 +27,7 @@ ROUNDS, FRAMES = 6, 10
 """Of a program: MANY programs send 10,200 frames."""
 SHORTEN_SECONDS = 20
 LPORTS = (*SLOTS, *UPLINKS)
-FEATURES = Features(methods=(Method.PORT_ID,), promiscuous=False, limit=False, pin=False, snooping=False)
+FEATURES = Features()
 
 
 class Race:
@@ -87,6 +88,7 @@ class Race:
     def _compare_learned(self, label: str) -> None:
         found = {(entry.vlan, entry.mac.octets): entry.lport for entry in self.engine.learned()}
         assert found == self.model.learned, label
+        assert self.engine.learned_counts() == Counter(found.values()), label
 
 
 _KINDS = [pytest.param(kind, id=kind.name, marks=kind.marks) for kind in backends()]
