@@ -12,6 +12,7 @@ from tests.rows.world import access, trunk, uplink, vnic, world
 from tests.support.netns import Lab, Namespace
 from tests.support.packets import FrameSocket
 from tests.support.processes import wait_until
+from vem.datapath.abi import ABI_VERSION
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import EngineError, Plug
 from vem.datapath.image import Image
@@ -80,7 +81,7 @@ def test_pins_of_another_abi_are_removed(switch: Switch) -> None:
     other = switch.home / "v0" / "links"
     other.mkdir(parents=True)
     switch.open()
-    assert sorted(path.name for path in switch.home.iterdir()) == ["v1"]
+    assert sorted(path.name for path in switch.home.iterdir()) == [f"v{ABI_VERSION}"]
 
 
 def test_a_creation_that_was_cut_short_starts_over(switch: Switch) -> None:
@@ -204,7 +205,7 @@ def test_an_agent_that_died_while_plugging_is_completed(host: Host, switch: Swit
     apply_image(engine, Image(), world(vnic(1, access(0)), vnic(2, access(0))))
     host.plug(engine)
     engine._attachments.release()
-    (switch.home / "v1" / "links" / "1").unlink()  # noted, but never attached
+    (switch.home / f"v{ABI_VERSION}" / "links" / "1").unlink()  # noted, but never attached
     engine._tables.set_ifindex(1, 0)
     engine.close(keep=True)
     switch.open()

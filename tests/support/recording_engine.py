@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from dvswitch.mac import MacAddress
 from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
-from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, PuntedFrame, Team
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -37,6 +37,10 @@ class RecordingEngine(Engine):
         self.learned_macs: list[LearnedMac] = []
         self.counted: dict[int, Counters] = {}
         self.down: set[int] = set()
+        self.punts: list[PuntedFrame] = []
+        """What punted() shall give next."""
+        self.punt_fd = -1
+        """What event_fd() shall give: a descriptor that the test makes readable."""
         self.fail_on: str = ""
         """Name of a method that shall raise EngineError."""
         self.closed: bool | None = None
@@ -125,6 +129,16 @@ class RecordingEngine(Engine):
     def clear_counters(self, lport: int) -> None:
         self.counted.pop(lport, None)
         self._note("clear_counters", lport)
+
+    def punted(self) -> list[PuntedFrame]:
+        found, self.punts = self.punts, []
+        return found
+
+    def event_fd(self) -> int:
+        return self.punt_fd
+
+    def punts_lost(self) -> int:
+        return 0
 
     def test(self, lport: int, frame: bytes, gso: int = 0) -> Fate:
         raise NotImplementedError("a recording forwards nothing")

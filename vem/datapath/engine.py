@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from dvswitch.errors import DvsError
 from dvswitch.mac import MacAddress
-from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, PuntedFrame, Team
 
 ListChanges = Mapping[int, tuple[int, ...] | None]
 """VLAN -> receivers, or None to remove the list."""
@@ -117,6 +117,21 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def clear_counters(self, lport: int) -> None:
         """Back to zero: the lport gets a new owner."""
+
+    @abc.abstractmethod
+    def punted(self) -> list[PuntedFrame]:
+        """Take the frames that wait for the agent, oldest first; returns at once.  A port gets so many told a second
+        (1000 an uplink, 100 others), in bursts of 64; the rest is counted in punts_lost()."""
+
+    @abc.abstractmethod
+    def event_fd(self) -> int:
+        """A descriptor that is readable (poll, epoll, asyncio's add_reader) while punted() has something to give.
+        Belongs to the engine: don't read from it, don't close it."""
+
+    @abc.abstractmethod
+    def punts_lost(self) -> int:
+        """Frames that the agent should have seen but did not, since the engine was opened: a port sent too many, or
+        nobody took them."""
 
     @abc.abstractmethod
     def test(self, lport: int, frame: bytes, gso: int = 0) -> Fate:

@@ -156,6 +156,37 @@ class LearnedMac:
     """Seconds since last seen as a source."""
 
 
+class Punt(Enum):
+    """Why the agent gets to see a frame; numbers as DVS_PUNT_* in abi.h."""
+
+    CONTROL = 1
+    """LACP, LLDP or CDP; not forwarded.  Also from blocked ports."""
+    BEACON = 2
+    """A beacon probe (0x88b5 with "DVSB") that came by an uplink; not forwarded."""
+    SNOOPED = 3
+    """IGMP or MLD, with Control.snooping; forwarded too."""
+    MOVED = 4
+    """RARP or gratuitous ARP that came by an uplink with a local port's MAC (S-089); dropped.  Also what the network
+    reflects of our own announcements."""
+
+
+@dataclass(frozen=True, slots=True)
+class PuntedFrame:
+    """A frame that the datapath shows to the agent, beside what becomes of it."""
+
+    lport: int
+    """The port it came in by."""
+    kind: Punt
+    frame: bytes
+    """As it came but without its outer tag; at most 1600 bytes."""
+    vlan: int
+    """Where it belongs; 0 = untagged, or it was taken out before that was known."""
+    tci: int | None
+    """Of its outer tag; None = it had none."""
+    time: float
+    """time.monotonic() when it came."""
+
+
 @dataclass(slots=True)
 class Counters:
     """struct dvs_counters, summed over CPUs; drops by reason name (dvswitch.drops), zeroes left out."""

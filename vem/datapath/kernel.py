@@ -23,8 +23,9 @@ from vem.datapath import bpffs, kernel_nic, libbpf
 from vem.datapath.abi import ABI_VERSION, MAX_PORTS
 from vem.datapath.compile import OUTPUT
 from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
-from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, PuntedFrame, Team
 from vem.datapath.kernel_attach import Attachments, Method, visiting
+from vem.datapath.kernel_events import Punts
 from vem.datapath.kernel_maps import SHARED, Tables
 from vem.datapath.kernel_trace import Tracer
 
@@ -48,6 +49,7 @@ class KernelEngine(Engine):
         self._object = libbpf.Object(program, directory, SHARED)
         self._tables = Tables(self._object.maps)
         self._tracer = Tracer(self._object, self._is_uplink)
+        self._punts = Punts(self._object.maps)
         self._attachments = Attachments(directory, self._object.program("dvs_switch"), method)
         self._packets: socket.socket | None = None
         self._hinted = False
@@ -245,6 +247,15 @@ class KernelEngine(Engine):
     def clear_counters(self, lport: int) -> None:
         self._tables.clear_counters(lport)
 
+    def punted(self) -> list[PuntedFrame]:
+        return self._punts.take()
+
+    def event_fd(self) -> int:
+        return self._punts.fd
+
+    def punts_lost(self) -> int:
+        return self._punts.lost()
+
     def test(self, lport: int, frame: bytes, gso: int = 0) -> Fate:
         """See Engine.  EngineError for frames below 14 bytes: the kernel takes none."""
         return self._tracer.test(lport, frame, gso)
@@ -295,6 +306,7 @@ class KernelEngine(Engine):
                 self.unplug(lport)
         self._close_packets()
         self._attachments.release()
+        self._punts.close()
         self._tables.close()
         self._object.close()
         if not keep:

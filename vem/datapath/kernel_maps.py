@@ -33,6 +33,8 @@ SHARED = [
     "dvs_live",
     "dvs_counters",
     "dvs_ifindex",
+    "dvs_punts",
+    "dvs_punt_rates",
 ]
 """The maps that are pinned."""
 

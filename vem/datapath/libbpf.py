@@ -81,6 +81,10 @@ struct bpf_test_run_opts {
 	__u32 retval; int repeat; __u32 duration; __u32 flags; __u32 cpu; __u32 batch_size;
 };
 int bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *);
+struct ring_buffer *ring_buffer__new(int fd, int (*take)(void *, void *, size_t), void *context, const void *opts);
+void ring_buffer__free(struct ring_buffer *);
+int ring_buffer__consume(struct ring_buffer *);
+int ring_buffer__epoll_fd(const struct ring_buffer *);
 int vsnprintf(char *, size_t, const char *, void *);
 """
 

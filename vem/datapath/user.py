@@ -13,11 +13,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dvswitch.mac import MacAddress
-from vem.datapath import tables
+from vem.datapath import events, tables
 from vem.datapath.abi import CONSTANTS, LISTS, MAX_GROUPS, MAX_MACS, MAX_POLICIES, MAX_PORTS, MAX_TEAMS, VLAN_ANY
 from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
 from vem.datapath.groups import GroupNumbers
-from vem.datapath.image import Control, CopyFate, Counters, Fate, Group, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.image import (
+    Control,
+    CopyFate,
+    Counters,
+    Fate,
+    Group,
+    Image,
+    LearnedMac,
+    Policy,
+    Port,
+    PuntedFrame,
+    Team,
+)
 from vem.datapath.native import load
 from vem.datapath.native_nic import Nic, open_nic
 
@@ -186,6 +198,22 @@ class UserEngine(Engine):
     def clear_counters(self, lport: int) -> None:
         """Back to zero."""
         self._check(f"lport {lport}", self._lib.dvs_clear_counters(self._engine, lport))
+
+    def punted(self) -> list[PuntedFrame]:
+        """At most 512 wait."""
+        event = self._ffi.new("struct dvs_event *")
+        found = []
+        while self._lib.dvs_next_punt(self._engine, event) == 0:
+            found.append(events.punted(self._ffi.buffer(event)))
+        return found
+
+    def event_fd(self) -> int:
+        """An eventfd."""
+        return int(self._lib.dvs_punt_fd(self._engine))
+
+    def punts_lost(self) -> int:
+        """Over all ports."""
+        return int(self._lib.dvs_lost_punts(self._engine))
 
     def test(self, lport: int, frame: bytes, gso: int = 0) -> Fate:
         """At most 64 copies are told; all are counted."""

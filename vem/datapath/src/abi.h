@@ -196,6 +196,40 @@ struct dvs_trace {
 	struct dvs_copy copy[DVS_TRACE_COPIES];
 };
 
+/* dvs_event.kind of a frame that the agent gets to see */
+#define DVS_PUNT_CONTROL 1 /* link-local control: LACP, LLDP, CDP; not forwarded */
+#define DVS_PUNT_BEACON 2  /* a host's beacon probe, by an uplink; not forwarded */
+#define DVS_PUNT_SNOOPED 3 /* IGMP or MLD, when snooping; forwarded too */
+#define DVS_PUNT_MOVED 4   /* RARP or gratuitous ARP by an uplink with a local port's MAC (S-089); dropped */
+
+#define DVS_EVENT_DATA 1600
+
+/* A frame, or its head, told to the agent. */
+struct dvs_event {
+	__u64 time;   /* engine clock, ns */
+	__u64 packet; /* the same at all points of a frame's way; 0 = not numbered */
+	__u32 len;    /* of the frame, without the outer tag */
+	__u32 stored; /* bytes in data, which has no outer tag either */
+	__u16 kind;   /* DVS_PUNT_* */
+	__u16 lport;  /* where */
+	__u16 from;   /* the port it came in by */
+	__u16 reason; /* DVS_DROP_*, or 0 */
+	__u16 vlan;   /* where it belongs, as far as that was decided */
+	__u16 tci;    /* of the outer tag, if tagged */
+	__u16 tagged; /* 0, DVS_TAG_OURS or DVS_TAG_FOREIGN */
+	__u16 pad;
+	__u8 data[DVS_EVENT_DATA];
+};
+
+#define DVS_TAG_OURS 1    /* 802.1Q */
+#define DVS_TAG_FOREIGN 2 /* 802.1ad */
+
+/* How many frames a port may yet have told to the agent, by the clock (GCRA); and how many were not told. */
+struct dvs_punt_rate {
+	__u64 due;
+	__u64 lost;
+};
+
 #ifndef DVS_CFFI
 /* reason 0 means "go on" */
 enum dvs_drop {
@@ -217,6 +251,7 @@ _Static_assert(sizeof(struct dvs_live) == 32, "dvs_live");
 _Static_assert(sizeof(struct dvs_group_key) == 24, "dvs_group_key");
 _Static_assert(sizeof(struct dvs_members) == 2048, "dvs_members");
 _Static_assert(sizeof(struct dvs_counters) == 864, "dvs_counters");
+_Static_assert(sizeof(struct dvs_event) == 40 + DVS_EVENT_DATA, "dvs_event");
 _Static_assert(sizeof(struct dvs_trace) == 520, "dvs_trace");
 #endif
 

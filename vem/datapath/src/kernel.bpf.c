@@ -10,19 +10,14 @@
  */
 #include "kernel_maps.h"
 #include "pipeline.h"
+#include "kernel_events.h"
 #include <bpf/bpf_endian.h>
 #include <linux/pkt_cls.h>
 
 #define TEST_LPORT 0  /* skb->cb[] of a test run: ingress port ... */
 #define TEST_CUT 1    /* ... and the frame's true length less that of what is given (only the head of a long one) */
-#define L3_HEAD 40    /* bytes of L3 header that judge a superframe */
 #define ETH_MIN 60    /* shortest frame on a physical network, without FCS (S-001) */
 #define XMIT_CN 2     /* NET_XMIT_CN: sent, though the queue is getting full */
-
-/* The verifier looks at a global function once, whatever the ways that lead to it, and follows no values through the
- * memory it is given: so the three stages of a frame (decide, hand to receivers, judge one receiver) cost the sum and
- * not the product of their paths, and a flood's loop costs one round. */
-#define STAGE __attribute__((noinline))
 
 /* A frame on its way to its receivers. */
 struct job {
@@ -68,14 +63,16 @@ static INL __u32 head_wanted(const struct __sk_buff *skb)
 
 	if (control && (control->flags & DVS_CTL_READ_IP))
 		return DVS_READ_BYTES;
-	return skb->gso_size ? DVS_ETH_HLEN + L3_HEAD : DVS_ETH_HLEN;
+	return DVS_PUNT_HEAD; /* which covers the headers of a superframe */
 }
 
 /* Makes the headers that the pipeline reads directly readable, mostly by finding that they are. */
 static INL int pull_head(struct __sk_buff *skb)
 {
-	__u32 want = skb->len < DVS_READ_BYTES ? skb->len : DVS_READ_BYTES;
+	__u32 want = DVS_PUNT_HEAD > DVS_READ_BYTES ? DVS_PUNT_HEAD : DVS_READ_BYTES;
 
+	if (want > skb->len)
+		want = skb->len;
 	if ((long)skb->data + want <= (long)skb->data_end)
 		return 0;
 	if (want > head_wanted(skb))
@@ -341,10 +338,15 @@ int dvs_switch(struct __sk_buff *skb)
 	const __u32 *lport = bpf_map_lookup_elem(&dvs_ifindex, &ifindex);
 	struct job job = {};
 
+	int reason;
+
 	kernel_latch_bank();
-	if (take(&job, skb, lport ? *lport : 0) || dvs_decide(&job.p))
+	if (take(&job, skb, lport ? *lport : 0))
 		return TC_ACT_SHOT;
-	return kernel_forward(skb, &job);
+	reason = dvs_decide(&job.p);
+	if (job.p.punt)
+		kernel_punt(skb, &job.p);
+	return reason ? TC_ACT_SHOT : kernel_forward(skb, &job);
 }
 
 static INL void note_verdict(int reason)
@@ -371,6 +373,8 @@ int dvs_test(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	job.p.len += skb->cb[TEST_CUT];
 	reason = dvs_decide(&job.p);
+	if (job.p.punt)
+		kernel_punt(skb, &job.p);
 	if (!reason)
 		reason = kernel_record(skb, &job);
 	if (reason)

@@ -127,6 +127,20 @@ struct {
 	__type(value, struct dvs_trace);
 } dvs_trace SEC(".maps");
 
+/* struct dvs_event: frames for the agent */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} dvs_punts SEC(".maps");
+
+/* By lport. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DVS_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct dvs_punt_rate);
+} dvs_punt_rates SEC(".maps");
+
 /* The bank that the frame in hand is judged by, from its first step to its last copy. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

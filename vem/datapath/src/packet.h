@@ -60,6 +60,7 @@ struct dvs_pkt {
 	__u16 out;      /* the port that owns the destination; 0 = none */
 	__u16 out_uplink; /* the one uplink that gets a copy too; 0 = none */
 	__u32 list;     /* flood: the receivers' list */
+	__u16 punt;     /* the agent shall see it: DVS_PUNT_*; 0 = no */
 	__u8 flood;     /* to all of a list ... */
 	__u8 filtered;  /* ... which is a multicast group's (S-232) */
 	__u8 spies;     /* promiscuous ports of the VLAN get it too */

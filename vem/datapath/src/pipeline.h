@@ -6,7 +6,8 @@
  *      if p->spies, to every port of list dvs_spy_list() that dvs_spies() on it; and to p->out_uplink (0 = none), if
  *      it dvs_wants() it; calling dvs_receive() for each receiver, and then dvs_count_forwarded() or, if there was
  *      none, dvs_drop_in(p, dvs_nobody(p)).
- * Nothing here changes the frame.
+ * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt.  Nothing here changes the
+ * frame.
  */
 #ifndef DVS_PIPELINE_H
 #define DVS_PIPELINE_H
@@ -14,6 +15,7 @@
 #include "packet.h"
 #include "count.h"
 #include "admit.h"
+#include "punt.h"
 #include "vlan.h"
 #include "storm.h"
 #include "team.h"
@@ -33,7 +35,10 @@ static INL int dvs_steps(struct dvs_pkt *p)
 		return DVS_DROP_PORT_BLOCKED;
 	p->uplink = !!(port->flags & DVS_PORT_UPLINK);
 
+	dvs_punt_control(p);
 	reason = dvs_admit(p, port, policy, control->mtu);
+	if (!reason && p->punt)
+		reason = DVS_DROP_RESERVED_MCAST;
 	if (!reason)
 		reason = dvs_classify(p, policy);
 	if (!reason)
@@ -48,6 +53,7 @@ static INL int dvs_steps(struct dvs_pkt *p)
 		reason = dvs_learn(p, policy);
 	if (!reason)
 		reason = dvs_lookup(p, port, policy, control->flags);
+	dvs_punt_accepted(p, control->flags, reason);
 	return reason;
 }
 

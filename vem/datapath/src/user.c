@@ -26,7 +26,8 @@ static int engine_descriptors(struct dvs *e)
 
 	e->epoll = epoll_create1(EPOLL_CLOEXEC);
 	e->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (e->epoll < 0 || e->wakeup < 0)
+	e->punts.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (e->epoll < 0 || e->wakeup < 0 || e->punts.fd < 0)
 		return -errno;
 	return epoll_ctl(e->epoll, EPOLL_CTL_ADD, e->wakeup, &event);
 }
@@ -38,7 +39,8 @@ API struct dvs *dvs_new(void)
 	if (!e)
 		return NULL;
 	pthread_mutex_init(&e->lock, NULL);
-	e->epoll = e->wakeup = -1;
+	e->epoll = e->wakeup = e->punts.fd = -1;
+	e->punts.last = &e->punts.first;
 	e->control.mtu = 1500;
 	e->counters = calloc(DVS_MAX_PORTS, sizeof(*e->counters));
 	e->macs.slot = calloc(MAC_SLOTS, sizeof(*e->macs.slot));
@@ -70,6 +72,8 @@ API void dvs_free(struct dvs *e)
 		free(e->list[i]);
 	close_descriptor(e->epoll);
 	close_descriptor(e->wakeup);
+	telling_clear(&e->punts);
+	close_descriptor(e->punts.fd);
 	pthread_mutex_destroy(&e->lock);
 	free(e->counters);
 	free(e->macs.slot);
@@ -588,6 +592,32 @@ API int dvs_clear_counters(struct dvs *e, __u32 lport)
 	memset(e->live[lport].storm, 0, sizeof(e->live[lport].storm));
 	engine_leave(e);
 	return 0;
+}
+
+/* --- frames for the agent -------------------------------------------------------------------------------------- */
+
+API int dvs_punt_fd(struct dvs *e) { return e->punts.fd; }
+
+API int dvs_next_punt(struct dvs *e, struct dvs_event *event)
+{
+	int error;
+
+	engine_enter(e);
+	error = telling_take(&e->punts, event);
+	engine_leave(e);
+	return error;
+}
+
+API __u64 dvs_lost_punts(struct dvs *e)
+{
+	__u64 lost = 0;
+	__u32 i;
+
+	engine_enter(e);
+	for (i = 0; i < DVS_MAX_PORTS; i++)
+		lost += e->punt_rate[i].lost;
+	engine_leave(e);
+	return lost;
 }
 
 /* --- frames by hand -------------------------------------------------------------------------------------------- */

@@ -63,6 +63,12 @@ __u64 dvs_clock(void); /* what dvs_mac.seen counts in */
 int dvs_get_counters(struct dvs *e, __u32 lport, struct dvs_counters *counters);
 int dvs_clear_counters(struct dvs *e, __u32 lport);
 
+/* Frames for the agent: the oldest one, or -EAGAIN; the descriptor is readable while there are any.  How many were not
+ * kept, since there were too many. */
+int dvs_punt_fd(struct dvs *e);
+int dvs_next_punt(struct dvs *e, struct dvs_event *event);
+__u64 dvs_lost_punts(struct dvs *e);
+
 /* One frame through the pipeline, delivered nowhere.  frames receives the copies of trace one after the other, each
  * as long as lengths says; copies that do not fit have length 0. */
 int dvs_test(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32 gso, struct dvs_trace *trace,

@@ -93,6 +93,19 @@ struct nic {
 	struct memory memory;
 };
 
+/* A frame that the agent has not fetched yet. */
+struct told {
+	struct told *next;
+	struct dvs_event event;
+};
+
+/* Oldest first; fd, an eventfd, is readable while there are any. */
+struct telling {
+	struct told *first, **last;
+	__u32 n;
+	int fd;
+};
+
 /* Where a test run writes down what became of a frame. */
 struct recorder {
 	struct dvs_trace *trace;
@@ -129,6 +142,9 @@ struct dvs {
 	struct dvs_live *live; /* DVS_MAX_PORTS */
 	struct dvs_members *list[DVS_LISTS];
 	struct dvs_counters *counters; /* DVS_MAX_PORTS */
+
+	struct telling punts;
+	struct dvs_punt_rate punt_rate[DVS_MAX_PORTS];
 
 	struct nic nic[DVS_MAX_PORTS];
 	__u16 dirty[DVS_MAX_PORTS];

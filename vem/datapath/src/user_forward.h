@@ -9,6 +9,7 @@
 #include "user_engine.h"
 #include "pipeline.h"
 #include "user_tx.h"
+#include "user_events.h"
 
 static void record_bytes(struct recorder *r, __u32 at, const struct out *o)
 {
@@ -104,6 +105,8 @@ static int forward(struct dvs *e, struct frame *f)
 	int reason = dvs_decide(&f->pkt);
 	__u32 copies = 1;
 
+	if (f->pkt.punt)
+		punt(e, &f->pkt);
 	if (reason)
 		return reason;
 	if (f->pkt.out && !f->pkt.spies)
