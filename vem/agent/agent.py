@@ -412,9 +412,11 @@ class Agent:
 
     async def _age_loop(self) -> None:
         while True:
-            await asyncio.sleep(min(10.0, self._mac_age / 10))
+            switch = self.holdings.staging.committed.switch
+            limit = (switch.mac_age if switch else 0.0) or self._mac_age
+            await asyncio.sleep(min(10.0, limit / 10))
             with suppress(EngineError):
-                await self.datapath.age(self._mac_age)
+                await self.datapath.age(limit)
 
 
 def _answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:
