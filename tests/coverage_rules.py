@@ -1,7 +1,8 @@
 """Which rules the tests of a run have shown: a table at the end of `make test`, and a failure if one is missing.
 
-A test says which rules it shows in one of three ways: `@pytest.mark.rules("S-120", "S-121")`, numbers in its docstring,
-or a parameter with a field `rules` (packet rows).  Only tests that ran and passed count.
+A test says which rules it shows in one of three ways: `@pytest.mark.rules("S-120", "S-121")`, numbers in its own text
+(docstring, or the remark behind an assertion), or a parameter with a field `rules` (packet rows).  Only tests that ran
+and passed count.
 
     tests/rules.txt             every rule: number and title
     docs/semantics.md           rules that don't apply, in the table "Rules that do not apply", with the reason
@@ -12,10 +13,12 @@ The check is made with --rules, for runs of the whole suite; a run of a part can
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,13 +52,21 @@ def not_applicable() -> set[str]:
 def cited(item: pytest.Item) -> set[str]:
     """The rules that a test shows."""
     found = {number for marker in item.iter_markers("rules") for number in marker.args}
-    function = getattr(item, "function", None)
-    found.update(NUMBER.findall(getattr(function, "__doc__", None) or ""))
+    if function := getattr(item, "function", None):
+        found |= _numbers_in(inspect.unwrap(function))
     call = getattr(item, "callspec", None)
     for value in call.params.values() if call else ():
         rules = getattr(value, "rules", ())
         found.update(rule for rule in rules if isinstance(rule, str))
     return {number for number in found if NUMBER.fullmatch(number)}
+
+
+@cache
+def _numbers_in(function: Callable[..., object]) -> frozenset[str]:
+    try:
+        return frozenset(NUMBER.findall(inspect.getsource(function)))
+    except OSError:
+        return frozenset()
 
 
 @dataclass
