@@ -82,7 +82,7 @@ G2 = [
         )
         for where, policy in (
             ("in another VLAN", access(101, promiscuous=True)),
-            ("on a trunk of other VLANs", trunk("0,101-200", promiscuous=True)),
+            ("on a trunk of other VLANs", trunk("0,101,200", promiscuous=True)),
         )
     ),
     Row(

@@ -32,12 +32,16 @@ PATIENCE = 5.0
 class LiveHost:
     """Namespaces, cables and the bench.  Guest N is vEth N with a NIC "eth0" in a namespace of its own."""
 
-    def __init__(self, lab: Lab, guests: tuple[int, ...], uplinks: int) -> None:
+    def __init__(self, lab: Lab, guests: tuple[int, ...], uplinks: int, taps: bool) -> None:
         self.where, self.network = lab.namespace("host"), lab.namespace("net")
         self.guests: dict[int, Namespace] = {}
         self.cables: dict[int, FrameSocket] = {}
         self.bench: Bench
         for number in range(1, uplinks + 1):
+            if taps:
+                lab.tap(self.where, f"up{number}")
+                self.cables[number] = FrameSocket(self.where, f"up{number}")
+                continue
             lab.veth(self.where, f"up{number}", self.network, f"net{number}")
             self.cables[number] = FrameSocket(self.network, f"net{number}")
         for veth in guests:
@@ -78,13 +82,17 @@ class LiveHost:
 
 @contextlib.asynccontextmanager
 async def live_host(
-    kind: str, guests: tuple[int, ...], uplinks: int = 2, basics: tuple[fabric.Change, ...] = BASICS
+    kind: str,
+    guests: tuple[int, ...],
+    uplinks: int = 2,
+    basics: tuple[fabric.Change, ...] = BASICS,
+    taps: bool = False,
 ) -> AsyncIterator[LiveHost]:
-    """Everything is gone afterwards."""
+    """Everything is gone afterwards.  ``taps``: the uplinks are taps, for a machine in QEMU at their other end."""
     path = Path(tempfile.mkdtemp(prefix="dva-"))
     try:
         with Lab() as lab, Switch("teaming") as switch:
-            host = LiveHost(lab, guests, uplinks)
+            host = LiveHost(lab, guests, uplinks, taps)
             open_engine: Callable[[], Engine] = UserEngine if kind == "user" else switch.open
             async with bench(path, open_engine, host.specs(), supervisor=False) as made:
                 host.bench = made

@@ -429,6 +429,11 @@ class HostStub(object):
                 request_serializer=dvswitch_dot_v1_dot_manager__pb2.StatusRequest.SerializeToString,
                 response_deserializer=dvswitch_dot_v1_dot_manager__pb2.StatusReply.FromString,
                 _registered_method=True)
+        self.SetMac = channel.unary_unary(
+                '/dvswitch.v1.Host/SetMac',
+                request_serializer=dvswitch_dot_v1_dot_manager__pb2.SetMacRequest.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_manager__pb2.SetMacReply.FromString,
+                _registered_method=True)
 
 
 class HostServicer(object):
@@ -454,6 +459,13 @@ class HostServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetMac(self, request, context):
+        """The guest set its NIC's MAC address, as the hypervisor knows (QEMU: NIC_RX_FILTER_CHANGED).  S-011 to S-015.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HostServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -471,6 +483,11 @@ def add_HostServicer_to_server(servicer, server):
                     servicer.Status,
                     request_deserializer=dvswitch_dot_v1_dot_manager__pb2.StatusRequest.FromString,
                     response_serializer=dvswitch_dot_v1_dot_manager__pb2.StatusReply.SerializeToString,
+            ),
+            'SetMac': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMac,
+                    request_deserializer=dvswitch_dot_v1_dot_manager__pb2.SetMacRequest.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_manager__pb2.SetMacReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -554,6 +571,33 @@ class Host(object):
             '/dvswitch.v1.Host/Status',
             dvswitch_dot_v1_dot_manager__pb2.StatusRequest.SerializeToString,
             dvswitch_dot_v1_dot_manager__pb2.StatusReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMac(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dvswitch.v1.Host/SetMac',
+            dvswitch_dot_v1_dot_manager__pb2.SetMacRequest.SerializeToString,
+            dvswitch_dot_v1_dot_manager__pb2.SetMacReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,8 @@
  *   dvs_switch  live: takes frames from NICs, sends them by redirect
  *   dvs_test    the same pipeline under BPF_PROG_TEST_RUN: counts and learns, but records copies instead of sending
  *
+ * trace.bpf.c includes this file to make of dvs_test what neither counts nor learns, and writes down the steps.
+ *
  * Here is what the pipeline does not know: that the kernel keeps the outer tag of a frame beside it (skb metadata), that
  * superframes have a gso_size, and how copies are made.  The frame is never copied for its last receiver.
  */
@@ -35,6 +37,43 @@ struct way {
 	const struct dvs_members *members;
 	const struct dvs_members *served; /* the group's, while promiscuous ports are looked for */
 };
+
+/* --- telling the agent ------------------------------------------------------------------------------------------ */
+
+#ifdef DVS_TRACING /* tells nobody */
+#define watch_decision(skb, p, reason) ((void)(reason))
+#define watch_copy(way, copy) ((void)(copy))
+#define watch_drop(skb, p, lport, direction, reason) ((void)(p))
+#else
+
+static INL void watch_drop(struct __sk_buff *skb, struct dvs_pkt *p, __u32 lport, __u32 direction, __u32 reason)
+{
+	kernel_dropped(skb, p, lport, direction, reason);
+}
+
+/* After the decision. */
+static INL void watch_decision(struct __sk_buff *skb, struct dvs_pkt *p, int reason)
+{
+	if (p->punt)
+		kernel_punt(skb, p);
+	if (p->capture)
+		kernel_entered(skb, p, reason);
+	if (reason)
+		watch_drop(skb, p, p->lport, DVS_IN, reason);
+}
+
+/* After a receiver's copy was judged. */
+static INL void watch_copy(const struct way *way, struct dvs_copy *copy)
+{
+	struct dvs_pkt *p = &way->job->p;
+
+	if (p->capture)
+		kernel_left(way->skb, p, copy);
+	if (copy->reason)
+		watch_drop(way->skb, p, copy->lport, DVS_OUT, copy->reason);
+}
+
+#endif
 
 /* --- taking a frame in ------------------------------------------------------------------------------------------ */
 
@@ -69,10 +108,8 @@ static INL __u32 head_wanted(const struct __sk_buff *skb)
 /* Makes the headers that the pipeline reads directly readable, mostly by finding that they are. */
 static INL int pull_head(struct __sk_buff *skb)
 {
-	__u32 want = DVS_PUNT_HEAD > DVS_READ_BYTES ? DVS_PUNT_HEAD : DVS_READ_BYTES;
+	__u32 want = skb->len < DVS_READ_BYTES ? skb->len : DVS_READ_BYTES;
 
-	if (want > skb->len)
-		want = skb->len;
 	if ((long)skb->data + want <= (long)skb->data_end)
 		return 0;
 	if (want > head_wanted(skb))
@@ -158,13 +195,15 @@ static INL __u32 prepare(const struct way *way, const struct dvs_copy *copy)
 	return port->ifindex;
 }
 
-static INL void count_copy(const struct job *job, const struct dvs_copy *copy, int sent)
+static INL void count_copy(const struct way *way, const struct dvs_copy *copy, int sent)
 {
+	struct job *job = way->job;
 	const struct dvs_port *port = dp_port(copy->lport);
 	__u32 lacks;
 
 	if (!sent) {
 		dvs_drop_out(copy->lport, DVS_DROP_TX_ERROR);
+		watch_drop(way->skb, &job->p, copy->lport, DVS_OUT, DVS_DROP_TX_ERROR);
 		return;
 	}
 	dvs_count_sent(&job->p, copy->lport, copy->tagged);
@@ -178,7 +217,7 @@ static INL void send_clone(const struct way *way, const struct dvs_copy *copy)
 	__u32 ifindex = prepare(way, copy);
 	long error = ifindex ? bpf_clone_redirect(way->skb, ifindex, 0) : -1;
 
-	count_copy(way->job, copy, error == 0 || error == XMIT_CN);
+	count_copy(way, copy, error == 0 || error == XMIT_CN);
 }
 
 /* The last copy is the frame itself. */
@@ -186,7 +225,7 @@ static INL int send_frame(const struct way *way, const struct dvs_copy *copy)
 {
 	__u32 ifindex = prepare(way, copy);
 
-	count_copy(way->job, copy, ifindex != 0);
+	count_copy(way, copy, ifindex != 0);
 	return ifindex ? (int)bpf_redirect(ifindex, 0) : TC_ACT_SHOT;
 }
 
@@ -207,7 +246,9 @@ static INL void receive_live(const struct way *way, __u32 lport)
 	struct dvs_copy copy = {};
 
 	job->copies++;
-	if (kernel_receive(&job->p, lport, &copy))
+	kernel_receive(&job->p, lport, &copy);
+	watch_copy(way, &copy);
+	if (copy.reason)
 		return;
 	if (job->waiting.lport)
 		send_clone(way, &job->waiting);
@@ -222,8 +263,10 @@ static INL void receive_test(const struct way *way, __u32 lport)
 	struct dvs_copy copy = {};
 
 	way->job->copies++;
-	if (!kernel_receive(&way->job->p, lport, &copy))
-		count_copy(way->job, &copy, 1);
+	kernel_receive(&way->job->p, lport, &copy);
+	watch_copy(way, &copy);
+	if (!copy.reason)
+		count_copy(way, &copy, 1);
 	if (!trace)
 		return;
 	n = trace->n++;
@@ -291,6 +334,15 @@ static INL void show_spies(struct way *way, int live)
 		bpf_loop(way->members->n, live ? (void *)spy_live : (void *)spy_test, way, 0);
 }
 
+static INL int nobody(struct way *way)
+{
+	struct dvs_pkt *p = &way->job->p;
+	int reason = dvs_drop_in(p, dvs_nobody(p));
+
+	watch_drop(way->skb, p, p->lport, DVS_IN, reason);
+	return reason;
+}
+
 /* Forwards what was decided; the reason when it turned out that nobody is there to have it. */
 static INL int forward(struct way *way, int live)
 {
@@ -305,10 +357,12 @@ static INL int forward(struct way *way, int live)
 	if (p->out_uplink)
 		offer(way, p->out_uplink, live);
 	if (!way->job->copies)
-		return dvs_drop_in(p, dvs_nobody(p));
+		return nobody(way);
 	dvs_count_forwarded(p, way->job->copies);
 	return DVS_OK;
 }
+
+#ifndef DVS_TRACING
 
 /* The verdict for tc. */
 STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
@@ -321,6 +375,8 @@ STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
 	return job->waiting.lport ? send_frame(&way, &job->waiting) : TC_ACT_SHOT;
 }
 
+#endif
+
 /* The reason for which nobody has it, or DVS_OK. */
 STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
 {
@@ -330,6 +386,8 @@ STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
 }
 
 /* --- the two programs ------------------------------------------------------------------------------------------- */
+
+#ifndef DVS_TRACING
 
 SEC("tc")
 int dvs_switch(struct __sk_buff *skb)
@@ -344,10 +402,11 @@ int dvs_switch(struct __sk_buff *skb)
 	if (take(&job, skb, lport ? *lport : 0))
 		return TC_ACT_SHOT;
 	reason = dvs_decide(&job.p);
-	if (job.p.punt)
-		kernel_punt(skb, &job.p);
+	watch_decision(skb, &job.p, reason);
 	return reason ? TC_ACT_SHOT : kernel_forward(skb, &job);
 }
+
+#endif
 
 static INL void note_verdict(int reason)
 {
@@ -358,8 +417,35 @@ static INL void note_verdict(int reason)
 		return;
 	trace->in_reason = reason;
 	if (!reason)
-		trace->n = 0;
+		trace->n = trace->n_steps = 0;
 }
+
+#ifdef DVS_TRACING
+
+static INL void dp_note_step(__u32 step, int reason)
+{
+	__u32 first = 0, n;
+	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
+
+	if (!trace)
+		return;
+	n = trace->n_steps++;
+	if (n < DVS_TRACE_STEPS)
+		trace->step[n] = (struct dvs_step){ .step = step, .reason = reason };
+}
+
+static INL void note_decision(const struct dvs_pkt *p)
+{
+	__u32 first = 0;
+	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
+
+	if (trace)
+		dvs_trace_decision(trace, p);
+}
+
+#else
+#define note_decision(p) ((void)(p))
+#endif
 
 SEC("tc")
 int dvs_test(struct __sk_buff *skb)
@@ -373,8 +459,8 @@ int dvs_test(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	job.p.len += skb->cb[TEST_CUT];
 	reason = dvs_decide(&job.p);
-	if (job.p.punt)
-		kernel_punt(skb, &job.p);
+	watch_decision(skb, &job.p, reason);
+	note_decision(&job.p);
 	if (!reason)
 		reason = kernel_record(skb, &job);
 	if (reason)

@@ -60,11 +60,14 @@ struct dvs_pkt {
 	__u16 out;      /* the port that owns the destination; 0 = none */
 	__u16 out_uplink; /* the one uplink that gets a copy too; 0 = none */
 	__u32 list;     /* flood: the receivers' list */
-	__u16 punt;     /* the agent shall see it: DVS_PUNT_*; 0 = no */
 	__u8 flood;     /* to all of a list ... */
 	__u8 filtered;  /* ... which is a multicast group's (S-232) */
 	__u8 spies;     /* promiscuous ports of the VLAN get it too */
 	__u8 reflected; /* our own frame come back, for promiscuous ports only (S-111) */
+	__u16 punt;     /* the agent shall see it: DVS_PUNT_*; 0 = no */
+	__u8 capture;   /* a capture is in force */
+	__u8 protocol;  /* of IP, when a capture is in force */
+	__u64 packet;   /* number of the frame, when a capture is in force */
 };
 
 static INL int dvs_is_multicast(__u64 mac) { return mac & 1; }
@@ -79,6 +82,11 @@ static INL __u64 dvs_load_mac(const __u8 *p)
 }
 
 static INL __u16 dvs_load_be16(const __u8 *p) { return (__u16)(p[0] << 8 | p[1]); }
+
+static INL __u32 dvs_load_be32(const __u8 *p)
+{
+	return (__u32)p[0] << 24 | (__u32)p[1] << 16 | (__u32)p[2] << 8 | p[3];
+}
 
 static INL int dvs_is_tag(__u16 ethertype) { return ethertype == DVS_TPID_8021Q || ethertype == DVS_TPID_8021AD; }
 

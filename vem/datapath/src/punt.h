@@ -8,7 +8,6 @@
 #ifndef DVS_PUNT_H
 #define DVS_PUNT_H
 
-#include "ip.h"
 #include "admit.h"
 #include "packet.h"
 
@@ -109,7 +108,7 @@ static INL void dvs_punt_event(const struct dvs_pkt *p, struct dvs_event *event)
 	event->len = p->len;
 	event->kind = p->punt;
 	event->lport = p->lport;
-	event->from = p->lport;
+	event->came_by = p->lport;
 	event->reason = 0;
 	event->vlan = p->vlan;
 	event->tci = p->tci;
