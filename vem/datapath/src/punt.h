@@ -8,7 +8,6 @@
 #ifndef DVS_PUNT_H
 #define DVS_PUNT_H
 
-#include "ip.h"
 #include "admit.h"
 #include "packet.h"
 
