@@ -15,6 +15,7 @@ import pytest
 from tests.support import netns
 from tests.support.leftovers import describe_children
 
+pytest_plugins = ["tests.coverage_rules"]
 DEEP = ("kernel", "qemu")
 PINS = Path("/sys/fs/bpf/dvswitch")
 

@@ -469,3 +469,20 @@ async def test_a_nic_that_is_gone_at_restart_comes_up_when_it_is_back(path: Path
         fresh.fail_on = ""
         await until(lambda: made.agent.compiled.veths[5].forwarding, "plugged in again")
         assert fresh.image().ports[1].link_up
+
+
+async def test_the_supervisors_ageing_time_beats_the_hosts(recorded: tuple[Bench, RecordingEngine]) -> None:
+    """S-069: entries go by the switch's `mac address-table aging-time`, and by the host's own again without it."""
+    made, engine = recorded
+    await made.agent.stop(keep=True)
+    made.mac_age = 1.0
+    await made.start_agent()
+    await made.in_touch()
+    await made.supervisor.applied(policy(1, "web", 10, mac_learning=True, forged_transmits=True))
+    switch = pb.Switch(name="vsm", domain=1, mtu=1500, mac_aging_s=10)
+    await made.supervisor.applied(fabric.Change(set_switch=switch))
+    engine.learned_macs = [LearnedMac(mac(77), 10, 2, 5.0), LearnedMac(mac(78), 10, 2, 11.0)]
+    await until(lambda: len(engine.learned_macs) < 2, "ageing")
+    assert [entry.mac for entry in engine.learned_macs] == [mac(77)]
+    await made.supervisor.applied(fabric.Change(set_switch=pb.Switch(name="vsm", domain=1, mtu=1500)))
+    await until(lambda: not engine.learned_macs, "ageing")

@@ -13,7 +13,7 @@ from tests.bench.results import Results
 from tests.support.netns import Lab
 from vem.datapath.choose import why_no_kernel
 
-OURS = ("kernel_one_host", "kernel_two_hosts")
+OURS = ("kernel_one_host", "kernel_all_on", "kernel_two_hosts")
 OTHERS = ("direct_veth", "linux_bridge", "ovs_user")
 
 Maker = Callable[[Lab], AbstractContextManager[Path]]
@@ -53,9 +53,13 @@ def _our_makers(results: Results) -> list[Maker]:
     if reason := why_no_kernel():
         results.skip("kernel engine", reason)
         return []
-    from tests.bench.kernel import kernel_one_host, kernel_two_hosts  # loads libbpf: only where it is wanted
+    from tests.bench.kernel import (
+        kernel_all_on,
+        kernel_one_host,
+        kernel_two_hosts,
+    )  # loads libbpf: only where it is wanted
 
-    return [kernel_one_host, kernel_two_hosts]
+    return [kernel_one_host, kernel_all_on, kernel_two_hosts]
 
 
 def _round(results: Results, paths: list[Path], seconds: float) -> None:

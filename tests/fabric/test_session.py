@@ -331,3 +331,30 @@ async def test_hostname_reaches_the_modules(rig: Rig) -> None:
         await module.synced()
         rig.supervisor.transact(lambda state: replace(state, config=replace(state.config, hostname="core")))
         await module.until(lambda: module.holding.switch is not None and module.holding.switch.name == "core")
+
+
+async def test_events_of_a_module_are_told_and_kept(rig: Rig) -> None:
+    """What its frames show comes up as an event, and a guest that provokes many is cut short."""
+    told = rig.bus.listen(["host"])
+    async with rig.module(1) as module:
+        await module.synced()
+        text = "02:00:00:00:00:01 of vethernet 1 is used outside."
+        await module.say(event=pb.LogEvent(kind="duplicate_mac", object="vethernet 1", text=text, veth=1))
+        event = await anext(told)
+        assert (event.news.object, event.news.what, event.news.veth) == ("vethernet 1", "duplicate_mac", 1)
+        assert event.news.text == f"Module 3: {text}"
+        for _ in range(200):
+            await module.say(event=pb.LogEvent(kind="mac_move", text="x"))
+        await module.say(attached=pb.PortAttached(mac="nonsense"))
+        await module.until(lambda: any(each.HasField("attach_refused") for each in module.received))
+        kept = [line.what for line in rig.runtime.recent()]
+        assert kept.count("duplicate_mac") == 1 and 10 < kept.count("mac_move") <= 49 + 50
+
+
+@pytest.mark.parametrize("event", [pb.LogEvent(kind="No Word"), pb.LogEvent(kind="x", text="a\nb"), pb.LogEvent()])
+async def test_badly_worded_events_end_the_session(rig: Rig, event: pb.LogEvent) -> None:
+    async with rig.module(1) as module:
+        await module.synced()
+        await module.say(event=event)
+        assert code_of(await module.finished()) is grpc.StatusCode.INVALID_ARGUMENT
+    assert not [line for line in rig.runtime.recent() if line.kind == "host"]

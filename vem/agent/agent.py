@@ -421,9 +421,14 @@ class Agent:
 
     async def _age_loop(self) -> None:
         while True:
-            await asyncio.sleep(min(10.0, self._mac_age / 10))
+            await asyncio.sleep(min(10.0, self._age_limit() / 10))
             with suppress(EngineError):
-                await self.datapath.age(self._mac_age)
+                await self.datapath.age(self._age_limit())
+
+    def _age_limit(self) -> float:
+        """Seconds after which an address that is not seen goes: the switch's setting, else the host's."""
+        switch = self.holdings.staging.committed.switch
+        return (switch.mac_age if switch else 0.0) or self._mac_age
 
 
 def _answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:

@@ -71,6 +71,7 @@ def _switch_from(message: pb.Switch) -> Switch:
         message.snooping,
         float(message.querier_interval_s or QUERY_INTERVAL),
         message.up_delay_ms / 1000 or UP_DELAY,
+        float(message.mac_aging_s),
     )
 
 

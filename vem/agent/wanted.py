@@ -59,6 +59,8 @@ class Switch:
     """Seconds."""
     up_delay: float = UP_DELAY
     """Seconds."""
+    mac_age: float = 0.0
+    """Seconds (S-069); 0 = as the host is configured."""
     wire: bytes = field(default=b"", repr=False)
     """The message as it came: digest and state file are made of it, so that nothing a newer VSM said is lost."""
 

@@ -16,7 +16,7 @@ import structlog
 
 from dvswitch.errors import Conflict, DvsError, InvalidValue, StorageError
 from dvswitch.v1 import fabric_pb2, fabric_pb2_grpc
-from vsm.events.bus import EventBus, News
+from vsm.events.bus import Event, EventBus, News
 from vsm.fabric import wire
 from vsm.fabric.identity import check_certificate
 from vsm.fabric.resume import Held, concerned
@@ -24,6 +24,7 @@ from vsm.fabric.runtime import FabricRuntime
 from vsm.fabric.session import ModuleSession, SessionEnded, Timing
 from vsm.model import lifecycle
 from vsm.model.state import State
+from vsm.runtime import LogLine
 from vsm.supervisor import Supervisor
 
 _HELLO_TIMEOUT = 10.0
@@ -51,6 +52,7 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._supervisor, self._runtime, self._bus = supervisor, runtime, bus
+        bus.subscribe(self._log_event)
         self._timing, self._now = timing or Timing(), now
         self._sessions: dict[int, ModuleSession] = {}
         self._endings: dict[ModuleSession, asyncio.Future[SessionEnded]] = {}
@@ -104,7 +106,14 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
             self._end(older, SessionEnded("replaced", f"host {module.host_uuid} opened a newer session"))
             self._keep(older)
         session = ModuleSession(
-            self._supervisor, self._runtime, slot, hello, self._remembered.get(slot), self._timing, self._now
+            self._supervisor,
+            self._runtime,
+            slot,
+            hello,
+            self._remembered.get(slot),
+            self._timing,
+            self._now,
+            self._bus.publish,
         )
         self._sessions[slot] = session
         self._endings[session] = asyncio.get_running_loop().create_future()
@@ -128,6 +137,10 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         _log.info("session ended", slot=session.slot, cause=ended.cause, text=str(ended))
         if session.slot not in self._sessions:
             self._tell(session.slot, "absent", f"Module {session.slot} is absent: {ended}.")
+
+    def _log_event(self, event: Event) -> None:
+        news = event.news
+        self._runtime.happened(LogLine(event.time, news.kind, news.object, news.what, news.text))
 
     def _tell(self, slot: int, what: str, text: str) -> None:
         self._bus.publish(News("module", f"module {slot}", what, text))

@@ -17,6 +17,78 @@ class ManagerAttachRequest(_message.Message):
     profile: str
     def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
 
+class AllocateMacRequest(_message.Message):
+    __slots__ = ("nic", "mac", "by_hand")
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    BY_HAND_FIELD_NUMBER: _ClassVar[int]
+    nic: _types_pb2.Nic
+    mac: str
+    by_hand: bool
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., by_hand: bool = ...) -> None: ...
+
+class ReleaseMacRequest(_message.Message):
+    __slots__ = ("nic",)
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    nic: _types_pb2.Nic
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ...) -> None: ...
+
+class MacInfo(_message.Message):
+    __slots__ = ("nic", "mac", "automatic", "duplicate", "range", "veth")
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    AUTOMATIC_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    nic: _types_pb2.Nic
+    mac: str
+    automatic: bool
+    duplicate: bool
+    range: str
+    veth: int
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., automatic: bool = ..., duplicate: bool = ..., range: _Optional[str] = ..., veth: _Optional[int] = ...) -> None: ...
+
+class CloneVmRequest(_message.Message):
+    __slots__ = ("vm", "vm_uuid", "new_vm", "new_vm_uuid", "answer")
+    class Answer(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        UNATTENDED: _ClassVar[CloneVmRequest.Answer]
+        COPIED: _ClassVar[CloneVmRequest.Answer]
+        MOVED: _ClassVar[CloneVmRequest.Answer]
+    UNATTENDED: CloneVmRequest.Answer
+    COPIED: CloneVmRequest.Answer
+    MOVED: CloneVmRequest.Answer
+    VM_FIELD_NUMBER: _ClassVar[int]
+    VM_UUID_FIELD_NUMBER: _ClassVar[int]
+    NEW_VM_FIELD_NUMBER: _ClassVar[int]
+    NEW_VM_UUID_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    vm: str
+    vm_uuid: str
+    new_vm: str
+    new_vm_uuid: str
+    answer: CloneVmRequest.Answer
+    def __init__(self, vm: _Optional[str] = ..., vm_uuid: _Optional[str] = ..., new_vm: _Optional[str] = ..., new_vm_uuid: _Optional[str] = ..., answer: _Optional[_Union[CloneVmRequest.Answer, str]] = ...) -> None: ...
+
+class CloneVmReply(_message.Message):
+    __slots__ = ("vm_uuid", "macs")
+    VM_UUID_FIELD_NUMBER: _ClassVar[int]
+    MACS_FIELD_NUMBER: _ClassVar[int]
+    vm_uuid: str
+    macs: _containers.RepeatedCompositeFieldContainer[MacInfo]
+    def __init__(self, vm_uuid: _Optional[str] = ..., macs: _Optional[_Iterable[_Union[MacInfo, _Mapping]]] = ...) -> None: ...
+
+class ListMacsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListMacsReply(_message.Message):
+    __slots__ = ("macs",)
+    MACS_FIELD_NUMBER: _ClassVar[int]
+    macs: _containers.RepeatedCompositeFieldContainer[MacInfo]
+    def __init__(self, macs: _Optional[_Iterable[_Union[MacInfo, _Mapping]]] = ...) -> None: ...
+
 class AttachRequest(_message.Message):
     __slots__ = ("nic", "mac", "profile", "plug", "prepare", "wait_ms")
     NIC_FIELD_NUMBER: _ClassVar[int]
