@@ -24,6 +24,7 @@ struct job {
 	struct dvs_pkt p;
 	struct dvs_copy waiting; /* a receiver still to be served: lport 0 = none */
 	__u32 copies;
+	__u32 dropped; /* the reason; only a mirror gets it */
 	__u16 tci; /* the outer tag as it is now */
 	__u16 tagged;
 };
@@ -185,7 +186,16 @@ STAGE int kernel_receive(struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
 	return copy->reason;
 }
 
-/* Live: the receiver before this one is sent its copy, now that it is known not to be the last. */
+/* The copy before this one is sent, now that it is known not to be the last. */
+static INL void hold(const struct way *way, const struct dvs_copy *copy)
+{
+	struct job *job = way->job;
+
+	if (job->waiting.lport)
+		send_clone(way, &job->waiting);
+	job->waiting = *copy;
+}
+
 static INL void receive_live(const struct way *way, __u32 lport)
 {
 	struct job *job = way->job;
@@ -194,26 +204,47 @@ static INL void receive_live(const struct way *way, __u32 lport)
 	job->copies++;
 	if (kernel_receive(&job->p, lport, &copy))
 		return;
-	if (job->waiting.lport)
-		send_clone(way, &job->waiting);
-	job->waiting = copy;
+	hold(way, &copy);
+	if (dvs_mirror_out(&job->p, &copy))
+		hold(way, &copy);
 }
 
-/* In a test run the copy is recorded instead. */
-static INL void receive_test(const struct way *way, __u32 lport)
+/* In a test run copies are recorded instead. */
+static INL void record(const struct way *way, const struct dvs_copy *copy)
 {
 	__u32 first = 0, n;
 	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
-	struct dvs_copy copy = {};
 
-	way->job->copies++;
-	if (!kernel_receive(&way->job->p, lport, &copy))
-		count_copy(way->job, &copy, 1);
+	if (!copy->reason)
+		count_copy(way->job, copy, 1);
 	if (!trace)
 		return;
 	n = trace->n++;
 	if (n < DVS_TRACE_COPIES)
-		trace->copy[n] = copy;
+		trace->copy[n] = *copy;
+}
+
+static INL void receive_test(const struct way *way, __u32 lport)
+{
+	struct dvs_copy copy = {};
+
+	way->job->copies++;
+	kernel_receive(&way->job->p, lport, &copy);
+	record(way, &copy);
+	if (!copy.reason && dvs_mirror_out(&way->job->p, &copy))
+		record(way, &copy);
+}
+
+/* The frame as it came, for a mirror. */
+static INL void show(const struct way *way, int live)
+{
+	struct dvs_copy copy = {};
+
+	dvs_mirror_in(&way->job->p, &copy);
+	if (live)
+		hold(way, &copy);
+	else
+		record(way, &copy);
 }
 
 /* --- to all receivers ------------------------------------------------------------------------------------------- */
@@ -259,6 +290,10 @@ static INL int forward(struct way *way, int live)
 {
 	const struct dvs_pkt *p = &way->job->p;
 
+	if (p->mirror)
+		show(way, live);
+	if (way->job->dropped)
+		return way->job->dropped;
 	if (p->flood)
 		flood(way, live);
 	else
@@ -305,7 +340,10 @@ int dvs_switch(struct __sk_buff *skb)
 	reason = dvs_decide(&job.p);
 	if (job.p.punt)
 		kernel_punt(skb, &job.p);
-	return reason ? TC_ACT_SHOT : kernel_forward(skb, &job);
+	if (reason && !job.p.mirror)
+		return TC_ACT_SHOT;
+	job.dropped = reason;
+	return kernel_forward(skb, &job);
 }
 
 static INL void note_verdict(int reason)
@@ -334,7 +372,8 @@ int dvs_test(struct __sk_buff *skb)
 	reason = dvs_decide(&job.p);
 	if (job.p.punt)
 		kernel_punt(skb, &job.p);
-	if (!reason)
+	job.dropped = reason;
+	if (!reason || job.p.mirror)
 		reason = kernel_record(skb, &job);
 	if (reason)
 		note_verdict(reason);

@@ -44,7 +44,7 @@ struct dvs_pkt {
 	const __u8 *end;
 	__u32 len;     /* bytes, without the out-of-band tag */
 	__u32 gso;     /* payload bytes of each segment a superframe will be cut into; 0 = not a superframe */
-	__u16 lport;   /* ingress */
+	__u16 lport;   /* ingress: the port by which it came in, or that port's LAG */
 	__u16 tci;     /* of the out-of-band tag */
 	__u8 tag_present; /* an out-of-band tag is there ... */
 	__u8 tag_foreign; /* ... but its TPID is not 0x8100 (S-045): carried along unchanged, never matched */
@@ -61,6 +61,8 @@ struct dvs_pkt {
 	__u16 out_uplink; /* flood: the one uplink that gets a copy too; 0 = none */
 	__u16 flood;
 	__u32 list;     /* flood: the receivers' list */
+	__u16 nic;      /* ingress: the port by which it came in */
+	__u16 mirror;   /* lport that gets it as it came, whatever becomes of it; 0 = none */
 	__u16 punt;     /* the agent shall see it: DVS_PUNT_*; 0 = no */
 };
 

@@ -18,6 +18,8 @@
 #include "vlan.h"
 #include "team.h"
 #include "fdb.h"
+#include "lag.h"
+#include "mirror.h"
 
 static INL int dvs_steps(struct dvs_pkt *p)
 {
@@ -32,6 +34,8 @@ static INL int dvs_steps(struct dvs_pkt *p)
 	if (!policy)
 		return DVS_DROP_PORT_BLOCKED;
 	p->uplink = !!(port->flags & DVS_PORT_UPLINK);
+	p->mirror = port->mirror_rx;
+	dvs_enter_lag(p, port);
 
 	dvs_punt_control(p);
 	reason = dvs_admit(p, port, policy, control->mtu);
@@ -54,6 +58,7 @@ static INL int dvs_decide(struct dvs_pkt *p)
 {
 	int reason = dvs_parse(p);
 
+	p->nic = p->lport;
 	dvs_count_received(p);
 	if (!reason)
 		reason = dvs_steps(p);
@@ -110,12 +115,14 @@ static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)
  * dvs_count_sent() or dvs_drop_out(TX_ERROR) for the rest. */
 static INL void dvs_receive(const struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
 {
-	copy->lport = lport;
+	__u32 out = dvs_leave_lag(p, lport);
+
+	copy->lport = out ? out : lport;
 	copy->tagged = 0;
 	copy->tci = 0;
-	copy->reason = dvs_receive_steps(p, copy);
+	copy->reason = out ? dvs_receive_steps(p, copy) : DVS_DROP_LINK_DOWN;
 	if (copy->reason)
-		dvs_drop_out(lport, copy->reason);
+		dvs_drop_out(copy->lport, copy->reason);
 }
 
 #endif

@@ -112,8 +112,8 @@ static INL void dvs_punt_event(const struct dvs_pkt *p, struct dvs_event *event)
 	event->packet = 0;
 	event->len = p->len;
 	event->kind = p->punt;
-	event->lport = p->lport;
-	event->from = p->lport;
+	event->lport = p->nic;
+	event->from = p->nic;
 	event->reason = 0;
 	event->vlan = p->vlan;
 	event->tci = p->tci;

@@ -34,15 +34,36 @@ static void record_copy(struct recorder *r, const struct dvs_pkt *p, const struc
 	record_bytes(r, at, &o);
 }
 
+static INL void hand_over(struct dvs *e, struct frame *f, const struct dvs_copy *copy)
+{
+	if (e->recorder)
+		record_copy(e->recorder, &f->pkt, copy);
+	else if (!copy->reason)
+		send_copy(e, f, copy);
+}
+
 static INL void give(struct dvs *e, struct frame *f, __u32 lport)
+{
+	struct dvs_copy copy, shown;
+
+	dvs_receive(&f->pkt, lport, &copy);
+	shown = copy;
+	if (copy.reason || !dvs_mirror_out(&f->pkt, &shown)) {
+		hand_over(e, f, &copy);
+		return;
+	}
+	finish_here(f);
+	hand_over(e, f, &copy);
+	hand_over(e, f, &shown);
+}
+
+static void show(struct dvs *e, struct frame *f)
 {
 	struct dvs_copy copy;
 
-	dvs_receive(&f->pkt, lport, &copy);
-	if (e->recorder)
-		record_copy(e->recorder, &f->pkt, &copy);
-	else if (!copy.reason)
-		send_copy(e, f, &copy);
+	dvs_mirror_in(&f->pkt, &copy);
+	finish_here(f);
+	hand_over(e, f, &copy);
 }
 
 static __u32 flood(struct dvs *e, struct frame *f)
@@ -71,6 +92,8 @@ static int forward(struct dvs *e, struct frame *f)
 
 	if (f->pkt.punt)
 		punt(e, &f->pkt);
+	if (f->pkt.mirror)
+		show(e, f);
 	if (reason)
 		return reason;
 	if (f->pkt.flood) {
