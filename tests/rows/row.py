@@ -7,6 +7,7 @@ received = forwarded + drops on the way in, and copies = sent + drops on the way
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
@@ -36,9 +37,13 @@ class Step:
     lport: int = 0
     frame: bytes = b""
     drop: str = ""
-    """Dropped on the way in for that reason."""
+    """Dropped on the way in for that reason; ``copies``, if any, are those of a mirror."""
     copies: tuple[Copy, ...] = ()
     gso: int = 0
+    moved: bool = False
+    """The source MAC was learned elsewhere before."""
+    learned: Mapping[int, int] | None = None
+    """MACs that ports have learned after this step."""
     world: Image | None = None
     forget: bool = False
     """With ``world``: learned MACs are forgotten too."""
@@ -82,9 +87,9 @@ def forwarded(lport: int, frame: bytes, *copies: Copy, gso: int = 0) -> Step:
     return Step(lport, frame, copies=copies, gso=gso)
 
 
-def dropped(lport: int, frame: bytes, reason: str, gso: int = 0) -> Step:
-    """A frame that nobody gets."""
-    return Step(lport, frame, drop=reason, gso=gso)
+def dropped(lport: int, frame: bytes, reason: str, *shown: Copy, gso: int = 0) -> Step:
+    """A frame that nobody gets, but mirrors may show."""
+    return Step(lport, frame, drop=reason, copies=shown, gso=gso)
 
 
 def becomes(world: Image, *, forget: bool = False) -> Step:
@@ -109,13 +114,14 @@ class Ledger:
         port = self.of(step.lport)
         port.rx_frames += 1
         port.rx_bytes += len(step.frame)
+        port.mac_moves += step.moved
         if len(step.frame) >= 14:
             port.rx_broadcast += step.frame[:6] == BROADCAST
             port.rx_multicast += bool(step.frame[0] & 1) and step.frame[:6] != BROADCAST
         if step.drop:
             port.drops_in[step.drop] = port.drops_in.get(step.drop, 0) + 1
-            return
-        port.rx_forwarded += 1
+        else:
+            port.rx_forwarded += 1
         port.rx_copies += len(step.copies)
         for copy in step.copies:
             self._leave(copy)
@@ -174,9 +180,19 @@ def run_row(backend: Backend, row: Row) -> None:
             counters = backend.engine.counters(touched)
             assert differences(counters, ledger) == [], f"step {number}"
             check_accounts(counters)
+            _check_learned(backend, world, step, f"step {number}")
     finally:
         backend.engine.forget(backend.engine.learned())
         apply_image(backend.engine, world, Image())
+
+
+def _check_learned(backend: Backend, world: Image, step: Step, label: str) -> None:
+    """The datapath's own count is that of its table, and what the row says."""
+    if not any(policy.learn for policy in world.policies.values()):
+        return
+    counted = backend.engine.learned_counts()
+    assert counted == Counter(entry.lport for entry in backend.engine.learned()), label
+    assert step.learned is None or counted == step.learned, label
 
 
 def _ports(row: Row) -> list[int]:

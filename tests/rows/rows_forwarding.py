@@ -133,7 +133,7 @@ MAC_TABLE = [
         NESTING,
         (
             hear(1, NESTED, 2, 3, 4),
-            hear(2, NESTED, 1, 3, 4),
+            replace(hear(2, NESTED, 1, 3, 4), moved=True, learned={2: 1}),
             forwarded(4, frame(NESTED, mac(4)), sent(2, frame(NESTED, mac(4)))),
             dropped(2, frame(NESTED, mac(2)), "SAME_PORT"),
         ),
@@ -409,11 +409,14 @@ SWITCH = [
                 sent(2, frame(BROADCAST, mac(30), tag(200))),
                 sent(4, frame(BROADCAST, mac(30))),
             ),
-            forwarded(
-                2,
-                frame(BROADCAST, mac(30), tag(200)),
-                sent(1, frame(BROADCAST, mac(30), tag(200))),
-                sent(4, frame(BROADCAST, mac(30))),
+            replace(
+                forwarded(
+                    2,
+                    frame(BROADCAST, mac(30), tag(200)),
+                    sent(1, frame(BROADCAST, mac(30), tag(200))),
+                    sent(4, frame(BROADCAST, mac(30))),
+                ),
+                moved=True,
             ),
             forwarded(4, frame(mac(30), mac(31)), sent(2, frame(mac(30), mac(31), tag(200)))),
         ),

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The MAC table: static entries for vNICs, valid in every VLAN their port carries (S-053, S-060); learned entries per
- * VLAN where the policy says so (S-063 to S-074); and the look-up that turns a destination into a receiver or a flood
- * (S-080 to S-094).
+ * VLAN where the policy says so, as many as it allows (S-063 to S-074); and the look-up that turns a destination into a receiver or a flood
+ * (S-080 to S-094), to which promiscuous ports are added (S-102 to S-112).
  */
 #ifndef DVS_FDB_H
 #define DVS_FDB_H
 
 #include "packet.h"
+#include "storm.h"
 #include "team.h"
 #include "vlan.h"
 
 #define DVS_REFRESH_NS 1000000000ULL
+#define DVS_MEMBER_STEPS 10 /* 2^10 > DVS_MAX_MEMBERS */
 
 /* An entry counts only while its port is there and carries the VLAN: a leftover blackholes nobody (S-056, S-074). */
 static INL __u32 dvs_entry_port(const struct dvs_mac *entry, __u32 vlan)
@@ -41,17 +43,90 @@ static INL __u32 dvs_owner(__u64 mac, __u32 vlan)
 	return lport ? lport : dvs_entry_port(dp_mac(dvs_mac_key(mac, vlan)), vlan);
 }
 
+/* Is it in that (sorted) list? */
+static INL int dvs_is_member(const struct dvs_members *list, __u32 lport)
+{
+	__u32 low = 0, high = list->n, i, middle;
+
+	for (i = 0; i < DVS_MEMBER_STEPS && low < high; i++) {
+		middle = (low + high) >> 1;
+		if (middle >= DVS_MAX_MEMBERS)
+			return 0;
+		if (list->lport[middle] == lport)
+			return 1;
+		if (list->lport[middle] < lport)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return 0;
+}
+
+/* Are promiscuous ports to see reflected frames too (S-111)? */
+static INL int dvs_shows_reflected(__u32 control_flags)
+{
+	return (control_flags & DVS_CTL_PROMISCUOUS) && (control_flags & DVS_CTL_NO_RPF_PROMISCUOUS);
+}
+
 /* Our own frame come back by the network (S-087, S-089a: per VLAN and MAC). */
 static INL int dvs_local_source(const struct dvs_pkt *p)
 {
 	return p->uplink && dvs_owner(p->src, p->vlan) ? DVS_DROP_RPF_LOCAL_SRC : DVS_OK;
 }
 
+static INL int dvs_over_limit(const struct dvs_policy *policy)
+{
+	return policy->flags & DVS_POL_LIMIT_ALLOW ? DVS_OK : DVS_DROP_MAC_LIMIT; /* S-067, S-066 */
+}
+
+/* Counts one more MAC for the port, unless it has as many as it may. */
+static INL int dvs_mac_room(struct dvs_live *live, const struct dvs_policy *policy)
+{
+	__u32 had = dp_add(&live->learned, 1) - live->forgotten;
+
+	if (!policy->mac_limit || had < policy->mac_limit)
+		return 1;
+	dp_add(&live->learned, -1);
+	return 0;
+}
+
+static INL int dvs_learn_new(const struct dvs_pkt *p, const struct dvs_policy *policy, __u64 key)
+{
+	struct dvs_mac fresh = { .lport = p->lport, .seen = dp_now() };
+	struct dvs_live *live = dp_live(p->lport);
+	int failed;
+
+	if (!live || !dvs_mac_room(live, policy))
+		return dvs_over_limit(policy);
+	failed = dp_learn(key, &fresh);
+	if (failed)
+		dp_add(&live->learned, -1);
+	return failed < 0 ? dvs_over_limit(policy) : DVS_OK;
+}
+
+/* The MAC spoke on another port before (S-072). */
+static INL int dvs_learn_move(const struct dvs_pkt *p, const struct dvs_policy *policy, struct dvs_mac *entry)
+{
+	struct dvs_live *live = dp_live(p->lport), *before;
+	struct dvs_counters *c = dp_counters(p->lport);
+	__u32 lport;
+
+	if (!live || !dvs_mac_room(live, policy))
+		return dvs_over_limit(policy);
+	lport = dp_exchange(&entry->lport, p->lport);
+	before = dp_live(lport); /* this port itself, if another CPU was faster */
+	if (before)
+		dp_add(&before->learned, -1);
+	if (c && lport != p->lport)
+		c->mac_moves++;
+	entry->seen = dp_now();
+	return DVS_OK;
+}
+
 /* Learning, never from an uplink (S-062); and its refresh, at most one write a second and MAC. */
 static INL int dvs_learn(const struct dvs_pkt *p, const struct dvs_policy *policy)
 {
-	__u64 key = dvs_mac_key(p->src, p->vlan);
-	struct dvs_mac fresh = { .lport = p->lport };
+	__u64 key = dvs_mac_key(p->src, p->vlan), now;
 	struct dvs_mac *entry;
 	__u32 owner;
 
@@ -60,51 +135,76 @@ static INL int dvs_learn(const struct dvs_pkt *p, const struct dvs_policy *polic
 	owner = dvs_static_owner(p->src, p->vlan);
 	if (owner)
 		return owner == p->lport ? DVS_OK : DVS_DROP_PORT_SECURITY; /* S-073 */
-	fresh.seen = dp_now();
 	entry = dp_mac(key);
 	if (!entry)
-		return dp_learn(key, &fresh) ? DVS_DROP_MAC_LIMIT : DVS_OK;
-	if (entry->lport == p->lport && fresh.seen - entry->seen <= DVS_REFRESH_NS)
-		return DVS_OK;
-	entry->lport = p->lport; /* S-072 */
-	entry->seen = fresh.seen;
+		return dvs_learn_new(p, policy, key);
+	if (entry->lport != p->lport)
+		return dvs_learn_move(p, policy, entry);
+	now = dp_now();
+	if (now - entry->seen > DVS_REFRESH_NS)
+		entry->seen = now;
 	return DVS_OK;
 }
 
-static INL void dvs_plan_flood(struct dvs_pkt *p, __u32 kind, __u32 uplink)
+static INL void dvs_plan_flood(struct dvs_pkt *p, __u32 list)
 {
 	p->flood = 1;
-	p->list = kind * 4096 + p->vlan;
-	p->out_uplink = p->uplink ? 0 : uplink; /* never from uplink to uplink (S-086) */
+	p->list = list;
 }
 
-/* Where to: fills p->out, or p->flood and its list (S-080 to S-084). */
-static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const struct dvs_policy *policy)
+/* A multicast packet, with snooping: to a registered group's members only (S-232), a membership report to no vNIC at all
+ * (S-236: another guest that heard it would keep its own to itself). */
+static INL int dvs_plan_group(struct dvs_pkt *p, __u32 control_flags)
 {
-	__u32 uplink = p->uplink ? 0 : dvs_tx_uplink(port, policy);
+	struct dvs_group_key key;
+	int report, registered = dvs_group_of(p, &key, &report);
+	__u32 list;
+
+	list = registered && !report ? dp_group(&key) : 0;
+	if (!list && !report)
+		return 0;
+	p->filtered = 1;
+	p->spies = !!(control_flags & DVS_CTL_PROMISCUOUS);
+	if (list)
+		dvs_plan_flood(p, list);
+	return 1;
+}
+
+/* Where to: fills p->out, or p->flood and its list, and p->out_uplink: never from uplink to uplink (S-080 to S-086). */
+static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const struct dvs_policy *policy,
+			  __u32 control_flags)
+{
 	__u32 owner;
 
 	if (dvs_is_multicast(p->dst)) {
-		dvs_plan_flood(p, DVS_LIST_ALL, uplink);
+		p->out_uplink = dvs_tx_uplink(p, port, policy);
+		if (!(control_flags & DVS_CTL_SNOOPING) || dvs_is_broadcast(p->dst) || !dvs_plan_group(p, control_flags))
+			dvs_plan_flood(p, DVS_LIST_ALL * 4096 + p->vlan);
 		return DVS_OK;
 	}
 	owner = dvs_owner(p->dst, p->vlan);
 	if (owner == p->lport)
 		return DVS_DROP_SAME_PORT; /* S-085, S-091 */
+	p->spies = !!(control_flags & DVS_CTL_PROMISCUOUS);
 	if (owner) {
 		p->out = owner;
 		return DVS_OK;
 	}
 	p->unknown = 1;
-	dvs_plan_flood(p, DVS_LIST_UNKNOWN, uplink);
-	return DVS_OK;
+	p->out_uplink = dvs_tx_uplink(p, port, policy);
+	dvs_plan_flood(p, DVS_LIST_UNKNOWN * 4096 + p->vlan);
+	return control_flags & DVS_CTL_STORM ? dvs_storm(p, policy, DVS_STORM_UNKNOWN) : DVS_OK;
 }
 
-/* Why a frame that was to be flooded found no receiver at all. */
+/* Why a frame that was to be given to several ports found none. */
 static INL int dvs_nobody(const struct dvs_pkt *p)
 {
+	if (p->reflected)
+		return DVS_DROP_RPF_LOCAL_SRC;
+	if (p->filtered && (p->flood || p->uplink))
+		return DVS_DROP_MCAST_FILTER;
 	if (!p->uplink && !p->out_uplink)
-		return p->unknown ? DVS_DROP_UPLINK_INACTIVE : DVS_DROP_NO_RECEIVER; /* S-093 */
+		return p->unknown || p->filtered ? DVS_DROP_UPLINK_INACTIVE : DVS_DROP_NO_RECEIVER; /* S-093 */
 	return p->unknown ? DVS_DROP_UNKNOWN_UNICAST : DVS_DROP_NO_RECEIVER; /* S-082 */
 }
 

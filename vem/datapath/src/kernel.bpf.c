@@ -34,6 +34,7 @@ struct way {
 	struct __sk_buff *skb;
 	struct job *job;
 	const struct dvs_members *members;
+	const struct dvs_members *served; /* the group's, while promiscuous ports are looked for */
 };
 
 /* --- taking a frame in ------------------------------------------------------------------------------------------ */
@@ -56,13 +57,25 @@ static INL int hoist_tag(struct __sk_buff *skb)
 	return bpf_skb_vlan_push(skb, bpf_htons(type), tci);
 }
 
-/* Makes the headers that the pipeline reads directly readable. */
+/* How much of the frame the pipeline may read. */
+static INL __u32 head_wanted(const struct __sk_buff *skb)
+{
+	const struct dvs_control *control = dp_control();
+
+	if (control && (control->flags & DVS_CTL_READ_IP))
+		return DVS_READ_BYTES;
+	return DVS_PUNT_HEAD; /* which covers the headers of a superframe */
+}
+
+/* Makes the headers that the pipeline reads directly readable, mostly by finding that they are. */
 static INL int pull_head(struct __sk_buff *skb)
 {
-	__u32 want = DVS_PUNT_HEAD; /* which covers the headers of a superframe */
+	__u32 want = skb->len < DVS_READ_BYTES ? skb->len : DVS_READ_BYTES;
 
-	if (want > skb->len)
-		want = skb->len;
+	if ((long)skb->data + want <= (long)skb->data_end)
+		return 0;
+	if (want > head_wanted(skb))
+		want = head_wanted(skb);
 	if ((long)skb->data + want <= (long)skb->data_end)
 		return 0;
 	return bpf_skb_pull_data(skb, want);
@@ -263,6 +276,12 @@ static INL void offer(const struct way *way, __u32 lport, int live)
 		receive(way, lport, live);
 }
 
+static INL void offer_spy(const struct way *way, __u32 lport, int live)
+{
+	if (dvs_spies(&way->job->p, lport, way->served))
+		receive(way, lport, live);
+}
+
 static INL long flood_step(__u32 i, const struct way *way, int live)
 {
 	if (i >= DVS_MAX_MEMBERS || !way->members)
@@ -271,18 +290,34 @@ static INL long flood_step(__u32 i, const struct way *way, int live)
 	return 0;
 }
 
+static INL long spy_step(__u32 i, const struct way *way, int live)
+{
+	if (i >= DVS_MAX_MEMBERS || !way->members)
+		return 1;
+	offer_spy(way, way->members->lport[i], live);
+	return 0;
+}
+
 static long flood_live(__u32 i, struct way *way) { return flood_step(i, way, 1); }
 static long flood_test(__u32 i, struct way *way) { return flood_step(i, way, 0); }
+static long spy_live(__u32 i, struct way *way) { return spy_step(i, way, 1); }
+static long spy_test(__u32 i, struct way *way) { return spy_step(i, way, 0); }
 
 static INL void flood(struct way *way, int live)
 {
-	const struct dvs_pkt *p = &way->job->p;
-
-	way->members = kernel_members(p->list);
+	way->members = kernel_members(way->job->p.list);
 	if (way->members)
 		bpf_loop(way->members->n, live ? (void *)flood_live : (void *)flood_test, way, 0);
-	if (p->out_uplink)
-		offer(way, p->out_uplink, live);
+}
+
+static INL void show_spies(struct way *way, int live)
+{
+	const struct dvs_pkt *p = &way->job->p;
+
+	way->served = p->filtered && p->flood ? way->members : 0;
+	way->members = kernel_members(dvs_spy_list(p));
+	if (way->members)
+		bpf_loop(way->members->n, live ? (void *)spy_live : (void *)spy_test, way, 0);
 }
 
 /* Forwards what was decided; the reason when it turned out that nobody is there to have it. */
@@ -294,14 +329,26 @@ static INL int forward(struct way *way, int live)
 		show(way, live);
 	if (way->job->dropped)
 		return way->job->dropped;
+	if (p->out)
+		receive(way, p->out, live);
 	if (p->flood)
 		flood(way, live);
-	else
-		receive(way, p->out, live);
+	if (p->spies)
+		show_spies(way, live);
+	if (p->out_uplink)
+		offer(way, p->out_uplink, live);
 	if (!way->job->copies)
 		return dvs_drop_in(p, dvs_nobody(p));
 	dvs_count_forwarded(p, way->job->copies);
 	return DVS_OK;
+}
+
+/* dvs_ip_hash() where the frame's bytes are at hand. */
+STAGE int kernel_hash(struct __sk_buff *skb)
+{
+	struct dvs_pkt p = { .data = (const __u8 *)(long)skb->data, .end = (const __u8 *)(long)skb->data_end };
+
+	return dvs_parse(&p) ? 0 : (int)dvs_ip_hash(&p);
 }
 
 /* The verdict for tc. */
@@ -311,6 +358,8 @@ STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
 
 	if (!job)
 		return TC_ACT_SHOT;
+	if (job->p.reads_ip)
+		job->p.hash = kernel_hash(skb);
 	forward(&way, 1);
 	return job->waiting.lport ? send_frame(&way, &job->waiting) : TC_ACT_SHOT;
 }
@@ -320,7 +369,11 @@ STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
 {
 	struct way way = { .skb = skb, .job = job };
 
-	return job ? forward(&way, 0) : DVS_DROP_NO_RECEIVER;
+	if (!job)
+		return DVS_DROP_NO_RECEIVER;
+	if (job->p.reads_ip)
+		job->p.hash = kernel_hash(skb);
+	return forward(&way, 0);
 }
 
 /* --- the two programs ------------------------------------------------------------------------------------------- */

@@ -207,7 +207,7 @@ static INL int dp_learn(__u64 key, const struct dvs_mac *entry)
 	/* Two CPUs may meet the same new MAC at once: whoever comes second finds it there, which is well. */
 	long error = bpf_map_update_elem(&dvs_macs, &key, entry, BPF_NOEXIST);
 
-	return error && error != -17 /* EEXIST */;
+	return error == -17 /* EEXIST */ ? 1 : error ? -1 : 0;
 }
 
 static INL struct dvs_counters *dp_counters(__u32 lport) { return bpf_map_lookup_elem(&dvs_counters, &lport); }

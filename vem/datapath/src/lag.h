@@ -23,11 +23,15 @@ static INL __u32 dvs_leave_lag(const struct dvs_pkt *p, __u32 lport)
 {
 	const struct dvs_port *port = dp_port(lport);
 	const struct dvs_policy *policy;
+	const struct dvs_team *team;
 
 	if (!port || !(port->flags & DVS_PORT_LAG))
 		return lport;
 	policy = dp_policy(port->policy);
-	return policy ? dvs_tx_uplink(p, port, policy) : 0;
+	team = policy ? dp_team(policy->team) : 0;
+	if (!dvs_team_usable(team))
+		return 0;
+	return team->method == DVS_TEAM_IP_HASH ? dvs_team_pick(team, p->hash) : dvs_team_fixed(team, port, p->src);
 }
 
 #endif

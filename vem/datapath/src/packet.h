@@ -9,7 +9,7 @@
  *   static INL const struct dvs_policy  *dp_policy(__u32 policy);          of the bank in force, or NULL
  *   static INL const struct dvs_team    *dp_team(__u32 team);              of the bank in force, or NULL
  *   static INL struct dvs_mac           *dp_mac(__u64 key);                NULL when absent
- *   static INL int                       dp_learn(__u64 key, const struct dvs_mac *entry);   0, or the table is full
+ *   static INL int                       dp_learn(__u64 key, const struct dvs_mac *entry);   0, 1: is there already, -1: full
  *   static INL struct dvs_live          *dp_live(__u32 lport);             NULL when out of range
  *   static INL __u32                     dp_group(const struct dvs_group_key *key);   key of its list, 0 = none
  *   static INL struct dvs_counters      *dp_counters(__u32 lport);         NULL when not to be counted
@@ -57,10 +57,16 @@ struct dvs_pkt {
 	__u16 vlan;     /* where the frame belongs; 0 = untagged */
 	__u8 priority_tagged; /* came with VID 0 (S-042) */
 	__u8 unknown;   /* flooded because nobody owns the destination */
-	__u16 out;      /* the one receiver, when flood is 0 */
-	__u16 out_uplink; /* flood: the one uplink that gets a copy too; 0 = none */
-	__u16 flood;
+	__u16 out;      /* the port that owns the destination; 0 = none */
+	__u16 out_uplink; /* the one uplink that gets a copy too; 0 = none */
 	__u32 list;     /* flood: the receivers' list */
+	__u8 flood;     /* to all of a list ... */
+	__u8 filtered;  /* ... which is a multicast group's (S-232) */
+	__u8 spies;     /* promiscuous ports of the VLAN get it too */
+	__u8 reflected; /* our own frame come back, for promiscuous ports only (S-111) */
+	__u32 hash;     /* dvs_ip_hash(), filled by the driver, if reads_ip */
+	__u8 reads_ip;  /* some team goes by IP addresses, or snooping does */
+	__u8 pad[3];
 	__u16 nic;      /* ingress: the port by which it came in */
 	__u16 mirror;   /* lport that gets it as it came, whatever becomes of it; 0 = none */
 	__u16 punt;     /* the agent shall see it: DVS_PUNT_*; 0 = no */

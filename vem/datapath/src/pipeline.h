@@ -2,11 +2,13 @@
  *
  * The forwarding pipeline, written once.  A driver (kernel.bpf.c, user.c)
  *   1. fills struct dvs_pkt from the frame and calls dvs_decide();
- *   2. on DVS_OK sends the frame to p->out or, if p->flood, to every port of list p->list and to
- *      p->out_uplink (0 = none) that dvs_wants() it, calling dvs_receive() for each receiver, and then
- *      dvs_count_forwarded() or, if there was none, dvs_drop_in(p, dvs_nobody(p)).
- * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt.  Nothing here changes the
- * frame.
+ *   2. on DVS_OK sends the frame to p->out (0 = none); if p->flood, to every port of list p->list that dvs_wants() it;
+ *      if p->spies, to every port of list dvs_spy_list() that dvs_spies() on it; and to p->out_uplink (0 = none), if
+ *      it dvs_wants() it; calling dvs_receive() for each receiver, and then dvs_count_forwarded() or, if there was
+ *      none, dvs_drop_in(p, dvs_nobody(p)).
+ * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt, and to p->mirror (0 = none);
+ * after each copy that is sent, it asks dvs_mirror_out().  If p->reads_ip, it fills p->hash before it forwards.  Nothing
+ * here changes the frame.
  */
 #ifndef DVS_PIPELINE_H
 #define DVS_PIPELINE_H
@@ -16,6 +18,7 @@
 #include "admit.h"
 #include "punt.h"
 #include "vlan.h"
+#include "storm.h"
 #include "team.h"
 #include "fdb.h"
 #include "lag.h"
@@ -36,6 +39,7 @@ static INL int dvs_steps(struct dvs_pkt *p)
 	p->uplink = !!(port->flags & DVS_PORT_UPLINK);
 	p->mirror = port->mirror_rx;
 	dvs_enter_lag(p, port);
+	p->reads_ip = !!(control->flags & DVS_CTL_READ_IP);
 
 	dvs_punt_control(p);
 	reason = dvs_admit(p, port, policy, control->mtu);
@@ -45,12 +49,16 @@ static INL int dvs_steps(struct dvs_pkt *p)
 		reason = dvs_classify(p, policy);
 	if (!reason)
 		reason = dvs_local_source(p);
+	if (reason == DVS_DROP_RPF_LOCAL_SRC && dvs_shows_reflected(control->flags))
+		p->reflected = p->spies = 1;
+	if (!reason && (control->flags & DVS_CTL_STORM))
+		reason = dvs_storm_group(p, policy);
 	if (!reason)
 		reason = dvs_learn(p, policy);
 	if (!reason)
-		reason = dvs_lookup(p, port, policy);
+		reason = dvs_lookup(p, port, policy, control->flags);
 	dvs_punt_accepted(p, control->flags, reason);
-	return reason;
+	return p->reflected ? DVS_OK : reason;
 }
 
 /* Counts the frame, runs the steps.  DVS_OK: forward as p says.  Else it was dropped, and counted, for that reason. */
@@ -63,6 +71,28 @@ static INL int dvs_decide(struct dvs_pkt *p)
 	if (!reason)
 		reason = dvs_steps(p);
 	return reason ? dvs_drop_in(p, reason) : DVS_OK;
+}
+
+static INL __u32 dvs_spy_list(const struct dvs_pkt *p) { return DVS_LIST_PROMISCUOUS * 4096 + p->vlan; }
+
+/* Does this promiscuous port get a copy that it would not have otherwise (S-102 to S-112)?  served: the receivers of the
+ * group that the frame was sent to, or NULL. */
+static INL int dvs_spies(const struct dvs_pkt *p, __u32 lport, const struct dvs_members *served)
+{
+	const struct dvs_port *port = dp_port(lport);
+	const struct dvs_policy *policy;
+
+	if (lport == p->lport || lport == p->out || !port || !(port->flags & DVS_PORT_USED) ||
+	    (port->flags & DVS_PORT_UPLINK))
+		return 0;
+	policy = dp_policy(port->policy);
+	if (!policy || !(policy->flags & DVS_POL_PROMISCUOUS) || !dvs_carries(policy, p->vlan))
+		return 0;
+	if (p->tag_foreign && policy->mode == DVS_MODE_ACCESS)
+		return 0; /* S-045 */
+	if (p->unknown && (policy->flags & DVS_POL_UNKNOWN_FLOOD))
+		return 0; /* it had its copy (S-112) */
+	return !served || !dvs_is_member(served, lport);
 }
 
 /* Is this port of the flood list, or this p->out_uplink, a receiver at all?  (Not being one is no drop.)  Of all
@@ -106,7 +136,7 @@ static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)
 	if (!reason && p->tag_foreign && policy->mode == DVS_MODE_ACCESS)
 		reason = DVS_DROP_VLAN_MISMATCH; /* S-045 */
 	if (!reason)
-		reason = dvs_reverse_teaming(p, port, policy, control->flags);
+		reason = dvs_reverse_teaming(p, copy->lport, port, policy, control->flags);
 	dvs_egress_tag(p, port, policy, control->flags, copy);
 	return reason;
 }

@@ -9,6 +9,7 @@
 #define DVS_PUNT_H
 
 #include "admit.h"
+#include "ip.h"
 #include "packet.h"
 
 #define DVS_TYPE_IPV4 0x0800
@@ -25,11 +26,6 @@
 #define DVS_PUNT_UPLINK_NS 1000000ULL
 #define DVS_PUNT_GUEST_NS 10000000ULL
 #define DVS_PUNT_BURST 64
-
-static INL __u32 dvs_load_be32(const __u8 *p)
-{
-	return (__u32)p[0] << 24 | (__u32)p[1] << 16 | (__u32)p[2] << 8 | p[3];
-}
 
 static INL int dvs_is_link_local(__u64 mac)
 {

@@ -206,7 +206,7 @@ static INL const struct dvs_team *dp_team(__u32 team) { return team < DVS_MAX_TE
 
 static INL struct dvs_mac *dp_mac(__u64 key) { return mac_find(&self->macs, key); }
 
-static INL int dp_learn(__u64 key, const struct dvs_mac *entry) { return mac_put(&self->macs, key, entry); }
+static INL int dp_learn(__u64 key, const struct dvs_mac *entry) { return mac_put(&self->macs, key, entry) ? -1 : 0; }
 
 static INL struct dvs_live *dp_live(__u32 lport) { return lport < DVS_MAX_PORTS ? &self->live[lport] : NULL; }
 

@@ -66,9 +66,11 @@ static void show(struct dvs *e, struct frame *f)
 	hand_over(e, f, &copy);
 }
 
+static const struct dvs_members *members(const struct dvs *e, __u32 list) { return e->list[list & (DVS_LISTS - 1)]; }
+
 static __u32 flood(struct dvs *e, struct frame *f)
 {
-	const struct dvs_members *list = e->list[f->pkt.list & (DVS_LISTS - 1)];
+	const struct dvs_members *list = members(e, f->pkt.list);
 	__u32 i, copies = 0;
 
 	for (i = 0; list && i < list->n; i++) {
@@ -77,8 +79,42 @@ static __u32 flood(struct dvs *e, struct frame *f)
 		give(e, f, list->lport[i]);
 		copies++;
 	}
-	if (f->pkt.out_uplink && dvs_wants(&f->pkt, f->pkt.out_uplink)) {
-		give(e, f, f->pkt.out_uplink);
+	return copies;
+}
+
+static __u32 show_spies(struct dvs *e, struct frame *f)
+{
+	const struct dvs_members *list = members(e, dvs_spy_list(&f->pkt)), *served = NULL;
+	__u32 i, copies = 0;
+
+	if (f->pkt.filtered && f->pkt.flood)
+		served = members(e, f->pkt.list);
+	for (i = 0; list && i < list->n; i++) {
+		if (!dvs_spies(&f->pkt, list->lport[i], served))
+			continue;
+		give(e, f, list->lport[i]);
+		copies++;
+	}
+	return copies;
+}
+
+/* To all receivers that there may be; returns how many there were. */
+static __u32 give_many(struct dvs *e, struct frame *f)
+{
+	const struct dvs_pkt *p = &f->pkt;
+	__u32 copies = 0;
+
+	finish_here(f);
+	if (p->out) {
+		give(e, f, p->out);
+		copies++;
+	}
+	if (p->flood)
+		copies += flood(e, f);
+	if (p->spies)
+		copies += show_spies(e, f);
+	if (p->out_uplink && dvs_wants(p, p->out_uplink)) {
+		give(e, f, p->out_uplink);
 		copies++;
 	}
 	return copies;
@@ -96,12 +132,12 @@ static int forward(struct dvs *e, struct frame *f)
 		show(e, f);
 	if (reason)
 		return reason;
-	if (f->pkt.flood) {
-		finish_here(f);
-		copies = flood(e, f);
-	} else {
+	if (f->pkt.reads_ip)
+		f->pkt.hash = dvs_ip_hash(&f->pkt);
+	if (f->pkt.out && !f->pkt.spies)
 		give(e, f, f->pkt.out);
-	}
+	else
+		copies = give_many(e, f);
 	if (!copies)
 		return dvs_drop_in(&f->pkt, dvs_nobody(&f->pkt));
 	dvs_count_forwarded(&f->pkt, copies);
