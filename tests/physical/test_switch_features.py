@@ -232,5 +232,7 @@ class TestLldp:
         ]
         assert [(found.port, found.told.chassis) for found in two.neighbours.neighbours()] == [(7, base_mac("sw1"))]
         two.neighbours.shut_down()
-        run(one, two, {2: 7}, 0.2)
+        for farewell in two.out()[7]:
+            one.engine.inject(2, farewell)
+        one.neighbours.step()
         assert one.neighbours.neighbours() == []

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from tests.rows import rows_admission, rows_forwarding, rows_physical, rows_teaming, rows_vlan
+from tests.rows import (
+    rows_admission,
+    rows_forwarding,
+    rows_groups,
+    rows_methods,
+    rows_physical,
+    rows_promiscuous,
+    rows_teaming,
+    rows_vlan,
+)
 from tests.rows.row import Row
 
-ROWS: list[Row] = [
-    *rows_admission.ROWS,
-    *rows_vlan.ROWS,
-    *rows_forwarding.ROWS,
-    *rows_teaming.ROWS,
-    *rows_physical.ROWS,
-]
+_PARTS = (
+    rows_admission,
+    rows_vlan,
+    rows_forwarding,
+    rows_teaming,
+    rows_methods,
+    rows_physical,
+    rows_promiscuous,
+    rows_groups,
+)
+ROWS: list[Row] = [row for part in _PARTS for row in part.ROWS]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
@@ -43,6 +44,32 @@ def frame(dst: bytes, src: bytes, *tags: bytes, ethertype: int = TEST_TYPE, body
 def sized(length: int, dst: bytes, src: bytes, *tags: bytes) -> bytes:
     """A frame of exactly ``length`` bytes, tags included."""
     return frame(dst, src, *tags, body=bytes(length - 14 - 4 * len(tags)))
+
+
+def ipv4(src: str, dst: str, protocol: int = 17, payload: bytes = bytes(30), options: bytes = b"") -> bytes:
+    """An IPv4 packet; its checksum is nobody's business."""
+    length = 20 + len(options)
+    head = struct.pack("!BBHHHBBH", 0x40 | length // 4, 0, length + len(payload), 1, 0, 64, protocol, 0)
+    return head + ip_address(src).packed + ip_address(dst).packed + options + payload
+
+
+def ipv6(src: str, dst: str, following: int = 17, payload: bytes = bytes(30)) -> bytes:
+    """An IPv6 packet."""
+    head = struct.pack("!IHBB", 6 << 28, len(payload), following, 64)
+    return head + ip_address(src).packed + ip_address(dst).packed + payload
+
+
+ROUTER_ALERT4, ROUTER_ALERT6 = bytes.fromhex("94040000"), bytes.fromhex("3a00050200000100")
+
+
+def igmp(kind: int, dst: str) -> bytes:
+    """An IGMP message of that type, with the router alert that it has in practice."""
+    return ipv4("10.0.0.9", dst, 2, bytes([kind]) + bytes(31), ROUTER_ALERT4)
+
+
+def mld(kind: int, dst: str) -> bytes:
+    """An MLD message, behind the hop-by-hop header that it must have."""
+    return ipv6("fe80::9", dst, 0, ROUTER_ALERT6 + bytes([kind]) + bytes(27))
 
 
 # --- policies ----------------------------------------------------------------------------------------------------

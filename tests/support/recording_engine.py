@@ -11,6 +11,7 @@ from typing import TypeVar
 from dvswitch.mac import MacAddress
 from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
 from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, PuntedFrame, Team
+from vem.datapath.watch import Capture, CapturedFrame, CaptureState, LastDrop, Trace
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -139,6 +140,24 @@ class RecordingEngine(Engine):
 
     def punts_lost(self) -> int:
         return 0
+
+    def trace(self, lport: int, frame: bytes, gso: int = 0) -> Trace:
+        raise NotImplementedError("a recording forwards nothing")
+
+    def capture(self, capture: Capture | None) -> None:
+        self._note("capture", capture)
+
+    def captured(self) -> list[CapturedFrame]:
+        return []
+
+    def capture_fd(self) -> int:
+        return self.punt_fd
+
+    def capture_state(self) -> CaptureState:
+        return CaptureState(0, 0)
+
+    def last_drops(self, lports: Iterable[int] | None = None) -> list[LastDrop]:
+        return []
 
     def test(self, lport: int, frame: bytes, gso: int = 0) -> Fate:
         raise NotImplementedError("a recording forwards nothing")

@@ -23,6 +23,7 @@ SANITIZED_LIBRARY = "libdvsuser-sanitized.so"
 
 _CC_FLAGS = ["-std=gnu11", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-ftls-model=initial-exec", "-pthread"]
 _WARNINGS = ["-Wall", "-Wextra"]
+_USER_SOURCES = ("user.c", "user_trace.c")
 _SANITIZE = ["-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 _BPF_FLAGS = ["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall"]
 
@@ -84,7 +85,7 @@ def build_user(sanitize: bool = False, force: bool = False) -> Result:
             name, False, "no C compiler found; install gcc (Debian: gcc libc6-dev) for the user engine", missing=True
         )
     flags = _SANITIZE if sanitize else ["-O2"]
-    command = [cc, *_CC_FLAGS, *_WARNINGS, *flags, str(SOURCES / "user.c")]
+    command = [cc, *_CC_FLAGS, *_WARNINGS, *flags, *(str(SOURCES / name) for name in _USER_SOURCES)]
     return _compile(command, OUTPUT / name, _all_sources(), force)
 
 

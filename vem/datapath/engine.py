@@ -15,6 +15,7 @@ from types import MappingProxyType
 from dvswitch.errors import DvsError
 from dvswitch.mac import MacAddress
 from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, PuntedFrame, Team
+from vem.datapath.watch import Capture, CapturedFrame, CaptureState, LastDrop, Trace
 
 ListChanges = Mapping[int, tuple[int, ...] | None]
 """VLAN -> receivers, or None to remove the list."""
@@ -137,6 +138,31 @@ class Engine(abc.ABC):
     def test(self, lport: int, frame: bytes, gso: int = 0) -> Fate:
         """Run one frame through the loaded pipeline as if it came from ``lport``, counting and learning, delivering
         nothing.  ``gso``: segment payload bytes when the frame is a superframe."""
+
+    @abc.abstractmethod
+    def trace(self, lport: int, frame: bytes, gso: int = 0) -> Trace:
+        """What the loaded pipeline would do with the frame, step by step; changes nothing at all."""
+
+    @abc.abstractmethod
+    def capture(self, capture: Capture | None) -> None:
+        """Begin to tell of frames, or end it (None).  One capture at a time: a new one replaces the old."""
+
+    @abc.abstractmethod
+    def captured(self) -> list[CapturedFrame]:
+        """Take what was captured, in the order of time on each CPU; returns at once."""
+
+    @abc.abstractmethod
+    def capture_fd(self) -> int:
+        """Readable while captured() has something to give; see event_fd()."""
+
+    @abc.abstractmethod
+    def capture_state(self) -> CaptureState:
+        """How the capture in force stands; (0, 0) when there is none."""
+
+    @abc.abstractmethod
+    def last_drops(self, lports: Iterable[int] | None = None) -> list[LastDrop]:
+        """The last frame dropped at each port for each reason (default: of all ports); by lport, then newest first.
+        Gone with clear_counters."""
 
     # --- life -----------------------------------------------------------------------------------------------
     @abc.abstractmethod

@@ -25,9 +25,10 @@ from vem.datapath.compile import OUTPUT
 from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
 from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, PuntedFrame, Team
 from vem.datapath.kernel_attach import Attachments, Method, visiting
-from vem.datapath.kernel_events import Punts
+from vem.datapath.kernel_events import Captures, Punts
 from vem.datapath.kernel_maps import SHARED, Tables
-from vem.datapath.kernel_trace import Tracer
+from vem.datapath.kernel_trace import DryTracer, Tracer
+from vem.datapath.watch import Capture, CapturedFrame, CaptureState, LastDrop, Trace
 
 _log = structlog.get_logger(__name__)
 
@@ -49,7 +50,9 @@ class KernelEngine(Engine):
         self._object = libbpf.Object(program, directory, SHARED)
         self._tables = Tables(self._object.maps)
         self._tracer = Tracer(self._object, self._is_uplink)
+        self._dry_tracer = DryTracer(_tracing(program), directory, SHARED)
         self._punts = Punts(self._object.maps)
+        self._captures = Captures(self._object.maps)
         self._attachments = Attachments(directory, self._object.program("dvs_switch"), method)
         self._packets: socket.socket | None = None
         self._hinted = False
@@ -260,6 +263,26 @@ class KernelEngine(Engine):
         """See Engine.  EngineError for frames below 14 bytes: the kernel takes none."""
         return self._tracer.test(lport, frame, gso)
 
+    def trace(self, lport: int, frame: bytes, gso: int = 0) -> Trace:
+        """See Engine.  EngineError for frames below 14 bytes: the kernel takes none."""
+        return self._dry_tracer.trace(lport, frame, gso)
+
+    def capture(self, capture: Capture | None) -> None:
+        self._captures.begin(capture)
+        self._tables.set_capture(capture is not None)
+
+    def captured(self) -> list[CapturedFrame]:
+        return self._captures.take()
+
+    def capture_fd(self) -> int:
+        return self._captures.fd
+
+    def capture_state(self) -> CaptureState:
+        return self._captures.state()
+
+    def last_drops(self, lports: Iterable[int] | None = None) -> list[LastDrop]:
+        return self._tables.last_drops(lports)
+
     def test_ns(self, lport: int, frame: bytes, repeat: int = 1_000_000) -> float:
         """Nanoseconds the pipeline takes for a frame, averaged; the frame is counted that many times."""
         return self._tracer.test_ns(lport, frame, repeat)
@@ -282,7 +305,11 @@ class KernelEngine(Engine):
             raise
         self._tables.close()
         self._object.close()
+        self._captures.close()
+        self._dry_tracer.close()
         self._object, self._tracer, self._tables = fresh, tracer, Tables(fresh.maps)
+        self._captures = Captures(fresh.maps)
+        self._dry_tracer = DryTracer(_tracing(path), self._directory, SHARED)
 
     def _swap(self, program: libbpf.Program) -> None:
         self._attachments.use(program)
@@ -307,6 +334,9 @@ class KernelEngine(Engine):
         self._close_packets()
         self._attachments.release()
         self._punts.close()
+        self._captures.close()
+        self._dry_tracer.close()
+        self._tables.set_capture(False)
         self._tables.close()
         self._object.close()
         if not keep:
@@ -319,6 +349,12 @@ def kernel_nic_alive(ifindex: int, plug: Plug) -> bool:
     """Whether the NIC of that plug still has the index it was noted with."""
     with kernel_nic.inside(plug.netns):
         return kernel_nic.ifindex(plug.device) == ifindex
+
+
+def _tracing(program: Path) -> Path:
+    """The twin of a program that only traces."""
+    beside = program.with_name("trace.bpf.o")
+    return beside if beside.exists() else OUTPUT / beside.name
 
 
 def _create(home: Path, directory: Path, program: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from vem.datapath import abi, events, libbpf
 from vem.datapath.image import PuntedFrame
+from vem.datapath.watch import Capture, CapturedFrame, CaptureState
 
 _RATE = "struct dvs_punt_rate"
 
@@ -72,3 +73,37 @@ class Punts:
         """The frames that nobody took stay for the next agent."""
         self._ring.close()
         os.close(self._rates.fd)
+
+
+class Captures:
+    """Frames for an operator."""
+
+    def __init__(self, maps: Mapping[str, libbpf.Map]) -> None:
+        self._found: list[CapturedFrame] = []
+        self._capture = maps["dvs_capture"]
+        self._ring = Ring(maps["dvs_captures"], lambda record: self._found.append(events.captured(record)))
+        self.fd = self._ring.fd
+
+    def begin(self, capture: Capture | None) -> None:
+        """Set the filter, or clear it; forgets what was not taken."""
+        empty = bytes(self._capture.value_bytes)
+        packed = events.pack_capture(capture) if capture else empty
+        self._capture.update(bytes(4), empty)
+        self.take()
+        self._capture.update(bytes(4), packed)
+
+    def take(self) -> list[CapturedFrame]:
+        """See Engine.captured."""
+        self._ring.consume()
+        found, self._found = self._found, []
+        return found
+
+    def state(self) -> CaptureState:
+        """See Engine.capture_state."""
+        value = self._capture.get(bytes(4))
+        assert value is not None
+        return events.capture_state(value)
+
+    def close(self) -> None:
+        """Forget what was not taken."""
+        self._ring.close()

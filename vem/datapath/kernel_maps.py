@@ -15,10 +15,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dvswitch.mac import MacAddress
-from vem.datapath import abi, libbpf, tables
+from vem.datapath import abi, events, libbpf, tables
 from vem.datapath.engine import EngineError, ListChanges
 from vem.datapath.groups import GroupNumbers
 from vem.datapath.image import Control, Counters, Group, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.watch import LastDrop
 
 SHARED = [
     "dvs_bank",
@@ -35,6 +36,7 @@ SHARED = [
     "dvs_ifindex",
     "dvs_punts",
     "dvs_punt_rates",
+    "dvs_last_drops",
 ]
 """The maps that are pinned."""
 
@@ -81,6 +83,8 @@ class Tables:
         self._in_force = self._config()
         self._slots = self._index()
         self._groups = GroupNumbers({group: key - _FIRST_GROUP for group, key in self._group_keys().items()})
+        self._capturing = False
+        self.set_capture(False)  # what an earlier agent began has nobody to take it
         self._drained = False
         """No frame is left that came in under the bank that is not in force."""
 
@@ -115,9 +119,18 @@ class Tables:
         self._maps["dvs_teams"].update_many(
             {_key(base + number): packed_teams.get(number, _NO_TEAM) for number in range(abi.MAX_TEAMS)}
         )
-        self._maps["dvs_control"].update(_key(bank), control_entry)
+        self._maps["dvs_control"].update(_key(bank), tables.with_capture(control_entry, self._capturing))
         self._bank[0] = bank
         self._in_force, self._slots, self._drained = wanted, slots, False
+
+    def set_capture(self, on: bool) -> None:
+        """Whether frames are captured; the bank in force keeps all else."""
+        self._capturing = on
+        key = _key(self._bank[0])
+        control = self._maps["dvs_control"].get(key)
+        assert control is not None
+        if tables.with_capture(control, on) != control:
+            self._maps["dvs_control"].update(key, tables.with_capture(control, on))
 
     def _place(self, packed: Mapping[int, bytes]) -> dict[int, int]:
         """A slot for each policy: the one that holds it already, or a fresh one that is written now."""
@@ -321,6 +334,15 @@ class Tables:
         counters.update(_key(lport), bytes(counters.value_bytes))
         for kind in range(_STORM_KINDS):
             self._live[lport].storm[kind] = 0
+        drops = self._maps["dvs_last_drops"]
+        drops.delete_many([key for key in drops.each_key() if _number(key) & 0xFFFF == lport])
+
+    def last_drops(self, lports: Iterable[int] | None) -> list[LastDrop]:
+        """By lport, then newest first."""
+        wanted = None if lports is None else set(lports)
+        entries = ((_number(key), value) for key, value in self._maps["dvs_last_drops"].items())
+        found = (events.last_drop(key, value) for key, value in entries if wanted is None or key & 0xFFFF in wanted)
+        return sorted(found, key=lambda drop: (drop.lport, -drop.time))
 
 
 def _check_range(what: str, numbers: Iterable[int], limit: int) -> None:

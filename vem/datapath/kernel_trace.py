@@ -7,12 +7,14 @@ like as it leaves follows from the frame and the recorded tag.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from vem.datapath import abi, libbpf, tables
+from vem.datapath import abi, events, libbpf, tables
 from vem.datapath.engine import EngineError
 from vem.datapath.image import CopyFate, Fate
+from vem.datapath.watch import Trace
 
 _SK_BUFF_SIZE = 192  # struct __sk_buff of linux/bpf.h
 _CB, _GSO_SIZE = 48, 176
@@ -66,6 +68,30 @@ class Tracer:
     def test_ns(self, lport: int, frame: bytes, repeat: int) -> float:
         """Nanoseconds per run."""
         return float(self._program.test_run(given(frame), context(lport, frame, 0), repeat).duration)
+
+
+class DryTracer:
+    """Runs frames through trace.bpf.o, which changes nothing; loaded at the first use."""
+
+    def __init__(self, program: Path, pins: Path, shared: Sequence[str]) -> None:
+        self._source = program, pins, shared
+        self._object: libbpf.Object | None = None
+
+    def trace(self, lport: int, frame: bytes, gso: int) -> Trace:
+        """See Engine.trace; EngineError for frames that the kernel does not take."""
+        if len(frame) < _ETH_HLEN:
+            raise EngineError(f"frame of {len(frame)} bytes", "the kernel takes none without an Ethernet header")
+        self._object = self._object or libbpf.Object(*self._source)
+        self._object.program("dvs_test").test_run(given(frame), context(lport, frame, gso))
+        value = self._object.maps["dvs_trace"].get(bytes(4))
+        assert value is not None
+        return events.trace(value)
+
+    def close(self) -> None:
+        """Unload; idempotent."""
+        if self._object:
+            self._object.close()
+            self._object = None
 
 
 def decode(frame: bytes, trace: bytes, is_uplink: Callable[[int], bool]) -> Fate:

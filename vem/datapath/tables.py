@@ -40,6 +40,7 @@ _POLICY_FLAGS = {
 _NO_REVERSE_TEAMING = CONSTANTS["DVS_CTL_NO_REVERSE_TEAMING"]
 _KEEP_PRIORITY_TAG = CONSTANTS["DVS_CTL_KEEP_PRIORITY_TAG"]
 _NO_RPF_PROMISCUOUS = CONSTANTS["DVS_CTL_NO_RPF_PROMISCUOUS"]
+_CAPTURE = CONSTANTS["DVS_CTL_CAPTURE"]
 _SNOOPING = CONSTANTS["DVS_CTL_SNOOPING"]
 _MAC_STATIC = CONSTANTS["DVS_MAC_STATIC"]
 _SLOTS = CONSTANTS["DVS_DROP_SLOTS"]
@@ -100,6 +101,13 @@ def unpack_control(data: Readable) -> Control:
         rpf_promiscuous=not raw.flags & _NO_RPF_PROMISCUOUS,
         snooping=bool(raw.flags & _SNOOPING),
     )
+
+
+def with_capture(control: bytes, capturing: bool) -> bytes:
+    """A struct dvs_control with the flag for a capture as it should be."""
+    raw = _struct("dvs_control", control)
+    raw.flags = raw.flags & ~_CAPTURE | (_CAPTURE if capturing else 0)
+    return bytes(ffi.buffer(raw))
 
 
 def control_bank(data: Readable) -> int:

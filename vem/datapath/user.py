@@ -32,8 +32,10 @@ from vem.datapath.image import (
 )
 from vem.datapath.native import load
 from vem.datapath.native_nic import Nic, open_nic
+from vem.datapath.watch import Capture, CapturedFrame, CaptureState, LastDrop, Trace
 
 _TRACE_COPIES = CONSTANTS["DVS_TRACE_COPIES"]
+_DROP_RECORDS = 2 * CONSTANTS["DVS_DROP_SLOTS"]
 _FRAME_MAX = 65600
 
 
@@ -224,6 +226,47 @@ class UserEngine(Engine):
         result = self._lib.dvs_test(self._engine, lport, frame, len(frame), gso, trace, lengths, frames, room)
         self._check(f"lport {lport}", result)
         return Fate(tables.drop_name(trace.in_reason), self._copies(trace, lengths, self._out(frames)))
+
+    def trace(self, lport: int, frame: bytes, gso: int = 0) -> Trace:
+        """At most 64 copies are told."""
+        trace = self._ffi.new("struct dvs_trace *")
+        result = self._lib.dvs_trace_frame(self._engine, lport, frame, len(frame), gso, trace)
+        self._check(f"lport {lport}", result)
+        return events.trace(self._ffi.buffer(trace))
+
+    def capture(self, capture: Capture | None) -> None:
+        """At most 4096 frames wait to be taken."""
+        wanted = self._in("struct dvs_capture", events.pack_capture(capture)) if capture else self._ffi.NULL
+        self._check("capture", self._lib.dvs_set_capture(self._engine, wanted))
+
+    def captured(self) -> list[CapturedFrame]:
+        """In order of time."""
+        event = self._ffi.new("struct dvs_event *")
+        found = []
+        while self._lib.dvs_next_capture(self._engine, event) == 0:
+            found.append(events.captured(self._ffi.buffer(event)))
+        return found
+
+    def capture_fd(self) -> int:
+        """An eventfd."""
+        return int(self._lib.dvs_capture_fd(self._engine))
+
+    def capture_state(self) -> CaptureState:
+        """See Engine."""
+        capture = self._ffi.new("struct dvs_capture *")
+        self._lib.dvs_get_capture(self._engine, capture)
+        return events.capture_state(self._ffi.buffer(capture))
+
+    def last_drops(self, lports: Iterable[int] | None = None) -> list[LastDrop]:
+        """See Engine."""
+        keys = self._ffi.new("__u32[]", _DROP_RECORDS)
+        drops = self._ffi.new("struct dvs_last_drop[]", _DROP_RECORDS)
+        found = []
+        for lport in range(MAX_PORTS) if lports is None else sorted(set(lports)):
+            n = self._lib.dvs_get_last_drops(self._engine, lport, keys, drops, _DROP_RECORDS)
+            at = [(keys[i], self._ffi.buffer(self._ffi.addressof(drops, i))) for i in range(n)]
+            found += [events.last_drop(key, drop) for key, drop in at]
+        return sorted(found, key=lambda drop: (drop.lport, -drop.time))
 
     # --- frames by hand (memory ports) ----------------------------------------------------------------------
     def inject(self, lport: int, frame: bytes, gso: int = 0) -> None:

@@ -75,6 +75,7 @@
 #define DVS_CTL_PROMISCUOUS 16 /* some policy is promiscuous */
 #define DVS_CTL_STORM 32       /* some policy limits storms */
 #define DVS_CTL_READ_IP 64     /* IP addresses are needed: by a team's hash or by snooping */
+#define DVS_CTL_CAPTURE 1024 /* dvs_capture is in force */
 
 /* dvs_mac.flags */
 #define DVS_MAC_STATIC 1
@@ -194,10 +195,38 @@ struct dvs_copy {
 };
 
 #define DVS_TRACE_COPIES 64
+#define DVS_TRACE_STEPS 24
+
+/* dvs_step.step, in the order of the pipeline (S-001 ff.) */
+#define DVS_STEP_PARSE 1
+#define DVS_STEP_PORT 2
+#define DVS_STEP_ADMIT 3
+#define DVS_STEP_CONTROL 4
+#define DVS_STEP_CLASSIFY 5
+#define DVS_STEP_LOCAL_SOURCE 6
+#define DVS_STEP_LEARN 7
+#define DVS_STEP_LOOKUP 8
+#define DVS_STEP_STORM 9 /* before LEARN, if in use at all */
+
+/* One step of the pipeline on the way in. */
+struct dvs_step {
+	__u16 step;   /* DVS_STEP_* */
+	__u16 reason; /* 0 = go on, else DVS_DROP_* */
+};
 
 struct dvs_trace {
 	__u32 in_reason; /* 0 = forwarded */
 	__u32 n;         /* copies made; the first DVS_TRACE_COPIES are recorded */
+	/* the rest up to the copies is only filled by a trace, not by a test run */
+	__u16 vlan;       /* where the frame belongs, and what was decided of it: as in struct dvs_pkt */
+	__u16 out;
+	__u16 out_uplink;
+	__u16 list_kind;
+	__u16 flood;
+	__u16 unknown;
+	__u16 punt;
+	__u16 n_steps;
+	struct dvs_step step[DVS_TRACE_STEPS];
 	struct dvs_copy copy[DVS_TRACE_COPIES];
 };
 
@@ -215,15 +244,59 @@ struct dvs_event {
 	__u64 packet; /* the same at all points of a frame's way; 0 = not numbered */
 	__u32 len;    /* of the frame, without the outer tag */
 	__u32 stored; /* bytes in data, which has no outer tag either */
-	__u16 kind;   /* DVS_PUNT_* */
+	__u16 kind;   /* DVS_PUNT_* or DVS_AT_* */
 	__u16 lport;  /* where */
-	__u16 from;   /* the port it came in by */
+	__u16 came_by; /* the port it came in by */
 	__u16 reason; /* DVS_DROP_*, or 0 */
 	__u16 vlan;   /* where it belongs, as far as that was decided */
 	__u16 tci;    /* of the outer tag, if tagged */
 	__u16 tagged; /* 0, DVS_TAG_OURS or DVS_TAG_FOREIGN */
 	__u16 pad;
 	__u8 data[DVS_EVENT_DATA];
+};
+
+/* dvs_event.kind of a captured frame, and bits of dvs_capture.points: where on its way (S-245 ff.) */
+#define DVS_AT_VNIC_TX 0     /* came from a guest, as it came */
+#define DVS_AT_UPLINK_RCV 1  /* came from the network, as it came */
+#define DVS_AT_PORT_INPUT 2  /* enters the switch by a port, as it came */
+#define DVS_AT_DISPATCH 3    /* was admitted, and its receivers are sought: with its VLAN */
+#define DVS_AT_PORT_OUTPUT 4 /* a receiver's copy before the receiver's filters: with its VLAN */
+#define DVS_AT_VNIC_RX 5     /* goes to a guest, as it goes */
+#define DVS_AT_UPLINK_SND 6  /* goes to the network, as it goes */
+#define DVS_AT_DROP 7        /* a frame or a copy that goes nowhere */
+
+/* dvs_capture.flags: what else to look at */
+#define DVS_CAPTURE_MAC 1
+#define DVS_CAPTURE_VLAN 2
+#define DVS_CAPTURE_PROTOCOL 4
+
+/* The capture in force, if DVS_CTL_CAPTURE; what is 0 and has no flag matches everything (S-245d). */
+struct dvs_capture {
+	__u64 left;      /* frames yet to be told */
+	__u64 lost;      /* frames that there was no room for */
+	__u32 points;    /* bits DVS_AT_* */
+	__u32 snaplen;   /* bytes of each, 1..DVS_EVENT_DATA */
+	__u16 lport;     /* where */
+	__u16 uplink;    /* where, or the port it came in by */
+	__u16 ethertype; /* of the frame without the outer tag */
+	__u16 vlan;
+	__u8 mac[6];     /* source or destination */
+	__u8 protocol;   /* of IPv4 or IPv6 */
+	__u8 flags;      /* DVS_CAPTURE_* */
+};
+
+#define DVS_DROP_HEAD 64
+
+/* The last frame that was dropped at a port for a reason: key lport | reason << 16 | (DVS_IN or DVS_OUT) << 31. */
+struct dvs_last_drop {
+	__u64 time;   /* engine clock, ns */
+	__u32 len;    /* of the frame, without the outer tag */
+	__u16 came_by; /* the port it came in by */
+	__u16 vlan;   /* where it belonged, as far as that was decided */
+	__u16 tci;    /* of the outer tag it came with, if tagged */
+	__u16 tagged; /* 0, DVS_TAG_OURS or DVS_TAG_FOREIGN */
+	__u32 stored; /* bytes in head */
+	__u8 head[DVS_DROP_HEAD];
 };
 
 #define DVS_TAG_OURS 1    /* 802.1Q */
@@ -257,7 +330,9 @@ _Static_assert(sizeof(struct dvs_group_key) == 24, "dvs_group_key");
 _Static_assert(sizeof(struct dvs_members) == 2048, "dvs_members");
 _Static_assert(sizeof(struct dvs_counters) == 864, "dvs_counters");
 _Static_assert(sizeof(struct dvs_event) == 40 + DVS_EVENT_DATA, "dvs_event");
-_Static_assert(sizeof(struct dvs_trace) == 520, "dvs_trace");
+_Static_assert(sizeof(struct dvs_capture) == 40, "dvs_capture");
+_Static_assert(sizeof(struct dvs_last_drop) == 88, "dvs_last_drop");
+_Static_assert(sizeof(struct dvs_trace) == 632, "dvs_trace");
 #endif
 
 #endif

@@ -30,8 +30,6 @@ static INL const __u8 *dvs_l3(const struct dvs_pkt *p, __u16 *type)
 	return at + 4;
 }
 
-static INL __u32 dvs_load_be32(const __u8 *p) { return (__u32)dvs_load_be16(p) << 16 | dvs_load_be16(p + 2); }
-
 /* Last octets of the addresses; of what is not IP, the words where IPv4 has them; of what is too short, 0. */
 static INL __u32 dvs_ip_hash(const struct dvs_pkt *p)
 {

@@ -5,6 +5,8 @@
  *   dvs_switch  live: takes frames from NICs, sends them by redirect
  *   dvs_test    the same pipeline under BPF_PROG_TEST_RUN: counts and learns, but records copies instead of sending
  *
+ * trace.bpf.c includes this file to make of dvs_test what neither counts nor learns, and writes down the steps.
+ *
  * Here is what the pipeline does not know: that the kernel keeps the outer tag of a frame beside it (skb metadata), that
  * superframes have a gso_size, and how copies are made.  The frame is never copied for its last receiver.
  */
@@ -36,6 +38,43 @@ struct way {
 	const struct dvs_members *members;
 	const struct dvs_members *served; /* the group's, while promiscuous ports are looked for */
 };
+
+/* --- telling the agent ------------------------------------------------------------------------------------------ */
+
+#ifdef DVS_TRACING /* tells nobody */
+#define watch_decision(skb, p, reason) ((void)(reason))
+#define watch_copy(way, copy) ((void)(copy))
+#define watch_drop(skb, p, lport, direction, reason) ((void)(p))
+#else
+
+static INL void watch_drop(struct __sk_buff *skb, struct dvs_pkt *p, __u32 lport, __u32 direction, __u32 reason)
+{
+	kernel_dropped(skb, p, lport, direction, reason);
+}
+
+/* After the decision. */
+static INL void watch_decision(struct __sk_buff *skb, struct dvs_pkt *p, int reason)
+{
+	if (p->punt)
+		kernel_punt(skb, p);
+	if (p->capture)
+		kernel_entered(skb, p, reason);
+	if (reason)
+		watch_drop(skb, p, p->nic, DVS_IN, reason);
+}
+
+/* After a receiver's copy was judged. */
+static INL void watch_copy(const struct way *way, struct dvs_copy *copy)
+{
+	struct dvs_pkt *p = &way->job->p;
+
+	if (p->capture)
+		kernel_left(way->skb, p, copy);
+	if (copy->reason)
+		watch_drop(way->skb, p, copy->lport, DVS_OUT, copy->reason);
+}
+
+#endif
 
 /* --- taking a frame in ------------------------------------------------------------------------------------------ */
 
@@ -157,13 +196,15 @@ static INL __u32 prepare(const struct way *way, const struct dvs_copy *copy)
 	return port->ifindex;
 }
 
-static INL void count_copy(const struct job *job, const struct dvs_copy *copy, int sent)
+static INL void count_copy(const struct way *way, const struct dvs_copy *copy, int sent)
 {
+	struct job *job = way->job;
 	const struct dvs_port *port = dp_port(copy->lport);
 	__u32 lacks;
 
 	if (!sent) {
 		dvs_drop_out(copy->lport, DVS_DROP_TX_ERROR);
+		watch_drop(way->skb, &job->p, copy->lport, DVS_OUT, DVS_DROP_TX_ERROR);
 		return;
 	}
 	dvs_count_sent(&job->p, copy->lport, copy->tagged);
@@ -177,7 +218,7 @@ static INL void send_clone(const struct way *way, const struct dvs_copy *copy)
 	__u32 ifindex = prepare(way, copy);
 	long error = ifindex ? bpf_clone_redirect(way->skb, ifindex, 0) : -1;
 
-	count_copy(way->job, copy, error == 0 || error == XMIT_CN);
+	count_copy(way, copy, error == 0 || error == XMIT_CN);
 }
 
 /* The last copy is the frame itself. */
@@ -185,7 +226,7 @@ static INL int send_frame(const struct way *way, const struct dvs_copy *copy)
 {
 	__u32 ifindex = prepare(way, copy);
 
-	count_copy(way->job, copy, ifindex != 0);
+	count_copy(way, copy, ifindex != 0);
 	return ifindex ? (int)bpf_redirect(ifindex, 0) : TC_ACT_SHOT;
 }
 
@@ -209,17 +250,30 @@ static INL void hold(const struct way *way, const struct dvs_copy *copy)
 	job->waiting = *copy;
 }
 
+/* ... and so for the one that a mirror shows besides. */
+STAGE int kernel_hold(struct __sk_buff *skb, struct job *job, struct dvs_copy *copy)
+{
+	struct way way = { .skb = skb, .job = job };
+
+	if (!job || !copy)
+		return 0;
+	hold(&way, copy);
+	if (dvs_mirror_out(&job->p, copy))
+		hold(&way, copy);
+	return 0;
+}
+
 static INL void receive_live(const struct way *way, __u32 lport)
 {
 	struct job *job = way->job;
 	struct dvs_copy copy = {};
 
 	job->copies++;
-	if (kernel_receive(&job->p, lport, &copy))
+	kernel_receive(&job->p, lport, &copy);
+	watch_copy(way, &copy);
+	if (copy.reason)
 		return;
-	hold(way, &copy);
-	if (dvs_mirror_out(&job->p, &copy))
-		hold(way, &copy);
+	kernel_hold(way->skb, job, &copy);
 }
 
 /* In a test run copies are recorded instead. */
@@ -229,12 +283,24 @@ static INL void record(const struct way *way, const struct dvs_copy *copy)
 	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
 
 	if (!copy->reason)
-		count_copy(way->job, copy, 1);
+		count_copy(way, copy, 1);
 	if (!trace)
 		return;
 	n = trace->n++;
 	if (n < DVS_TRACE_COPIES)
 		trace->copy[n] = *copy;
+}
+
+STAGE int kernel_note(struct __sk_buff *skb, struct job *job, struct dvs_copy *copy)
+{
+	struct way way = { .skb = skb, .job = job };
+
+	if (!job || !copy)
+		return 0;
+	record(&way, copy);
+	if (!copy->reason && dvs_mirror_out(&job->p, copy))
+		record(&way, copy);
+	return 0;
 }
 
 static INL void receive_test(const struct way *way, __u32 lport)
@@ -243,9 +309,8 @@ static INL void receive_test(const struct way *way, __u32 lport)
 
 	way->job->copies++;
 	kernel_receive(&way->job->p, lport, &copy);
-	record(way, &copy);
-	if (!copy.reason && dvs_mirror_out(&way->job->p, &copy))
-		record(way, &copy);
+	watch_copy(way, &copy);
+	kernel_note(way->skb, way->job, &copy);
 }
 
 /* The frame as it came, for a mirror. */
@@ -255,7 +320,7 @@ static INL void show(const struct way *way, int live)
 
 	dvs_mirror_in(&way->job->p, &copy);
 	if (live)
-		hold(way, &copy);
+		way->job->waiting = copy;
 	else
 		record(way, &copy);
 }
@@ -320,6 +385,15 @@ static INL void show_spies(struct way *way, int live)
 		bpf_loop(way->members->n, live ? (void *)spy_live : (void *)spy_test, way, 0);
 }
 
+static INL int nobody(struct way *way)
+{
+	struct dvs_pkt *p = &way->job->p;
+	int reason = dvs_drop_in(p, dvs_nobody(p));
+
+	watch_drop(way->skb, p, p->nic, DVS_IN, reason);
+	return reason;
+}
+
 /* Forwards what was decided; the reason when it turned out that nobody is there to have it. */
 static INL int forward(struct way *way, int live)
 {
@@ -338,7 +412,7 @@ static INL int forward(struct way *way, int live)
 	if (p->out_uplink)
 		offer(way, p->out_uplink, live);
 	if (!way->job->copies)
-		return dvs_drop_in(p, dvs_nobody(p));
+		return nobody(way);
 	dvs_count_forwarded(p, way->job->copies);
 	return DVS_OK;
 }
@@ -350,6 +424,8 @@ STAGE int kernel_hash(struct __sk_buff *skb)
 
 	return dvs_parse(&p) ? 0 : (int)dvs_ip_hash(&p);
 }
+
+#ifndef DVS_TRACING
 
 /* The verdict for tc. */
 STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
@@ -363,6 +439,8 @@ STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
 	forward(&way, 1);
 	return job->waiting.lport ? send_frame(&way, &job->waiting) : TC_ACT_SHOT;
 }
+
+#endif
 
 /* The reason for which nobody has it, or DVS_OK. */
 STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
@@ -378,6 +456,8 @@ STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
 
 /* --- the two programs ------------------------------------------------------------------------------------------- */
 
+#ifndef DVS_TRACING
+
 SEC("tc")
 int dvs_switch(struct __sk_buff *skb)
 {
@@ -391,13 +471,14 @@ int dvs_switch(struct __sk_buff *skb)
 	if (take(&job, skb, lport ? *lport : 0))
 		return TC_ACT_SHOT;
 	reason = dvs_decide(&job.p);
-	if (job.p.punt)
-		kernel_punt(skb, &job.p);
+	watch_decision(skb, &job.p, reason);
 	if (reason && !job.p.mirror)
 		return TC_ACT_SHOT;
 	job.dropped = reason;
 	return kernel_forward(skb, &job);
 }
+
+#endif
 
 static INL void note_verdict(int reason)
 {
@@ -408,8 +489,35 @@ static INL void note_verdict(int reason)
 		return;
 	trace->in_reason = reason;
 	if (!reason)
-		trace->n = 0;
+		trace->n = trace->n_steps = 0;
 }
+
+#ifdef DVS_TRACING
+
+static INL void dp_note_step(__u32 step, int reason)
+{
+	__u32 first = 0, n;
+	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
+
+	if (!trace)
+		return;
+	n = trace->n_steps++;
+	if (n < DVS_TRACE_STEPS)
+		trace->step[n] = (struct dvs_step){ .step = step, .reason = reason };
+}
+
+static INL void note_decision(const struct dvs_pkt *p)
+{
+	__u32 first = 0;
+	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
+
+	if (trace)
+		dvs_trace_decision(trace, p);
+}
+
+#else
+#define note_decision(p) ((void)(p))
+#endif
 
 SEC("tc")
 int dvs_test(struct __sk_buff *skb)
@@ -423,8 +531,8 @@ int dvs_test(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	job.p.len += skb->cb[TEST_CUT];
 	reason = dvs_decide(&job.p);
-	if (job.p.punt)
-		kernel_punt(skb, &job.p);
+	watch_decision(skb, &job.p, reason);
+	note_decision(&job.p);
 	job.dropped = reason;
 	if (!reason || job.p.mirror)
 		reason = kernel_record(skb, &job);

@@ -7,6 +7,7 @@
 
 #include "kernel_maps.h"
 #include "punt.h"
+#include "watch.h"
 
 /* The verifier looks at a global function once, whatever the ways that lead to it, and follows no values through the
  * memory it is given: so the stages of a frame (decide, hand to receivers, judge one receiver, tell the agent) cost the
@@ -16,15 +17,13 @@
 /* Copies the first `wanted` bytes of the frame into the event; its tag is out of band. */
 static INL int kernel_copy_frame(struct __sk_buff *skb, struct dvs_event *event, __u32 wanted)
 {
-	__u64 n = skb->len < wanted ? skb->len : wanted;
+	__u64 last = (__u64)(skb->len < wanted ? skb->len : wanted) - 1;
 
-	if (n > DVS_EVENT_DATA)
-		n = DVS_EVENT_DATA;
-	__asm__("" : "+r"(n)); /* or clang derives the lower bound elsewhere than where the verifier needs it */
-	if (n < 1 || n > DVS_EVENT_DATA)
+	__asm__("" : "+r"(last)); /* or clang turns this into something whose bounds older verifiers don't see */
+	if (last > DVS_EVENT_DATA - 1)
 		return -1;
-	event->stored = (__u32)n;
-	return (int)bpf_skb_load_bytes(skb, 0, event->data, (__u32)n);
+	event->stored = (__u32)last + 1;
+	return (int)bpf_skb_load_bytes(skb, 0, event->data, (__u32)last + 1);
 }
 
 STAGE int kernel_punt(struct __sk_buff *skb, struct dvs_pkt *p)
@@ -52,6 +51,121 @@ STAGE int kernel_punt(struct __sk_buff *skb, struct dvs_pkt *p)
 	else
 		bpf_ringbuf_submit(event, 0);
 	return 0;
+}
+
+/* --- captures --------------------------------------------------------------------------------------------------- */
+
+static INL void kernel_number(struct dvs_pkt *p)
+{
+	__u32 first = 0;
+	__u64 *packets = bpf_map_lookup_elem(&dvs_packets, &first);
+
+	if (packets)
+		p->packet = ++*packets | (__u64)bpf_get_smp_processor_id() << 40;
+}
+
+STAGE int kernel_capture(struct __sk_buff *skb, struct dvs_pkt *p, struct dvs_site *site)
+{
+	__u32 first = 0;
+	struct dvs_capture *capture = bpf_map_lookup_elem(&dvs_capture, &first);
+	struct dvs_event *event;
+
+	if (!p || !site || !capture || !dvs_capture_wants(capture, p, site))
+		return 0;
+	event = bpf_ringbuf_reserve(&dvs_captures, sizeof(*event), 0);
+	if (!event) {
+		capture->lost++;
+		return 0;
+	}
+	event->time = bpf_ktime_get_ns();
+	dvs_capture_event(p, site, event);
+	if (kernel_copy_frame(skb, event, capture->snaplen)) {
+		bpf_ringbuf_discard(event, 0);
+		return 0;
+	}
+	capture->left--;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+/* --- drops ------------------------------------------------------------------------------------------------------ */
+
+static INL void kernel_keep_drop(struct __sk_buff *skb, const struct dvs_pkt *p, __u32 key)
+{
+	__u64 last = (__u64)(skb->len < DVS_DROP_HEAD ? skb->len : DVS_DROP_HEAD) - 1;
+	__u32 first = 0;
+	struct dvs_last_drop *drop = bpf_map_lookup_elem(&dvs_last_drops, &key);
+	int fresh = !drop;
+
+	if (fresh)
+		drop = bpf_map_lookup_elem(&dvs_drop_scratch, &first);
+	if (!drop)
+		return;
+	drop->time = bpf_ktime_get_ns();
+	dvs_last_drop_fill(p, drop);
+	__asm__("" : "+r"(last)); /* as above */
+	if (last > DVS_DROP_HEAD - 1 || bpf_skb_load_bytes(skb, 0, drop->head, (__u32)last + 1))
+		return;
+	drop->stored = (__u32)last + 1;
+	if (fresh)
+		bpf_map_update_elem(&dvs_last_drops, &key, drop, BPF_ANY);
+}
+
+/* A frame (DVS_IN) or a copy (DVS_OUT) that was dropped at a port. */
+STAGE int kernel_dropped(struct __sk_buff *skb, struct dvs_pkt *p, __u32 lport, __u32 direction, __u32 reason)
+{
+	struct dvs_site site = { .point = DVS_AT_DROP, .lport = lport, .reason = reason };
+
+	if (!p)
+		return 0;
+	kernel_keep_drop(skb, p, dvs_last_drop_key(lport, direction, reason));
+	if (!p->capture)
+		return 0;
+	if (direction == DVS_OUT)
+		dvs_site_inside(&site, p);
+	else
+		dvs_site_came(&site, p);
+	return kernel_capture(skb, p, &site);
+}
+
+/* After the decision, which is `reason`: the points up to there. */
+STAGE int kernel_entered(struct __sk_buff *skb, struct dvs_pkt *p, __u32 reason)
+{
+	struct dvs_site site = {};
+
+	if (!p)
+		return 0;
+	kernel_number(p);
+	site.lport = p->nic;
+	dvs_site_came(&site, p);
+	site.point = p->uplink ? DVS_AT_UPLINK_RCV : DVS_AT_VNIC_TX;
+	kernel_capture(skb, p, &site);
+	site.point = DVS_AT_PORT_INPUT;
+	kernel_capture(skb, p, &site);
+	if (reason)
+		return 0;
+	site.point = DVS_AT_DISPATCH;
+	dvs_site_inside(&site, p);
+	return kernel_capture(skb, p, &site);
+}
+
+/* A receiver's copy has been judged; drops are told by kernel_dropped(). */
+STAGE int kernel_left(struct __sk_buff *skb, struct dvs_pkt *p, struct dvs_copy *copy)
+{
+	struct dvs_site site = { .point = DVS_AT_PORT_OUTPUT };
+	const struct dvs_port *port;
+
+	if (!p || !copy)
+		return 0;
+	site.lport = copy->lport;
+	dvs_site_inside(&site, p);
+	kernel_capture(skb, p, &site);
+	port = dp_port(copy->lport);
+	if (copy->reason || !port)
+		return 0;
+	site.point = port->flags & DVS_PORT_UPLINK ? DVS_AT_UPLINK_SND : DVS_AT_VNIC_RX;
+	dvs_site_goes(&site, p, copy);
+	return kernel_capture(skb, p, &site);
 }
 
 #endif

@@ -141,6 +141,44 @@ struct {
 	__type(value, struct dvs_punt_rate);
 } dvs_punt_rates SEC(".maps");
 
+/* The capture in force; its own copy in each object, and gone with the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dvs_capture);
+} dvs_capture SEC(".maps");
+
+/* struct dvs_event: captured frames */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 2 * 1024 * 1024);
+} dvs_captures SEC(".maps");
+
+/* By CPU: how many frames were numbered. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} dvs_packets SEC(".maps");
+
+/* By dvs_last_drop_key(); the least recent give way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct dvs_last_drop);
+} dvs_last_drops SEC(".maps");
+
+/* Room to put a new record together. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dvs_last_drop);
+} dvs_drop_scratch SEC(".maps");
+
 /* The bank that the frame in hand is judged by, from its first step to its last copy. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -200,7 +238,65 @@ static INL const struct dvs_team *dp_team(__u32 team)
 	return bpf_map_lookup_elem(&dvs_teams, &at);
 }
 
+#ifdef DVS_TRACING
+
+/* A trace changes nothing: it works on copies, learns nothing and counts nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dvs_mac);
+} dvs_mac_copy SEC(".maps");
+
+static INL struct dvs_mac *dp_mac(__u64 key)
+{
+	const struct dvs_mac *entry = bpf_map_lookup_elem(&dvs_macs, &key);
+	__u32 first = 0;
+	struct dvs_mac *copy = bpf_map_lookup_elem(&dvs_mac_copy, &first);
+
+	if (!entry || !copy)
+		return 0;
+	*copy = *entry;
+	return copy;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dvs_live);
+} dvs_live_copy SEC(".maps");
+
+static INL struct dvs_live *dp_live(__u32 lport)
+{
+	const struct dvs_live *live = bpf_map_lookup_elem(&dvs_live, &lport);
+	__u32 first = 0;
+	struct dvs_live *copy = bpf_map_lookup_elem(&dvs_live_copy, &first);
+
+	if (!live || !copy)
+		return 0;
+	*copy = *live;
+	return copy;
+}
+
+static INL int dp_learn(__u64 key, const struct dvs_mac *entry)
+{
+	(void)key;
+	(void)entry;
+	return 0;
+}
+
+static INL struct dvs_counters *dp_counters(__u32 lport)
+{
+	(void)lport;
+	return 0;
+}
+
+#else
+
 static INL struct dvs_mac *dp_mac(__u64 key) { return bpf_map_lookup_elem(&dvs_macs, &key); }
+
+static INL struct dvs_live *dp_live(__u32 lport) { return bpf_map_lookup_elem(&dvs_live, &lport); }
 
 static INL int dp_learn(__u64 key, const struct dvs_mac *entry)
 {
@@ -212,10 +308,10 @@ static INL int dp_learn(__u64 key, const struct dvs_mac *entry)
 
 static INL struct dvs_counters *dp_counters(__u32 lport) { return bpf_map_lookup_elem(&dvs_counters, &lport); }
 
+#endif
+
 /* To the tick, which is enough for ageing; on the same scale as CLOCK_MONOTONIC. */
 static INL __u64 dp_now(void) { return bpf_ktime_get_coarse_ns(); }
-
-static INL struct dvs_live *dp_live(__u32 lport) { return bpf_map_lookup_elem(&dvs_live, &lport); }
 
 static INL __u32 dp_group(const struct dvs_group_key *key)
 {

@@ -64,12 +64,15 @@ struct dvs_pkt {
 	__u8 filtered;  /* ... which is a multicast group's (S-232) */
 	__u8 spies;     /* promiscuous ports of the VLAN get it too */
 	__u8 reflected; /* our own frame come back, for promiscuous ports only (S-111) */
+	__u16 punt;     /* the agent shall see it: DVS_PUNT_*; 0 = no */
+	__u8 capture;   /* a capture is in force */
+	__u8 protocol;  /* of IP, when a capture is in force */
+	__u64 packet;   /* number of the frame, when a capture is in force */
 	__u32 hash;     /* dvs_ip_hash(), filled by the driver, if reads_ip */
 	__u8 reads_ip;  /* some team goes by IP addresses, or snooping does */
 	__u8 pad[3];
 	__u16 nic;      /* ingress: the port by which it came in */
 	__u16 mirror;   /* lport that gets it as it came, whatever becomes of it; 0 = none */
-	__u16 punt;     /* the agent shall see it: DVS_PUNT_*; 0 = no */
 };
 
 static INL int dvs_is_multicast(__u64 mac) { return mac & 1; }
@@ -84,6 +87,11 @@ static INL __u64 dvs_load_mac(const __u8 *p)
 }
 
 static INL __u16 dvs_load_be16(const __u8 *p) { return (__u16)(p[0] << 8 | p[1]); }
+
+static INL __u32 dvs_load_be32(const __u8 *p)
+{
+	return (__u32)p[0] << 24 | (__u32)p[1] << 16 | (__u32)p[2] << 8 | p[3];
+}
 
 static INL int dvs_is_tag(__u16 ethertype) { return ethertype == DVS_TPID_8021Q || ethertype == DVS_TPID_8021AD; }
 

@@ -6,15 +6,16 @@
  *      if p->spies, to every port of list dvs_spy_list() that dvs_spies() on it; and to p->out_uplink (0 = none), if
  *      it dvs_wants() it; calling dvs_receive() for each receiver, and then dvs_count_forwarded() or, if there was
  *      none, dvs_drop_in(p, dvs_nobody(p)).
- * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt, and to p->mirror (0 = none);
- * after each copy that is sent, it asks dvs_mirror_out().  If p->reads_ip, it fills p->hash before it forwards.  Nothing
- * here changes the frame.
+ * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt and to p->mirror (0 = none), and
+ * tells of the points on the frame's way if p->capture (watch.h); if p->reads_ip, it fills p->hash before it forwards;
+ * after each copy that is sent, it asks dvs_mirror_out().  Nothing here changes the frame.
  */
 #ifndef DVS_PIPELINE_H
 #define DVS_PIPELINE_H
 
 #include "packet.h"
 #include "count.h"
+#include "watch.h"
 #include "admit.h"
 #include "punt.h"
 #include "vlan.h"
@@ -31,40 +32,44 @@ static INL int dvs_steps(struct dvs_pkt *p)
 	const struct dvs_policy *policy;
 	int reason;
 
+	if (control)
+		dvs_watch(p, control);
 	if (!control || !port || !(port->flags & DVS_PORT_USED))
-		return DVS_DROP_NO_PORT;
+		return DVS_STEP(PORT, DVS_DROP_NO_PORT);
 	policy = dp_policy(port->policy);
 	if (!policy)
-		return DVS_DROP_PORT_BLOCKED;
+		return DVS_STEP(PORT, DVS_DROP_PORT_BLOCKED);
 	p->uplink = !!(port->flags & DVS_PORT_UPLINK);
 	p->mirror = port->mirror_rx;
 	dvs_enter_lag(p, port);
 	p->reads_ip = !!(control->flags & DVS_CTL_READ_IP);
 
 	dvs_punt_control(p);
-	reason = dvs_admit(p, port, policy, control->mtu);
+	reason = DVS_STEP(ADMIT, dvs_admit(p, port, policy, control->mtu));
 	if (!reason && p->punt)
-		reason = DVS_DROP_RESERVED_MCAST;
+		reason = DVS_STEP(CONTROL, DVS_DROP_RESERVED_MCAST);
 	if (!reason)
-		reason = dvs_classify(p, policy);
+		reason = DVS_STEP(CLASSIFY, dvs_classify(p, policy));
 	if (!reason)
-		reason = dvs_local_source(p);
-	if (reason == DVS_DROP_RPF_LOCAL_SRC && dvs_shows_reflected(control->flags))
-		p->reflected = p->spies = 1;
+		reason = DVS_STEP(LOCAL_SOURCE, dvs_local_source(p));
 	if (!reason && (control->flags & DVS_CTL_STORM))
-		reason = dvs_storm_group(p, policy);
+		reason = DVS_STEP(STORM, dvs_storm_group(p, policy));
 	if (!reason)
-		reason = dvs_learn(p, policy);
+		reason = DVS_STEP(LEARN, dvs_learn(p, policy));
 	if (!reason)
-		reason = dvs_lookup(p, port, policy, control->flags);
+		reason = DVS_STEP(LOOKUP, dvs_lookup(p, port, policy, control->flags));
 	dvs_punt_accepted(p, control->flags, reason);
-	return p->reflected ? DVS_OK : reason;
+	if (reason == DVS_DROP_RPF_LOCAL_SRC && dvs_shows_reflected(control->flags)) {
+		p->reflected = p->spies = 1;
+		reason = DVS_OK;
+	}
+	return reason;
 }
 
 /* Counts the frame, runs the steps.  DVS_OK: forward as p says.  Else it was dropped, and counted, for that reason. */
 static INL int dvs_decide(struct dvs_pkt *p)
 {
-	int reason = dvs_parse(p);
+	int reason = DVS_STEP(PARSE, dvs_parse(p));
 
 	p->nic = p->lport;
 	dvs_count_received(p);

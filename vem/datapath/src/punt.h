@@ -109,7 +109,7 @@ static INL void dvs_punt_event(const struct dvs_pkt *p, struct dvs_event *event)
 	event->len = p->len;
 	event->kind = p->punt;
 	event->lport = p->nic;
-	event->from = p->nic;
+	event->came_by = p->nic;
 	event->reason = 0;
 	event->vlan = p->vlan;
 	event->tci = p->tci;

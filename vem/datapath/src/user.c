@@ -10,7 +10,8 @@
 
 #include "user_rx.h"
 
-#define API __attribute__((visibility("default")))
+__thread struct dvs *self;
+
 #define EVENTS 64
 #define EAGER_RETRIES 64 /* how often held frames are retried at once before the thread sleeps between tries */
 
@@ -27,7 +28,8 @@ static int engine_descriptors(struct dvs *e)
 	e->epoll = epoll_create1(EPOLL_CLOEXEC);
 	e->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	e->punts.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (e->epoll < 0 || e->wakeup < 0 || e->punts.fd < 0)
+	e->captures.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (e->epoll < 0 || e->wakeup < 0 || e->punts.fd < 0 || e->captures.fd < 0)
 		return -errno;
 	return epoll_ctl(e->epoll, EPOLL_CTL_ADD, e->wakeup, &event);
 }
@@ -39,8 +41,9 @@ API struct dvs *dvs_new(void)
 	if (!e)
 		return NULL;
 	pthread_mutex_init(&e->lock, NULL);
-	e->epoll = e->wakeup = e->punts.fd = -1;
+	e->epoll = e->wakeup = e->punts.fd = e->captures.fd = -1;
 	e->punts.last = &e->punts.first;
+	e->captures.last = &e->captures.first;
 	e->control.mtu = 1500;
 	e->counters = calloc(DVS_MAX_PORTS, sizeof(*e->counters));
 	e->macs.slot = calloc(MAC_SLOTS, sizeof(*e->macs.slot));
@@ -73,7 +76,11 @@ API void dvs_free(struct dvs *e)
 	close_descriptor(e->epoll);
 	close_descriptor(e->wakeup);
 	telling_clear(&e->punts);
+	telling_clear(&e->captures);
 	close_descriptor(e->punts.fd);
+	close_descriptor(e->captures.fd);
+	for (i = 0; i < DVS_MAX_PORTS; i++)
+		free(e->last_drop[i]);
 	pthread_mutex_destroy(&e->lock);
 	free(e->counters);
 	free(e->macs.slot);
@@ -347,6 +354,8 @@ API int dvs_set_config(struct dvs *e, const struct dvs_control *control, __u32 n
 		return -ENOMEM;
 	engine_enter(e);
 	e->control = *control;
+	if (e->capture.points)
+		e->control.flags |= DVS_CTL_CAPTURE;
 	policies_swap(e, fresh);
 	teams_replace(e, n_teams, team_ids, teams);
 	engine_leave(e);
@@ -444,6 +453,7 @@ API void dvs_get_control(struct dvs *e, struct dvs_control *control)
 {
 	engine_enter(e);
 	*control = e->control;
+	control->flags &= ~(__u32)DVS_CTL_CAPTURE;
 	engine_leave(e);
 }
 
@@ -590,6 +600,8 @@ API int dvs_clear_counters(struct dvs *e, __u32 lport)
 	engine_enter(e);
 	memset(&e->counters[lport], 0, sizeof(e->counters[lport]));
 	memset(e->live[lport].storm, 0, sizeof(e->live[lport].storm));
+	free(e->last_drop[lport]);
+	e->last_drop[lport] = NULL;
 	engine_leave(e);
 	return 0;
 }
@@ -620,18 +632,61 @@ API __u64 dvs_lost_punts(struct dvs *e)
 	return lost;
 }
 
-/* --- frames by hand -------------------------------------------------------------------------------------------- */
-
-/* A private copy of a frame from outside, as the pipeline wants it; rx buffer 0 is free while the lock is held. */
-static struct frame *hand_in(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32 gso)
+API int dvs_set_capture(struct dvs *e, const struct dvs_capture *capture)
 {
-	struct frame *f = &e->rx.frame[0];
-
-	memcpy(e->rx.buffers, frame, len);
-	frame_init(f, lport, e->rx.buffers, len, len);
-	f->pkt.gso = gso;
-	return f;
+	if (capture && (!capture->snaplen || capture->snaplen > DVS_EVENT_DATA || !capture->points))
+		return -EINVAL;
+	engine_enter(e);
+	telling_clear(&e->captures);
+	e->control.flags &= ~(__u32)DVS_CTL_CAPTURE;
+	memset(&e->capture, 0, sizeof(e->capture));
+	if (capture) {
+		e->capture = *capture;
+		e->control.flags |= DVS_CTL_CAPTURE;
+	}
+	engine_leave(e);
+	return 0;
 }
+
+API void dvs_get_capture(struct dvs *e, struct dvs_capture *capture)
+{
+	engine_enter(e);
+	*capture = e->capture;
+	engine_leave(e);
+}
+
+API int dvs_capture_fd(struct dvs *e) { return e->captures.fd; }
+
+API int dvs_next_capture(struct dvs *e, struct dvs_event *event)
+{
+	int error;
+
+	engine_enter(e);
+	error = telling_take(&e->captures, event);
+	engine_leave(e);
+	return error;
+}
+
+API int dvs_get_last_drops(struct dvs *e, __u32 lport, __u32 *keys, struct dvs_last_drop *drops, __u32 room)
+{
+	const struct dvs_last_drop *last;
+	__u32 i, n = 0;
+
+	if (lport >= DVS_MAX_PORTS)
+		return -EINVAL;
+	engine_enter(e);
+	last = e->last_drop[lport];
+	for (i = 0; last && i < DROP_RECORDS && n < room; i++) {
+		if (!last[i].time)
+			continue;
+		keys[n] = dvs_last_drop_key(lport, i / DVS_DROP_SLOTS, i % DVS_DROP_SLOTS);
+		drops[n++] = last[i];
+	}
+	engine_leave(e);
+	return (int)n;
+}
+
+/* --- frames by hand -------------------------------------------------------------------------------------------- */
 
 API int dvs_test(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32 gso, struct dvs_trace *trace,
 		 __u32 *lengths, __u8 *frames, __u32 room)

@@ -13,6 +13,8 @@
 
 #include "abi.h"
 
+#define API __attribute__((visibility("default")))
+
 #define DVS_USER_API_VERSION 2
 
 #define DVS_NIC_NONE 0
@@ -68,6 +70,18 @@ int dvs_clear_counters(struct dvs *e, __u32 lport);
 int dvs_punt_fd(struct dvs *e);
 int dvs_next_punt(struct dvs *e, struct dvs_event *event);
 __u64 dvs_lost_punts(struct dvs *e);
+
+/* Captures: one at a time; NULL ends it, and forgets what was not fetched. */
+int dvs_set_capture(struct dvs *e, const struct dvs_capture *capture);
+void dvs_get_capture(struct dvs *e, struct dvs_capture *capture);
+int dvs_capture_fd(struct dvs *e);
+int dvs_next_capture(struct dvs *e, struct dvs_event *event);
+
+/* The last drops of a port, with their dvs_last_drop_key(); at most `room`; returns how many */
+int dvs_get_last_drops(struct dvs *e, __u32 lport, __u32 *keys, struct dvs_last_drop *drops, __u32 room);
+
+/* Like dvs_test(), but changes nothing, not even counters; the steps are recorded, the frames that leave are not. */
+int dvs_trace_frame(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32 gso, struct dvs_trace *trace);
 
 /* One frame through the pipeline, delivered nowhere.  frames receives the copies of trace one after the other, each
  * as long as lengths says; copies that do not fit have length 0. */

@@ -31,6 +31,7 @@
 #define TX_HEAD 16       /* MACs and a tag */
 #define ARENA_BYTES 65536 /* headers of segments that wait in queues */
 #define MEMORY_FRAMES 8192
+#define DROP_RECORDS (2 * DVS_DROP_SLOTS) /* last drops of a port: DVS_IN, then DVS_OUT, by reason */
 
 /* A frame on its way through: what the pipeline sees and what the NIC said about unfinished work. */
 struct frame {
@@ -143,7 +144,10 @@ struct dvs {
 	struct dvs_members *list[DVS_LISTS];
 	struct dvs_counters *counters; /* DVS_MAX_PORTS */
 
-	struct telling punts;
+	struct telling punts, captures;
+	struct dvs_capture capture;
+	__u64 packets;
+	struct dvs_last_drop *last_drop[DVS_MAX_PORTS]; /* DROP_RECORDS each, made at the first drop */
 	struct dvs_punt_rate punt_rate[DVS_MAX_PORTS];
 
 	struct nic nic[DVS_MAX_PORTS];
@@ -160,9 +164,9 @@ struct dvs {
 };
 
 /* The engine whose lock this thread holds: the pipeline's table access has no argument for it. */
-static __thread struct dvs *self;
+extern __thread struct dvs *self;
 
-static __u64 clock_ns(void)
+static inline __u64 clock_ns(void)
 {
 	struct timespec t;
 
@@ -170,9 +174,9 @@ static __u64 clock_ns(void)
 	return (__u64)t.tv_sec * 1000000000ULL + (__u64)t.tv_nsec;
 }
 
-static __u64 engine_now(const struct dvs *e) { return e->test_now ? e->test_now : clock_ns(); }
+static inline __u64 engine_now(const struct dvs *e) { return e->test_now ? e->test_now : clock_ns(); }
 
-static void engine_enter(struct dvs *e)
+static inline void engine_enter(struct dvs *e)
 {
 	atomic_fetch_add(&e->waiting, 1);
 	pthread_mutex_lock(&e->lock);
@@ -181,16 +185,21 @@ static void engine_enter(struct dvs *e)
 	e->now = engine_now(e);
 }
 
-static void engine_leave(struct dvs *e) { pthread_mutex_unlock(&e->lock); }
+static inline void engine_leave(struct dvs *e) { pthread_mutex_unlock(&e->lock); }
 
 /* For the forwarding thread: gives up the lock until no control call wants it. */
-static void engine_yield(struct dvs *e)
+static inline void engine_yield(struct dvs *e)
 {
 	pthread_mutex_unlock(&e->lock);
 	while (atomic_load(&e->waiting))
 		sched_yield();
 	pthread_mutex_lock(&e->lock);
 	self = e;
+}
+
+static inline const struct dvs_members *members(const struct dvs *e, __u32 list)
+{
+	return e->list[list & (DVS_LISTS - 1)];
 }
 
 static INL const struct dvs_control *dp_control(void) { return &self->control; }
@@ -203,12 +212,6 @@ static INL const struct dvs_policy *dp_policy(__u32 policy)
 }
 
 static INL const struct dvs_team *dp_team(__u32 team) { return team < DVS_MAX_TEAMS ? &self->team[team] : NULL; }
-
-static INL struct dvs_mac *dp_mac(__u64 key) { return mac_find(&self->macs, key); }
-
-static INL int dp_learn(__u64 key, const struct dvs_mac *entry) { return mac_put(&self->macs, key, entry) ? -1 : 0; }
-
-static INL struct dvs_live *dp_live(__u32 lport) { return lport < DVS_MAX_PORTS ? &self->live[lport] : NULL; }
 
 static INL __u32 dp_group(const struct dvs_group_key *key) { return group_slot(&self->groups, key)->list; }
 
@@ -234,10 +237,57 @@ static INL int dp_replace(__u64 *number, __u64 old, __u64 by)
 	return 1;
 }
 
+#ifdef DVS_TRACING
+
+/* A trace changes nothing: it works on copies, learns nothing and counts nothing. */
+static INL struct dvs_mac *dp_mac(__u64 key)
+{
+	static __thread struct dvs_mac copy;
+	const struct dvs_mac *entry = mac_find(&self->macs, key);
+
+	if (!entry)
+		return NULL;
+	copy = *entry;
+	return &copy;
+}
+
+static INL struct dvs_live *dp_live(__u32 lport)
+{
+	static __thread struct dvs_live copy;
+
+	if (lport >= DVS_MAX_PORTS)
+		return NULL;
+	copy = self->live[lport];
+	return &copy;
+}
+
+static INL int dp_learn(__u64 key, const struct dvs_mac *entry)
+{
+	(void)key;
+	(void)entry;
+	return 0;
+}
+
+static INL struct dvs_counters *dp_counters(__u32 lport)
+{
+	(void)lport;
+	return NULL;
+}
+
+#else
+
+static INL struct dvs_mac *dp_mac(__u64 key) { return mac_find(&self->macs, key); }
+
+static INL struct dvs_live *dp_live(__u32 lport) { return lport < DVS_MAX_PORTS ? &self->live[lport] : NULL; }
+
+static INL int dp_learn(__u64 key, const struct dvs_mac *entry) { return mac_put(&self->macs, key, entry) ? -1 : 0; }
+
 static INL struct dvs_counters *dp_counters(__u32 lport)
 {
 	return lport < DVS_MAX_PORTS ? &self->counters[lport] : NULL;
 }
+
+#endif
 
 static INL __u64 dp_now(void) { return self->now; }
 

@@ -8,6 +8,7 @@
 
 #include "user_engine.h"
 #include "pipeline.h"
+#include "user_frame.h"
 #include "user_tx.h"
 #include "user_events.h"
 
@@ -47,6 +48,7 @@ static INL void give(struct dvs *e, struct frame *f, __u32 lport)
 	struct dvs_copy copy, shown;
 
 	dvs_receive(&f->pkt, lport, &copy);
+	watch_copy(e, &f->pkt, &copy);
 	shown = copy;
 	if (copy.reason || !dvs_mirror_out(&f->pkt, &shown)) {
 		hand_over(e, f, &copy);
@@ -65,8 +67,6 @@ static void show(struct dvs *e, struct frame *f)
 	finish_here(f);
 	hand_over(e, f, &copy);
 }
-
-static const struct dvs_members *members(const struct dvs *e, __u32 list) { return e->list[list & (DVS_LISTS - 1)]; }
 
 static __u32 flood(struct dvs *e, struct frame *f)
 {
@@ -120,14 +120,21 @@ static __u32 give_many(struct dvs *e, struct frame *f)
 	return copies;
 }
 
+static int nobody(struct dvs *e, const struct dvs_pkt *p)
+{
+	int reason = dvs_drop_in(p, dvs_nobody(p));
+
+	watch_drop(e, p, p->nic, DVS_IN, (__u32)reason);
+	return reason;
+}
+
 /* Returns 0 if the frame had a receiver, else why it was dropped. */
 static int forward(struct dvs *e, struct frame *f)
 {
 	int reason = dvs_decide(&f->pkt);
 	__u32 copies = 1;
 
-	if (f->pkt.punt)
-		punt(e, &f->pkt);
+	watch_decision(e, &f->pkt, reason);
 	if (f->pkt.mirror)
 		show(e, f);
 	if (reason)
@@ -139,33 +146,9 @@ static int forward(struct dvs *e, struct frame *f)
 	else
 		copies = give_many(e, f);
 	if (!copies)
-		return dvs_drop_in(&f->pkt, dvs_nobody(&f->pkt));
+		return nobody(e, &f->pkt);
 	dvs_count_forwarded(&f->pkt, copies);
 	return DVS_OK;
-}
-
-/* Makes a frame of bytes as they are on the wire: an 802.1Q or 802.1ad tag goes out of band.  `bytes` must be
- * writable: the MACs move over the tag. */
-static void frame_init(struct frame *f, __u32 lport, __u8 *bytes, __u32 len, __u32 stored)
-{
-	__u16 ethertype = stored >= DVS_ETH_HLEN + 4 ? dvs_load_be16(bytes + 12) : 0;
-
-	memset(&f->pkt, 0, sizeof(f->pkt));
-	memset(&f->vnet, 0, sizeof(f->vnet));
-	f->pkt.lport = (__u16)lport;
-	if (dvs_is_tag(ethertype)) {
-		f->pkt.tag_present = 1;
-		f->pkt.tag_foreign = ethertype != DVS_TPID_8021Q;
-		f->pkt.tci = dvs_load_be16(bytes + 14);
-		memmove(bytes + 4, bytes, 12);
-		bytes += 4;
-		len -= 4;
-		stored -= 4;
-	}
-	f->bytes = bytes;
-	f->pkt.data = bytes;
-	f->pkt.end = bytes + stored;
-	f->pkt.len = len;
 }
 
 #endif

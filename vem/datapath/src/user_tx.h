@@ -15,6 +15,7 @@
 #include "user_engine.h"
 #include "count.h"
 #include "offload.h"
+#include "user_events.h"
 
 #define ETH_MIN 60 /* shortest frame on a physical network, without FCS (S-001) */
 #define GSO_UDP_SEGMENTS 5 /* VIRTIO_NET_HDR_GSO_UDP_L4, which older kernel headers lack */
@@ -32,6 +33,12 @@ static void tx_sent(const struct dvs_pkt *p, __u32 lport, int tagged, __u32 padd
 		dvs_count_padding(lport, padding);
 }
 
+static void tx_failed(const struct dvs_pkt *p, __u32 lport)
+{
+	dvs_drop_out(lport, DVS_DROP_TX_ERROR);
+	watch_drop(self, p, lport, DVS_OUT, DVS_DROP_TX_ERROR);
+}
+
 /* A superframe is one copy, whatever number of segments it took: the last one counts for all. */
 static void tx_done(__u32 lport, struct queue *q, const struct out *o, int ok)
 {
@@ -40,7 +47,7 @@ static void tx_done(__u32 lport, struct queue *q, const struct out *o, int ok)
 	if (!o->counts_as)
 		return;
 	if (q->failed)
-		dvs_drop_out(lport, DVS_DROP_TX_ERROR);
+		tx_failed(o->counts_as, lport);
 	else
 		tx_sent(o->counts_as, lport, o->tagged, o->padding);
 	q->failed = 0;
@@ -80,6 +87,17 @@ static int held_push(struct dvs *e, struct queue *q, const struct out *o)
 	return 1;
 }
 
+/* Its bytes are those of the copy: without its tag they are as the pipeline saw them. */
+static void held_failed(struct held *h, __u32 lport)
+{
+	__u32 tag = h->tagged || h->pkt.tag_foreign ? 4 : 0;
+
+	memmove(h->bytes + tag, h->bytes, 12);
+	h->pkt.data = h->bytes + tag;
+	h->pkt.end = h->bytes + h->len;
+	tx_failed(&h->pkt, lport);
+}
+
 /* Takes the oldest held frame off and accounts for it. */
 static void held_pop(struct dvs *e, __u32 lport, int ok)
 {
@@ -89,7 +107,7 @@ static void held_pop(struct dvs *e, __u32 lport, int ok)
 	if (h->counted && ok)
 		tx_sent(&h->pkt, lport, h->tagged, h->padding);
 	else if (h->counted)
-		dvs_drop_out(lport, DVS_DROP_TX_ERROR);
+		held_failed(h, lport);
 	q->first = h->next;
 	if (!q->first)
 		q->last = &q->first;
@@ -342,7 +360,7 @@ static void send_segments(struct dvs *e, const struct frame *f, const struct dvs
 
 	if (!can_cut(f) ||
 	    cut_plan(f->bytes, f->pkt.len, f->vnet.csum_start, f->pkt.gso, f->pkt.gso_udp, &cut)) {
-		dvs_drop_out(copy->lport, DVS_DROP_TX_ERROR);
+		tx_failed(&f->pkt, copy->lport);
 		return;
 	}
 	for (i = 0; i < cut_count(&cut); i++) {
@@ -375,7 +393,7 @@ static void send_copy(struct dvs *e, struct frame *f, const struct dvs_copy *cop
 	struct out *o;
 
 	if (nic->kind == DVS_NIC_NONE) {
-		dvs_drop_out(copy->lport, DVS_DROP_TX_ERROR);
+		tx_failed(&f->pkt, copy->lport);
 		return;
 	}
 	if (f->pkt.gso && nic->kind != DVS_NIC_RAW && nic->kind != DVS_NIC_MEMORY) {

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Frames of the user engine as the pipeline sees them.
+ */
+#ifndef DVS_USER_FRAME_H
+#define DVS_USER_FRAME_H
+
+#include "user_engine.h"
+
+/* Makes a frame of bytes as they are on the wire: an 802.1Q or 802.1ad tag goes out of band.  `bytes` must be
+ * writable: the MACs move over the tag. */
+static inline void frame_init(struct frame *f, __u32 lport, __u8 *bytes, __u32 len, __u32 stored)
+{
+	__u16 ethertype = stored >= DVS_ETH_HLEN + 4 ? dvs_load_be16(bytes + 12) : 0;
+
+	memset(&f->pkt, 0, sizeof(f->pkt));
+	memset(&f->vnet, 0, sizeof(f->vnet));
+	f->pkt.lport = (__u16)lport;
+	if (dvs_is_tag(ethertype)) {
+		f->pkt.tag_present = 1;
+		f->pkt.tag_foreign = ethertype != DVS_TPID_8021Q;
+		f->pkt.tci = dvs_load_be16(bytes + 14);
+		memmove(bytes + 4, bytes, 12);
+		bytes += 4;
+		len -= 4;
+		stored -= 4;
+	}
+	f->bytes = bytes;
+	f->pkt.data = bytes;
+	f->pkt.end = bytes + stored;
+	f->pkt.len = len;
+}
+
+/* A private copy of a frame from outside, as the pipeline wants it; rx buffer 0 is free while the lock is held. */
+static inline struct frame *hand_in(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32 gso)
+{
+	struct frame *f = &e->rx.frame[0];
+
+	memcpy(e->rx.buffers, frame, len);
+	frame_init(f, lport, e->rx.buffers, len, len);
+	f->pkt.gso = gso;
+	return f;
+}
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The user engine's pipeline once more, for tracing: on the same tables, but it changes none of them, and writes down
+ * every step.  A translation unit of its own, so that the live pipeline has nothing of it.
+ */
+#define _GNU_SOURCE
+#define DVS_TRACING
+#include "user_frame.h"
+#include "pipeline.h"
+
+static __thread struct dvs_trace *tracing;
+
+static INL void dp_note_step(__u32 step, int reason)
+{
+	__u32 n = tracing->n_steps++;
+
+	if (n < DVS_TRACE_STEPS)
+		tracing->step[n] = (struct dvs_step){ .step = (__u16)step, .reason = (__u16)reason };
+}
+
+static void trace_receiver(const struct dvs_pkt *p, __u32 lport)
+{
+	__u32 n = tracing->n++;
+	struct dvs_copy copy;
+
+	dvs_receive(p, lport, &copy);
+	if (n < DVS_TRACE_COPIES)
+		tracing->copy[n] = copy;
+}
+
+static void trace_flood(const struct dvs *e, const struct dvs_pkt *p)
+{
+	const struct dvs_members *list = members(e, p->list);
+	__u32 i;
+
+	for (i = 0; list && i < list->n; i++)
+		if (dvs_wants(p, list->lport[i]))
+			trace_receiver(p, list->lport[i]);
+}
+
+static void trace_spies(const struct dvs *e, const struct dvs_pkt *p)
+{
+	const struct dvs_members *list = members(e, dvs_spy_list(p));
+	const struct dvs_members *served = p->filtered && p->flood ? members(e, p->list) : NULL;
+	__u32 i;
+
+	for (i = 0; list && i < list->n; i++)
+		if (dvs_spies(p, list->lport[i], served))
+			trace_receiver(p, list->lport[i]);
+}
+
+/* As give_many() of user_forward.h. */
+static void trace_receivers(const struct dvs *e, const struct dvs_pkt *p)
+{
+	if (p->out)
+		trace_receiver(p, p->out);
+	if (p->flood)
+		trace_flood(e, p);
+	if (p->spies)
+		trace_spies(e, p);
+	if (p->out_uplink && dvs_wants(p, p->out_uplink))
+		trace_receiver(p, p->out_uplink);
+}
+
+static int trace_forward(struct dvs *e, struct dvs_pkt *p)
+{
+	int reason = dvs_decide(p);
+
+	dvs_trace_decision(tracing, p);
+	if (reason)
+		return reason;
+	trace_receivers(e, p);
+	return tracing->n ? DVS_OK : dvs_nobody(p);
+}
+
+API int dvs_trace_frame(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32 gso, struct dvs_trace *trace)
+{
+	if (len > RX_ROOM || lport >= DVS_MAX_PORTS)
+		return -EINVAL;
+	memset(trace, 0, sizeof(*trace));
+	tracing = trace;
+	engine_enter(e);
+	trace->in_reason = (__u32)trace_forward(e, &hand_in(e, lport, frame, len, gso)->pkt);
+	engine_leave(e);
+	return 0;
+}
