@@ -69,7 +69,14 @@ def test_lldpd_and_the_switch_find_each_other(wires: tuple[Namespace, Namespace]
                 lldpcli(peer, path, "configure", "lldp", "tx-interval", "1")
                 theirs = heard(peer, path)
             time.sleep(0.1)  # between two looks; bounded by the deadline
-        print(path.exists(), theirs, neighbours.neighbours(), neighbours._lldp.counts(), engine.counters(), lldpcli(peer, path, "show", "neighbors"))
+        print(
+            path.exists(),
+            theirs,
+            neighbours.neighbours(),
+            neighbours._lldp.counts(),
+            engine.counters(),
+            lldpcli(peer, path, "show", "neighbors"),
+        )
         assert theirs["chassis"]["sw1"]["id"] == {"type": "mac", "value": str(base_mac("sw1"))}
         assert theirs["port"]["id"]["value"] == "0/1"
         assert [(found.port, str(found.told.port)) for found in neighbours.neighbours()] != []

@@ -10,6 +10,7 @@
  * Here is what the pipeline does not know: that the kernel keeps the outer tag of a frame beside it (skb metadata), that
  * superframes have a gso_size, and how copies are made.  The frame is never copied for its last receiver.
  */
+#define DVS_ONCE __attribute__((noinline))
 #include "kernel_maps.h"
 #include "pipeline.h"
 #include "kernel_events.h"
@@ -417,14 +418,6 @@ static INL int forward(struct way *way, int live)
 	return DVS_OK;
 }
 
-/* dvs_ip_hash() where the frame's bytes are at hand. */
-STAGE int kernel_hash(struct __sk_buff *skb)
-{
-	struct dvs_pkt p = { .data = (const __u8 *)(long)skb->data, .end = (const __u8 *)(long)skb->data_end };
-
-	return dvs_parse(&p) ? 0 : (int)dvs_ip_hash(&p);
-}
-
 #ifndef DVS_TRACING
 
 /* The verdict for tc. */
@@ -434,8 +427,6 @@ STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
 
 	if (!job)
 		return TC_ACT_SHOT;
-	if (job->p.reads_ip)
-		job->p.hash = kernel_hash(skb);
 	forward(&way, 1);
 	return job->waiting.lport ? send_frame(&way, &job->waiting) : TC_ACT_SHOT;
 }
@@ -449,8 +440,6 @@ STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
 
 	if (!job)
 		return DVS_DROP_NO_RECEIVER;
-	if (job->p.reads_ip)
-		job->p.hash = kernel_hash(skb);
 	return forward(&way, 0);
 }
 

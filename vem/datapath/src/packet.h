@@ -30,6 +30,12 @@
 #define INL inline __attribute__((always_inline))
 #endif
 
+/* A part that the kernel's verifier looks at once, whatever the ways that lead to it; so it gets numbers and table
+ * entries (which may be NULL as far as it can know), never the frame. */
+#ifndef DVS_ONCE
+#define DVS_ONCE static INL
+#endif
+
 #define DVS_ETH_HLEN 14
 #define DVS_TPID_8021Q 0x8100
 #define DVS_TPID_8021AD 0x88a8
@@ -68,9 +74,7 @@ struct dvs_pkt {
 	__u8 capture;   /* a capture is in force */
 	__u8 protocol;  /* of IP, when a capture is in force */
 	__u64 packet;   /* number of the frame, when a capture is in force */
-	__u32 hash;     /* dvs_ip_hash(), filled by the driver, if reads_ip */
-	__u8 reads_ip;  /* some team goes by IP addresses, or snooping does */
-	__u8 pad[3];
+	__u32 hash;     /* dvs_ip_hash(), if DVS_CTL_READ_IP */
 	__u16 nic;      /* ingress: the port by which it came in */
 	__u16 mirror;   /* lport that gets it as it came, whatever becomes of it; 0 = none */
 };

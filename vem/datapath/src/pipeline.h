@@ -7,7 +7,7 @@
  *      it dvs_wants() it; calling dvs_receive() for each receiver, and then dvs_count_forwarded() or, if there was
  *      none, dvs_drop_in(p, dvs_nobody(p)).
  * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt and to p->mirror (0 = none), and
- * tells of the points on the frame's way if p->capture (watch.h); if p->reads_ip, it fills p->hash before it forwards;
+ * tells of the points on the frame's way if p->capture (watch.h);
  * after each copy that is sent, it asks dvs_mirror_out().  Nothing here changes the frame.
  */
 #ifndef DVS_PIPELINE_H
@@ -42,7 +42,6 @@ static INL int dvs_steps(struct dvs_pkt *p)
 	p->uplink = !!(port->flags & DVS_PORT_UPLINK);
 	p->mirror = port->mirror_rx;
 	dvs_enter_lag(p, port);
-	p->reads_ip = !!(control->flags & DVS_CTL_READ_IP);
 
 	dvs_punt_control(p);
 	reason = DVS_STEP(ADMIT, dvs_admit(p, port, policy, control->mtu));
