@@ -7,7 +7,8 @@
 set -euo pipefail
 
 BUILD=()
-TEST=(clang llvm libbpf1 libbpf-dev libelf-dev zlib1g-dev qemu-system-x86 busybox-static iproute2 ethtool iperf3 iputils-ping tshark)
+TEST=(clang llvm libbpf1 libbpf-dev libelf-dev zlib1g-dev qemu-system-x86 busybox-static iproute2 ethtool iperf3 iputils-ping
+	tshark lldpd)
 BENCH=(openvswitch-switch)
 APT=(apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120)
 export DEBIAN_FRONTEND=noninteractive
@@ -37,8 +38,11 @@ forbid_daemons() {
 
 # Nor at the next boot, if it was us who brought it.
 disable_daemons() {
-	[[ " $* " == *" openvswitch-switch "* ]] || return 0
-	! command -v systemctl >/dev/null || systemctl --quiet disable openvswitch-switch 2>/dev/null || true
+	local daemon
+	for daemon in openvswitch-switch lldpd; do
+		[[ " $* " == *" $daemon "* ]] || continue
+		! command -v systemctl >/dev/null || systemctl --quiet disable "$daemon" 2>/dev/null || true
+	done
 }
 
 install() {

@@ -63,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     detach = commands.add_parser("detach", help="unplug a NIC")
     _add_nic(detach)
     detach.set_defaults(command=_detach)
+    changed = commands.add_parser("set-mac", help="tell what MAC address a guest has set its NIC to")
+    _add_nic(changed)
+    changed.add_argument("--mac", required=True, help="the address that the NIC has now")
+    changed.set_defaults(command=_set_mac)
     status = commands.add_parser("status", help="who this host is and whether it is in touch with the supervisor")
     _add_socket(status)
     status.set_defaults(command=_status)
@@ -208,6 +212,14 @@ def _detach(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _set_mac(arguments: argparse.Namespace) -> int:
+    request = manager.SetMacRequest(nic=_nic(arguments), mac=str(MacAddress.station(arguments.mac)))
+    reply: manager.SetMacReply = _call(arguments.socket, lambda stub, limit: stub.SetMac(request, timeout=limit))
+    outcome = "is taken" if reply.accepted else "is not allowed; the NIC receives nothing until it is set back"
+    print(f"{arguments.vm} nic {arguments.nic}: MAC address {request.mac} {outcome}")
+    return 0
+
+
 def _status(arguments: argparse.Namespace) -> int:
     print(show.status(_ask(arguments.socket, macs=False)), end="")
     return 0
@@ -247,7 +259,12 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-_TABLES: dict[str, Callable[[manager.StatusReply], str]] = {"port": show.ports, "mac": show.macs, "drops": show.drops}
+_TABLES: dict[str, Callable[[manager.StatusReply], str]] = {
+    "port": show.ports,
+    "mac": show.macs,
+    "drops": show.drops,
+    "lacp": show.lacp,
+}
 
 
 def _ask(socket: Path, macs: bool) -> manager.StatusReply:

@@ -14,7 +14,7 @@ from vem.agent import ageing
 from vem.agent.engine_thread import EngineThread
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import Engine, EngineError, Plug
-from vem.datapath.image import Counters, Image, LearnedMac
+from vem.datapath.image import Counters, Image, LearnedMac, PuntedFrame
 from vem.datapath.watch import Capture, CapturedFrame, LastDrop, Trace
 
 log = structlog.get_logger(__name__)
@@ -161,6 +161,14 @@ class Datapath:
         if any(policy.learn for policy in self.image.policies.values()) and (learned := self._engine.learned()):
             self._engine.forget(ageing.aged(learned, limit))
 
+    @property
+    def event_fd(self) -> int:
+        """Readable while punted() has something; -1 = never."""
+        return self._engine.event_fd()
+
+    async def punted(self) -> list[PuntedFrame]:
+        """See Engine."""
+        return await self._thread.call(self._engine.punted)
     async def trace(self, lport: int, frame: bytes) -> Trace:
         """See Engine.trace."""
         return await self._thread.call(self._engine.trace, lport, frame)
@@ -186,11 +194,12 @@ class Datapath:
 
     async def emit(self, frames: Iterable[tuple[int, bytes]]) -> None:
         """Send frames of our own, each out of an lport; those that can't be sent are lost, as frames may be."""
-        await self._thread.call(self._emit, list(frames))
+        if batch := list(frames):
+            await self._thread.call(self._emit, batch)
 
     def _emit(self, frames: list[tuple[int, bytes]]) -> None:
         for lport, frame in frames:
             try:
                 self._engine.emit(lport, frame)
             except EngineError as error:
-                log.warning("announcement not sent", lport=lport, reason=str(error))
+                log.warning("control frame not sent", lport=lport, reason=str(error))

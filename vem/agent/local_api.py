@@ -70,6 +70,14 @@ class HostService(manager_grpc.HostServicer):
             await _abort(context, error)
         return manager.DetachReply(was_attached=was_attached)
 
+    async def SetMac(self, request: manager.SetMacRequest, context: Any) -> manager.SetMacReply:
+        """What the hypervisor says of a guest's MAC address."""
+        try:
+            accepted = await self._attaching.set_mac(convert.nic_from(request.nic), MacAddress.station(request.mac))
+        except DvsError as error:
+            await _abort(context, error)
+        return manager.SetMacReply(accepted=accepted)
+
     async def Status(self, request: manager.StatusRequest, context: Any) -> manager.StatusReply:
         """What the agent is and has."""
         try:

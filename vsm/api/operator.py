@@ -14,7 +14,7 @@ from vsm.events.bus import Event, EventBus
 from vsm.runtime import Runtime
 from vsm.supervisor import Supervisor
 
-KINDS = ("module", "veth", "profile", "config", "migration", "uplink")
+KINDS = ("module", "veth", "profile", "config", "migration", "uplink", "host")
 """Kinds of events there are."""
 _MAX_LINE = 4096
 """Characters in a CLI line."""
