@@ -78,6 +78,8 @@ static INL int dvs_decide(struct dvs_pkt *p)
 	return reason ? dvs_drop_in(p, reason) : DVS_OK;
 }
 
+#define DVS_UNKNOWN_TOO (DVS_POL_LEARN | DVS_POL_UNKNOWN_FLOOD) /* on the list for unknown unicast (S-070) */
+
 static INL __u32 dvs_spy_list(const struct dvs_pkt *p) { return DVS_LIST_PROMISCUOUS * 4096 + p->vlan; }
 
 /* Does this promiscuous port get a copy that it would not have otherwise (S-102 to S-112)?  served: the receivers of the
@@ -95,7 +97,7 @@ static INL int dvs_spies(const struct dvs_pkt *p, __u32 lport, const struct dvs_
 		return 0;
 	if (p->tag_foreign && policy->mode == DVS_MODE_ACCESS)
 		return 0; /* S-045 */
-	if (p->unknown && (policy->flags & DVS_POL_UNKNOWN_FLOOD))
+	if (p->unknown && (policy->flags & DVS_UNKNOWN_TOO) == DVS_UNKNOWN_TOO)
 		return 0; /* it had its copy (S-112) */
 	return !served || !dvs_is_member(served, lport);
 }
