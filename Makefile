@@ -22,7 +22,7 @@ lab: build ## play the lab's story: supervisor, two hosts, a physical switch and
 	$(BIN)/dvs lab --demo $(ARGS)
 
 test: $(STAMPS)/test build ## run all tests; as root also the kernel engine and real QEMU guests
-	$(BIN)/python -m pytest -rs $(ARGS)
+	$(BIN)/python -m pytest -rs $(if $(ARGS),,--rules) $(ARGS)
 
 test-fast: build ## run the tests that need no root, in less than a minute
 	$(BIN)/python -m pytest -rs -m "not kernel and not qemu and not slow" $(ARGS)

@@ -67,6 +67,18 @@ class MacRow:
     slot: int
 
 
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """Something that happened."""
+
+    time: float
+    """Unix time."""
+    kind: str
+    object: str
+    what: str
+    text: str
+
+
 class Runtime(Protocol):
     """Observed state, by slot, vEth number or interface name."""
 
@@ -84,6 +96,10 @@ class Runtime(Protocol):
 
     def learned_macs(self) -> list[MacRow]:
         """Learned addresses of all connected modules."""
+        ...
+
+    def recent(self) -> list[LogLine]:
+        """The last events, the latest last."""
         ...
 
     def uptime(self) -> float:

@@ -14,6 +14,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from dvswitch.v1 import fabric_pb2_grpc as fabric_grpc
 from dvswitch.v1 import types_pb2 as pb
+from vem.agent.ageing import DEFAULT_AGE
 from vem.agent.agent import Agent, Identity
 from vem.agent.attaching import Attaching, AttachRequest
 from vem.agent.session import Endpoint
@@ -144,6 +145,8 @@ class Bench:
         self.supervisor.opening = self._opening
         self._open_engine = open_engine
         self._uplinks = uplinks
+        self.mac_age = DEFAULT_AGE
+        """As the host is configured; for agents started from now on."""
         self.snapshot: tuple[fabric.Change, ...] = BASICS
 
     @property
@@ -164,7 +167,7 @@ class Bench:
         identity = Identity("11111111-2222-3333-4444-555555555555", "alpha", 1)
         uplinks = [parse_uplink(text) for text in self._uplinks]
         endpoint, state = Endpoint(self.address), StateFile(self.path)
-        self.agent = Agent(identity, endpoint, uplinks, state, self._open_engine)
+        self.agent = Agent(identity, endpoint, uplinks, state, self._open_engine, self.mac_age)
         await self.agent.start()
         self.attaching = Attaching(self.agent)
         return self.agent

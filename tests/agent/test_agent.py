@@ -151,6 +151,7 @@ async def test_attach_forwards_and_detach_ends_it(real: Bench, guests: dict[int,
     for veth, vm in ((5, "web1"), (6, "web2")):
         outcome = await real.attaching.attach(real.request(veth, vm))
         assert (outcome.veth, outcome.state) == (veth, PortState.FORWARDING)
+        assert await guests[0].receive() == announce.rarp(mac(veth), 10)  # S-152
     guests[5].send(frame(5, 6))
     assert await guests[6].receive() == frame(5, 6)
     guests[6].send(frame(6, 99))
@@ -342,8 +343,10 @@ async def test_no_announcement_for_a_port_that_did_not_move(recorded: tuple[Benc
     made, engine = recorded
     made.grant()
     await made.attaching.attach(made.request(5, "web1"))
+    await until(lambda: engine.emitted == [(1, announce.rarp(mac(5), 10))], "announcement of the new vNIC")  # S-152
     await made.supervisor.applied(port(5, "web1", announce=True))
-    assert engine.emitted == []
+    await asyncio.sleep(QUIET)
+    assert len(engine.emitted) == 1
 
 
 # --- uplinks ----------------------------------------------------------------------------------------------------
@@ -357,14 +360,17 @@ async def test_a_lost_uplink_moves_its_ports_and_announces_them(path: Path) -> N
         made.grant()
         await made.attaching.attach(made.request(5, "web1"))
         assert made.agent.compiled.veths[5].pinned_uplink == 2
+        await until(lambda: engine.emitted, "announcement of the new vNIC")
+        engine.emitted.clear()
         engine.down.add(2)
         await until(lambda: made.agent.compiled.veths[5].pinned_uplink == 1, "pinned to what is left")
         await until(lambda: engine.emitted, "announcement")
         assert engine.emitted == [(1, announce.rarp(mac(5), 10))]
         states = await until(lambda: [s for s in made.supervisor.all("uplink") if not s.link_up], "uplink report")
         assert [state.number for state in states] == [2]
-        report = [state for state in made.supervisor.all("port") if state.veth == 5][-1]
-        assert (report.forwarding, report.pinned_uplink) == (True, 1)
+        ports = made.supervisor.all
+        await until(lambda: [p.pinned_uplink for p in ports("port") if p.veth == 5][-1:] == [1], "port report")
+        assert ports("port")[-1].forwarding
 
 
 async def test_an_uplink_that_is_not_configured_any_more_is_reported_gone(path: Path) -> None:
@@ -463,3 +469,20 @@ async def test_a_nic_that_is_gone_at_restart_comes_up_when_it_is_back(path: Path
         fresh.fail_on = ""
         await until(lambda: made.agent.compiled.veths[5].forwarding, "plugged in again")
         assert fresh.image().ports[1].link_up
+
+
+async def test_the_supervisors_ageing_time_beats_the_hosts(recorded: tuple[Bench, RecordingEngine]) -> None:
+    """S-069: entries go by the switch's `mac address-table aging-time`, and by the host's own again without it."""
+    made, engine = recorded
+    await made.agent.stop(keep=True)
+    made.mac_age = 1.0
+    await made.start_agent()
+    await made.in_touch()
+    await made.supervisor.applied(policy(1, "web", 10, mac_learning=True, forged_transmits=True))
+    switch = pb.Switch(name="vsm", domain=1, mtu=1500, mac_aging_s=10)
+    await made.supervisor.applied(fabric.Change(set_switch=switch))
+    engine.learned_macs = [LearnedMac(mac(77), 10, 2, 5.0), LearnedMac(mac(78), 10, 2, 11.0)]
+    await until(lambda: len(engine.learned_macs) < 2, "ageing")
+    assert [entry.mac for entry in engine.learned_macs] == [mac(77)]
+    await made.supervisor.applied(fabric.Change(set_switch=pb.Switch(name="vsm", domain=1, mtu=1500)))
+    await until(lambda: not engine.learned_macs, "ageing")

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import part_control, part_engines, part_memory, part_switching
+from tests.bench import part_control, part_engines, part_features, part_memory, part_switching
 from tests.bench.results import Results, as_table
 
 OUTPUT = Path("bench-results")
@@ -35,6 +35,7 @@ Part = Callable[[Results, int, float], None]
 PARTS: dict[str, Part] = {
     "switching": part_switching.measure,
     "engines": part_engines.measure,
+    "features": part_features.measure,
     "control": part_control.measure,
     "memory": part_memory.measure,
 }

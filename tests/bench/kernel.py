@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from dvswitch.mac import MacAddress
 from tests.bench.paths import FAR_MAC, NEAR_MAC, Path, plug_both
-from tests.bench.tables import FIRST_VNIC, UPLINK, access_image
+from tests.bench.tables import FIRST_VNIC, UPLINK, access_image, all_on
 from tests.support.netns import Lab, Namespace
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import Plug
@@ -45,6 +45,19 @@ def kernel_one_host(lab: Lab) -> Iterator[Path]:
     with kernel_switch("one") as engine:
         _plug(engine, host, {near: "near", far: "far"})
         _configure(engine, {near: NEAR_MAC, far: FAR_MAC})
+        yield path
+
+
+@contextmanager
+def kernel_all_on(lab: Lab) -> Iterator[Path]:
+    """As kernel_one_host, with every feature in use."""
+    host = lab.namespace("kernel_all_on")
+    path = plug_both(lab, "kernel_all_on", host, host)
+    near, far = FIRST_VNIC, FIRST_VNIC + 1
+    macs = {near: MacAddress.parse(NEAR_MAC), far: MacAddress.parse(FAR_MAC)}
+    with kernel_switch("all") as engine:
+        _plug(engine, host, {near: "near", far: "far"})
+        apply_image(engine, Image(), all_on(access_image(macs)))
         yield path
 
 

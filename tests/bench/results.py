@@ -31,6 +31,11 @@ class Bar:
 BARS = (
     Bar("ratio.tcp.kernel_one_host.linux_bridge", 1.0, True, "TCP: kernel engine at least the Linux bridge"),
     Bar("ratio.small.kernel_one_host.linux_bridge", 1.15, True, "small packets: kernel engine at least 1.15 bridges"),
+    Bar("ratio.tcp.kernel_all_on.direct_veth", 0.90, True, "TCP, all features on: at least 0.90 of a direct veth"),
+    Bar("ratio.small.kernel_all_on.direct_veth", 0.85, True, "small, all features on: at least 0.85 of a direct veth"),
+    Bar("ratio.small.kernel_all_on.linux_bridge", 1.2, True, "small, all features on: at least 1.2 bridges"),
+    Bar("engine.user.all_on_2000_macs_ns", 90, False, "user engine, all features on, 2,000 MACs"),
+    Bar("engine.user.all_on_100000_macs_ns", 130, False, "user engine, all features on, 100,000 MACs"),
     Bar("control.profile_edit_ms", 500, False, "profile edit until 1,000 ports on 20 modules acknowledged"),
     Bar("memory.kernel.1000_ports_mb", 100, False, "agent with 1,000 ports, kernel engine"),
     Bar("memory.user.1000_ports_mb", 100, False, "agent with 1,000 ports, user engine"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
-from vem.datapath.image import Image, Policy, Port, Team
+from vem.datapath.image import Image, Policy, Port, Storm, Team
 
 VLAN = 10
 ACCESS, TRUNK = 1, 2
@@ -33,4 +35,27 @@ def access_image(macs: dict[int, MacAddress], uplink: bool = False) -> Image:
         teams=teams,
         static_macs={mac: lport for lport, mac in macs.items()},
         members={VLAN: tuple(sorted(macs))},
+    )
+
+
+SPY, SPY_VLAN = 1000, 11
+GENEROUS = 10_000_000
+
+
+def all_on(image: Image) -> Image:
+    """The same, with every feature in use: learning with a limit, storm control, snooping, and a promiscuous port that
+    listens in another VLAN."""
+    spy = max(image.policies) + 1
+    storm = Storm(GENEROUS, GENEROUS, GENEROUS)
+    policies = {
+        number: replace(policy, learn=not policy.trunk, mac_limit=0 if policy.trunk else 4096, storm=storm)
+        for number, policy in image.policies.items()
+    }
+    return replace(
+        image,
+        control=replace(image.control, snooping=True),
+        ports={**image.ports, SPY: Port(spy, SPY, mac_of(SPY), port_id=SPY)},
+        policies={**policies, spy: Policy(vlan=SPY_VLAN, promiscuous=True)},
+        members={**image.members, SPY_VLAN: (SPY,)},
+        promiscuous_members={SPY_VLAN: (SPY,)},
     )

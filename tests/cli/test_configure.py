@@ -45,7 +45,25 @@ FIFTH = "1d2f8a10-55aa-4c1e-9a41-0c0ffee00055"
         (["port-profile DB", "port-group WEB"], "port-group WEB is already published by another port-profile"),
         (["no port-profile WEB"], "Cannot remove port-profile WEB: in use by interface Vethernet1 and 3 more"),
         (["no port-profile BASE"], "Cannot remove port-profile BASE: inherited by port-profile WEB"),
-        (["port-profile UPLINK", "channel-group auto mode on mac-pinning"], "channel-group auto is not supported yet"),
+        (["port-profile UPLINK", "channel-group auto mode on sub-group cdp"], "sub-group is not supported yet"),
+        (["port-profile WEB", "switchport mode private-vlan host"], "private-vlan is not supported yet"),
+        (["port-profile WEB", "pinning control-vlan 3"], "pinning of a vlan is not supported yet"),
+        (["port-profile WEB", "channel-group auto"], "port-profile WEB: channel-group applies to type ethernet only"),
+        (["port-profile UPLINK", "teaming active 1"], "port-profile UPLINK: teaming applies to type vethernet only"),
+        (["port-profile UPLINK", "pinning id 1"], "port-profile UPLINK: pinning applies to type vethernet only"),
+        (
+            ["interface ethernet 3/1", "security promiscuous accept"],
+            "interface Ethernet3/1: security promiscuous applies",
+        ),
+        (
+            ["port-profile UPLINK", "storm-control multicast level pps 9"],
+            "storm-control applies to type vethernet only",
+        ),
+        (
+            ["port-profile WEB", "teaming unused 2"],
+            "port-profile WEB: a team of unused uplinks only (2); name those to use",
+        ),
+        (["port-profile WEB", "pinning id 3 backup 1,3"], "port-profile WEB: pinning id 3 is its own backup"),
         (["port-profile WEB", "ip port access-group A in"], "port access-group is not supported yet"),
         (["svs-domain", "control vlan 10"], "layer 2 control is not supported yet"),
         (["interface vethernet 77"], "interface Vethernet77: does not exist; a vEth appears when a NIC is attached"),
@@ -69,6 +87,67 @@ def test_refusals_name_the_object_and_change_nothing(lines: list[str], error: st
     assert not reply.ok and reply.output.startswith("ERROR: ") and reply.output.count("\n") == 1
     assert error in reply.output
     assert terminal.state is before
+
+
+@pytest.mark.parametrize(
+    ("lines", "error"),
+    [
+        (
+            ["port-profile WEB", "teaming active 1,2", "teaming standby 3,2"],
+            "port-profile WEB: uplink 2 is both active and standby; name it in one list only",
+        ),
+        (
+            ["port-profile BASE", "teaming active 1", "interface vethernet 1", "teaming unused 1"],
+            "interface Vethernet1: uplink 1 is both active and unused",
+        ),
+        (
+            ["port-profile WEB", "teaming method ip-hash", "teaming failure-detection beacon"],
+            "port-profile WEB: teaming failure-detection beacon can't be used with teaming method ip-hash; use",
+        ),
+        (
+            [
+                "port-profile WEB",
+                "teaming failure-detection beacon",
+                "port-profile UPLINK",
+                "channel-group auto mode on",
+            ],
+            "port-profile WEB: teaming failure-detection beacon can't be used over the port-channel of",
+        ),
+        (
+            ["port-profile UPLINK", "channel-group auto mode active", "port-profile BASE", "teaming failu beacon"],
+            "port-profile BASE: teaming failure-detection beacon can't be used over the port-channel of",
+        ),
+    ],
+)
+def test_teams_that_make_no_sense_are_refused(lines: list[str], error: str) -> None:
+    """Wherever the halves are said: on one object, on its parent, on the uplinks (S-148)."""
+    reply = Terminal().configure(*lines)
+    assert not reply.ok and reply.output.startswith(f"ERROR: {error}")
+
+
+def test_beacons_work_with_pinned_uplinks_and_warn_on_trunks() -> None:
+    """S-149: a trunk's vlans belong to its guests."""
+    terminal = Terminal()
+    terminal.configure("port-profile UPLINK", "channel-group auto mode on mac-pinning", "port-profile WEB")
+    assert terminal.run("teaming failure-detection beacon").output == ""
+    reply = terminal.run("switchport mode trunk")
+    assert reply.ok and "port-profile WEB is a trunk: beacon probing does not cover" in reply.output
+    reply = terminal.run("interface vethernet 1", "switchport mode access", "teaming failure-detection beacon")
+    assert reply.ok and reply.output == ""
+
+
+def test_two_security_words_set_three_things_for_the_switch() -> None:
+    """S-016: what ESXi's standard switches allowed, and back."""
+    terminal = Terminal()
+    terminal.configure("security preset vss")
+    lines = [line for line in terminal.run("show running-config").output.splitlines() if "security" in line]
+    assert lines == [
+        "security default promiscuous reject",
+        "security default forged-transmits accept",
+        "security default mac-changes accept",
+    ]
+    terminal.run("security preset vds")
+    assert "security" not in terminal.run("show running-config").output
 
 
 def test_five_levels_of_inheritance_are_refused() -> None:

@@ -34,6 +34,12 @@ SHOWN = [
     "show interface virtual module 4",
     "show mac address-table",
     "show mac address-table dynamic vlan 10",
+    "show mac address-table aging-time",
+    "show mac allocation",
+    "show logging last 2",
+    "show pinning",
+    "show pinning module 4",
+    "show storm-control",
     "show module",
     "show module 3",
     "show module vem mapping",
@@ -65,6 +71,12 @@ def test_text_is_as_agreed(line: str) -> None:
     if os.environ.get("DVS_UPDATE_GOLDEN"):
         path.write_text(reply.output)
     assert reply.output == path.read_text()
+
+
+@pytest.mark.parametrize("line", SHOWN)
+def test_no_line_looks_like_an_error(line: str) -> None:
+    """Ansible and NAPALM take a line that begins with a percent sign for a refusal."""
+    assert not [text for text in Terminal().run(line).output.splitlines() if text.lstrip().startswith("%")]
 
 
 def test_every_show_command_is_covered() -> None:

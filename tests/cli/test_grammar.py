@@ -36,6 +36,19 @@ from vsm.cli.syntax import compile_syntax
         (["configure", "interface vethernet 1"], "sh", 18, "Ambiguous command"),
         (["configure", "interface vethernet 1-2"], "mtu 9", 28, "Invalid number, range is (1500-9000)"),
         (["configure", "vem 5"], "host id nonsense", 32, "Invalid UUID"),
+        (["configure", "port-profile WEB"], "mac-learning limit 0", 44, "Invalid number, range is (1-4096)"),
+        (["configure", "port-profile WEB"], "mac-learning limit 4097", 44, "Invalid number, range is (1-4096)"),
+        (["configure", "port-profile WEB"], "switchport access vlan 4095", 48, "Invalid number, range is (1-4094)"),
+        (["configure", "port-profile WEB"], "teaming active 1,33", 40, "Invalid number, range is (1-32)"),
+        (["configure", "port-profile WEB"], "teaming active 1,2,1", 40, "Uplink named twice"),
+        (
+            ["configure", "port-profile WEB"],
+            "storm-control broadcast level pps 0",
+            59,
+            "Invalid number, range is (1-10000000)",
+        ),
+        (["configure"], "mac address-table aging-time 9", 44, "Invalid number, range is (10-918000)"),
+        (["configure", "interface vethernet 1"], "vm mac 30:59:b7:00:11::22", 25, "Invalid mac address"),
     ],
 )
 def test_errors_point_at_the_offending_column(enter: list[str], line: str, caret: int, message: str) -> None:
@@ -134,7 +147,7 @@ def test_help_lists_what_may_come_next() -> None:
     assert terminal.words("show nonsense ") == []
     terminal.configure("port-profile WEB")
     assert {"switchport", "inherit", "no", "show"} <= set(terminal.words(""))
-    assert terminal.words("switchport access vlan ") == ["<1-4094>"]
+    assert terminal.words("switchport access vlan ") == ["<1-4094>", "untagged"]
     assert terminal.words("no switchport trunk ") == ["allowed", "native"]
     assert terminal.words("do sh") == ["show"]
 

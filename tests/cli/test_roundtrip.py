@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -15,7 +16,7 @@ from tests.support.switches import HOSTS, Terminal, state
 from vsm.config.parse import load
 from vsm.config.render import running_config
 from vsm.model.overrides import override
-from vsm.model.settings import NOTHING, PortMode, Settings
+from vsm.model.settings import NO_NATIVE, NOTHING, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, PortProfile, ProfileType, State, VemSlot, Vlan
 from vsm.policy.check import check
 
@@ -24,6 +25,8 @@ NAMES = st.text("ABCdef019-_.", min_size=1, max_size=8)
 TEXTS = st.text("abc XYZ,.!|?'\"", min_size=1, max_size=20).map(lambda text: text.strip()).filter(bool)
 BOOLS = st.none() | st.booleans()
 VLANS = st.integers(1, 4094)
+STORMS = st.none() | st.just(0) | st.integers(1, 10_000_000)
+CHANNELS = [mode for mode in ChannelMode if mode is not ChannelMode.NONE]
 
 
 def vlan_sets() -> st.SearchStrategy[VlanSet]:
@@ -31,11 +34,12 @@ def vlan_sets() -> st.SearchStrategy[VlanSet]:
 
 
 def all_settings(kind: ProfileType) -> st.SearchStrategy[Settings]:
-    return st.builds(
+    guests = kind is ProfileType.VETHERNET
+    said = st.builds(
         Settings,
         mode=st.none() | st.sampled_from(PortMode),
-        access_vlan=st.none() | VLANS,
-        native_vlan=st.none() | VLANS,
+        access_vlan=st.none() | VLANS | st.just(UNTAGGED),
+        native_vlan=st.none() | VLANS | st.sampled_from([UNTAGGED, NO_NATIVE]),
         allowed_vlans=st.none() | vlan_sets(),
         shutdown=BOOLS,
         forged_transmits=BOOLS,
@@ -43,8 +47,41 @@ def all_settings(kind: ProfileType) -> st.SearchStrategy[Settings]:
         mac_learning=BOOLS,
         unknown_flood=BOOLS,
         mac_limit=st.none() | st.integers(1, 4096),
-        mtu=st.none() | st.integers(1500, 9000) if kind is ProfileType.ETHERNET else st.none(),
+        mac_limit_allow=st.booleans(),
+        **(guest_settings() if guests else uplink_settings()),
     )
+    return said.map(settled)
+
+
+def guest_settings() -> dict[str, st.SearchStrategy[Any]]:
+    """Lists of uplinks are drawn from different numbers: most combinations are valid then."""
+    return {
+        "promiscuous": BOOLS,
+        "bpdu_guard": BOOLS,
+        "storm_broadcast": STORMS,
+        "storm_multicast": STORMS,
+        "storm_unknown": STORMS,
+        "team_method": st.none() | st.sampled_from(TeamMethod),
+        "team_active": st.none() | st.permutations([1, 2, 3]).map(tuple),
+        "team_standby": st.none() | st.just(()) | st.permutations([4, 5]).map(tuple),
+        "team_unused": st.none() | st.just(()) | st.just((32,)),
+        "team_failback": BOOLS,
+        "team_notify": BOOLS,
+        "team_beacon": st.sampled_from([None, None, False, True]),
+        "pin": st.none() | st.integers(8, 32),
+        "pin_backup": st.just(()) | st.just((7, 6)),
+    }
+
+
+def uplink_settings() -> dict[str, st.SearchStrategy[Any]]:
+    return {"mtu": st.none() | st.integers(1500, 9000), "channel": st.none() | st.sampled_from(CHANNELS)}
+
+
+def settled(said: Settings) -> Settings:
+    """Without attributes whose other half is not said."""
+    if said.mac_limit is None:
+        said = replace(said, mac_limit_allow=None)
+    return replace(said, pin_backup=None) if said.pin is None else said
 
 
 @st.composite
@@ -82,6 +119,12 @@ def configs(draw: st.DrawFn) -> Config:
         domain=draw(st.integers(1, 4095)),
         mtu=draw(st.integers(1280, 9190)),
         keep_priority_tag=draw(st.booleans()),
+        port_defaults=draw(st.builds(Settings, promiscuous=BOOLS, mac_changes=BOOLS, forged_transmits=BOOLS)),
+        mac_prefix=draw(st.sampled_from(["52:54:00", "02", "fe:00:00:00:01"])),
+        mac_aging=draw(st.sampled_from([0, 10, 300, 918000])),
+        snooping=draw(st.booleans()),
+        query_interval=draw(st.sampled_from([32, 125, 3600])),
+        up_delay=draw(st.sampled_from([1, 100, 600000])),
         default_max_ports=draw(st.sampled_from([1, 32, 64])),
         vlans=vlans,
         profiles=draw(profiles()),

@@ -24,6 +24,13 @@ VALUES = {
     "vlans": "40-42,50",
     "mtu": "4000",
     "limit": "7",
+    "level": "7",
+    "uplink": "3",
+    "uplinks": "2,1",
+    "seconds": "60",
+    "prefix": "02:aa",
+    "interval": "60",
+    "delay": "60",
     "count": "9",
     "name": "NEW",
     "parent": "BASE",
@@ -168,7 +175,7 @@ def editable() -> list[tuple[Mode, Command]]:
 def test_said_shown_repeated_and_taken_back(mode: Mode, command: Command) -> None:
     terminal = Terminal(plain_switch())
     enter = ENTER[mode]
-    if command.syntax.startswith("mtu"):
+    if command.syntax.startswith(("mtu", "channel-group")):
         enter = ["configure terminal", "port-profile PLAINUP" if mode is Mode.PROFILE else "interface ethernet 3/1"]
     bare = command.no.split(" [")[0].split("{")[-1].split(" |")[0] if command.no else ""
     if not enter[-1].startswith("interface") or "inherit" not in command.syntax:

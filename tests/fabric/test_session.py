@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -300,7 +299,8 @@ async def test_reported_ports_and_addresses_can_be_read(rig: Rig) -> None:
     await rig.until(lambda: rig.runtime.learned_macs() == [])
 
 
-async def test_an_edit_reaches_a_thousand_ports_on_twenty_modules_in_time(rig: Rig) -> None:
+async def test_an_edit_reaches_a_thousand_ports_on_twenty_modules_as_one_change_each(rig: Rig) -> None:
+    # How long it takes is measured by `make bench`.
     rig.supervisor.transact(with_profile("web", max_ports=2000))
     modules = [rig.module(number) for number in range(20)]
     try:
@@ -314,14 +314,10 @@ async def test_an_edit_reaches_a_thousand_ports_on_twenty_modules_in_time(rig: R
         await rig.until(lambda: all(rig.fabric.applied(slot, rig.state.revision) for slot in slots))
         for module in modules:
             module.received.clear()
-        begun = time.perf_counter()
         edited = rig.supervisor.transact(with_profile("web", vlan=77, max_ports=2000)).revision
         await rig.until(lambda: all(rig.fabric.applied(slot, edited) for slot in slots))
-        took = time.perf_counter() - begun
         assert all(module.holding.policies[1].vlan == 77 for module in modules)
         assert all(len(module.updates()[0].changes) == 1 for module in modules)
-        print(f"edit to all acknowledged: {took * 1000:.0f} ms")
-        assert took < 0.5
     finally:
         await asyncio.gather(*(module.close() for module in modules))
 
@@ -331,3 +327,30 @@ async def test_hostname_reaches_the_modules(rig: Rig) -> None:
         await module.synced()
         rig.supervisor.transact(lambda state: replace(state, config=replace(state.config, hostname="core")))
         await module.until(lambda: module.holding.switch is not None and module.holding.switch.name == "core")
+
+
+async def test_events_of_a_module_are_told_and_kept(rig: Rig) -> None:
+    """What its frames show comes up as an event, and a guest that provokes many is cut short."""
+    told = rig.bus.listen(["host"])
+    async with rig.module(1) as module:
+        await module.synced()
+        text = "02:00:00:00:00:01 of vethernet 1 is used outside."
+        await module.say(event=pb.LogEvent(kind="duplicate_mac", object="vethernet 1", text=text, veth=1))
+        event = await anext(told)
+        assert (event.news.object, event.news.what, event.news.veth) == ("vethernet 1", "duplicate_mac", 1)
+        assert event.news.text == f"Module 3: {text}"
+        for _ in range(200):
+            await module.say(event=pb.LogEvent(kind="mac_move", text="x"))
+        await module.say(attached=pb.PortAttached(mac="nonsense"))
+        await module.until(lambda: any(each.HasField("attach_refused") for each in module.received))
+        kept = [line.what for line in rig.runtime.recent()]
+        assert kept.count("duplicate_mac") == 1 and 10 < kept.count("mac_move") <= 49 + 50
+
+
+@pytest.mark.parametrize("event", [pb.LogEvent(kind="No Word"), pb.LogEvent(kind="x", text="a\nb"), pb.LogEvent()])
+async def test_badly_worded_events_end_the_session(rig: Rig, event: pb.LogEvent) -> None:
+    async with rig.module(1) as module:
+        await module.synced()
+        await module.say(event=event)
+        assert code_of(await module.finished()) is grpc.StatusCode.INVALID_ARGUMENT
+    assert not [line for line in rig.runtime.recent() if line.kind == "host"]

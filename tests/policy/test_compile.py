@@ -11,7 +11,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from tests.support.switches import mac, state, veth
 from vsm.model.overrides import override
-from vsm.model.settings import PortMode, Settings
+from vsm.model.settings import NO_NATIVE, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import (
     Config,
     Inventory,
@@ -27,7 +27,7 @@ from vsm.model.state import (
 )
 from vsm.policy.compile import wanted
 from vsm.policy.difference import difference
-from vsm.policy.wanted import PolicySpec, PortSpec, SwitchSpec, UplinkSpec
+from vsm.policy.wanted import PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec
 
 
 def with_profile(start: State, name: str, **changes: object) -> State:
@@ -107,6 +107,41 @@ def test_a_trunk_for_guests() -> None:
     trunk = Settings(PortMode.TRUNK, native_vlan=20, allowed_vlans=VlanSet.all(), shutdown=False)
     policy = wanted(with_profile(state(), "WEB", settings=trunk), 3).policies[2]
     assert (policy.trunk, policy.vlan, policy.allowed) == (True, 20, VlanSet.of([1, 10, 20]))
+
+
+@pytest.mark.parametrize(
+    ("said", "vlan", "allowed", "shutdown"),
+    [
+        (Settings(PortMode.ACCESS, access_vlan=UNTAGGED), 0, [], False),
+        (Settings(PortMode.TRUNK, native_vlan=UNTAGGED), 0, [0, 1, 10, 20], False),
+        (Settings(PortMode.TRUNK, native_vlan=NO_NATIVE), 0, [1, 10, 20], False),
+        (Settings(PortMode.TRUNK, native_vlan=UNTAGGED, allowed_vlans=VlanSet.of([10])), 0, [0, 10], False),
+    ],
+    ids=["external tagging S-030", "guest tagging S-036", "no untagged S-039", "restricted guest tagging S-037"],
+)
+def test_untagged_frames(said: Settings, vlan: int, allowed: list[int], shutdown: bool) -> None:
+    policy = wanted(with_profile(state(), "WEB", settings=replace(said, shutdown=False)), 3).policies[2]
+    assert (policy.vlan, policy.allowed, policy.shutdown) == (vlan, VlanSet.of(allowed), shutdown)
+
+
+def test_ports_get_guards_and_team_and_uplinks_their_channel() -> None:
+    said = Settings(
+        promiscuous=True,
+        mac_limit_allow=True,
+        bpdu_guard=False,
+        storm_multicast=7,
+        team_method=TeamMethod.EXPLICIT,
+        team_active=(2, 1),
+        team_failback=False,
+        pin=3,
+        channel=ChannelMode.ACTIVE,
+    )
+    changed = override(override(state(), "Vethernet1", said), "Ethernet3/1", said)
+    port, uplink = wanted(changed, 3).policies[6], wanted(changed, 3).policies[7]
+    assert port.promiscuous and port.mac_limit_allow and port.bpdu and port.storm == StormSpec(multicast=7)
+    assert port.team == TeamSpec(TeamMethod.EXPLICIT, active=(2, 1), failback=False, pin=3)
+    assert port.channel is ChannelMode.NONE and uplink.channel is ChannelMode.ACTIVE
+    assert (uplink.promiscuous, uplink.bpdu, uplink.storm, uplink.team) == (False, False, StormSpec(), TeamSpec())
 
 
 def test_shutdown_on_the_interface_shuts_that_port_only() -> None:

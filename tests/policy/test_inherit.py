@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dvswitch.vlan import VlanSet
-from vsm.model.settings import DEFAULTS, NOTHING, PortMode, Settings
+from vsm.model.settings import DEFAULTS, NOTHING, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, PortProfile
 from vsm.policy.inherit import ATTRIBUTES, chain, effective, said
 
-VALUES = Settings(PortMode.TRUNK, 10, 20, VlanSet.of([5]), False, True, True, True, False, 9, 9000)
+VALUES = Settings(
+    mode=PortMode.TRUNK,
+    access_vlan=10,
+    native_vlan=20,
+    allowed_vlans=VlanSet.of([5]),
+    shutdown=False,
+    forged_transmits=True,
+    mac_changes=True,
+    mac_learning=True,
+    unknown_flood=False,
+    mac_limit=9,
+    mtu=9000,
+    promiscuous=True,
+    mac_limit_allow=True,
+    bpdu_guard=False,
+    storm_broadcast=1,
+    storm_multicast=2,
+    storm_unknown=3,
+    team_method=TeamMethod.LOAD,
+    team_active=(2, 1),
+    team_standby=(3,),
+    team_unused=(4,),
+    team_failback=False,
+    team_notify=False,
+    team_beacon=True,
+    pin=2,
+    pin_backup=(1,),
+    channel=ChannelMode.ACTIVE,
+)
 
 
 def family(*levels: Settings) -> Config:
@@ -54,6 +82,17 @@ def test_false_is_something_said() -> None:
     config = family(Settings(shutdown=False, mac_learning=True), Settings(mac_learning=False))
     settings = effective(config, "P2")
     assert settings.shutdown is False and settings.mac_learning is False
+
+
+def test_the_most_specific_security_line_wins() -> None:
+    """S-016, S-017: interface, then profiles, then the switch, then reject."""
+    config = replace(family(NOTHING, Settings(promiscuous=False)), port_defaults=Settings(promiscuous=True))
+    assert effective(config, "P1").promiscuous is True
+    assert effective(config, "P2").promiscuous is False
+    assert effective(config, "P2", Settings(promiscuous=True)).promiscuous is True
+    assert effective(config, "MISSING").promiscuous is True
+    reject = effective(Config(), "P1")
+    assert (reject.promiscuous, reject.mac_changes, reject.forged_transmits) == (False, False, False)
 
 
 def test_a_loop_ends() -> None:

@@ -175,7 +175,7 @@ def run_row(backend: Backend, row: Row) -> None:
                 if step.forget:
                     backend.engine.forget(backend.engine.learned())
                 continue
-            _take(backend, step, f"step {number}")
+            take_step(backend, step, f"step {number}")
             ledger.enter(step)
             counters = backend.engine.counters(touched)
             assert differences(counters, ledger) == [], f"step {number}"
@@ -207,7 +207,8 @@ def _load(backend: Backend, old: Image, new: Image) -> Image:
     return new
 
 
-def _take(backend: Backend, step: Step, label: str) -> None:
+def take_step(backend: Backend, step: Step, label: str) -> None:
+    """Put the frame in; what comes out, and the fate if it is told, must be as the step says."""
     fate, delivered = backend.send(step.lport, step.frame, step.gso)
     wanted = sorted((copy.lport, copy.frame.hex()) for copy in step.copies if not copy.reason)
     assert sorted((lport, frame.hex()) for lport, frame in delivered) == wanted, label

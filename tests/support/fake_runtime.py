@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vsm.runtime import Counters, MacRow, ModuleStatus, PortStatus
+from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 
 
 @dataclass
@@ -16,6 +16,7 @@ class FakeRuntime:
     totals: dict[str, Counters] = field(default_factory=dict)
     macs: list[MacRow] = field(default_factory=list)
     seconds: float = 0.0
+    log: list[LogLine] = field(default_factory=list)
 
     def module(self, slot: int) -> ModuleStatus | None:
         return self.modules.get(slot)
@@ -28,6 +29,9 @@ class FakeRuntime:
 
     def learned_macs(self) -> list[MacRow]:
         return list(self.macs)
+
+    def recent(self) -> list[LogLine]:
+        return list(self.log)
 
     def uptime(self) -> float:
         return self.seconds

@@ -20,7 +20,7 @@ from vsm.model.state import (
     Veth,
     Vlan,
 )
-from vsm.runtime import Counters, MacRow, ModuleStatus
+from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 from vsm.supervisor import Supervisor
 
 HOSTS = {3: "1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", 4: "1d2f8a10-55aa-4c1e-9a41-0c0ffee00034"}
@@ -101,6 +101,12 @@ def runtime() -> FakeRuntime:
         modules={3: ModuleStatus(True, NOW, 1, 1), 4: ModuleStatus(False, NOW, 1, 1)},
         totals={"Vethernet1": counters},
         macs=[MacRow(10, mac(0x99), False, 12, "Ethernet3/1", 3), MacRow(10, mac(2), True, 0, "Vethernet2", 3)],
+        ports={1: PortStatus(True, True, 1), 2: PortStatus(True, True, 0)},
+        log=[
+            LogLine(NOW - 9, "module", "module 3", "connected", "Module 3 (kvm-3.example.net) is connected."),
+            LogLine(NOW - 8, "veth", "vethernet 1", "attached", "Vethernet 1 (vm01, port-profile WEB) attached."),
+            LogLine(NOW, "host", "vethernet 1", "duplicate_mac", "Module 3: 5254.0000.0001 was seen on Ethernet3/1."),
+        ],
         seconds=3 * 86400 + 4 * 3600 + 12 * 60 + 9,
     )
 

@@ -18,14 +18,20 @@ from dataclasses import dataclass
 import structlog
 
 from dvswitch import __version__
-from dvswitch.errors import StorageError
+from dvswitch.errors import DvsError, StorageError
+from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent import announce, convert
 from vem.agent.ageing import DEFAULT_AGE
+from vem.agent.announcer import Announcer
 from vem.agent.attachments import Attachment, Stage
-from vem.agent.compile import Compiled, VethState
+from vem.agent.balancer import Balancer
+from vem.agent.compile import Compiled
+from vem.agent.console import Console
+from vem.agent.control_plane import ControlPlane
 from vem.agent.datapath_side import Datapath
 from vem.agent.holdings import Holdings
+from vem.agent.links import Links
 from vem.agent.reports import Reports
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
@@ -35,13 +41,8 @@ from vem.datapath.engine import Engine, EngineError
 from vem.datapath.image import Image, LearnedMac
 
 PROTOCOL = 1
-UPLINK_POLL = 0.2
-"""Seconds between looks at the uplinks' carriers; vNICs are looked at every NIC_POLLS-th time."""
-NIC_POLLS = 5
 RETRY = 1.0
 """Seconds after which a pass that failed is tried again."""
-MAX_ANNOUNCED = 128
-"""Re-pinned vEths announced per pass (S-153)."""
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +73,7 @@ class Agent:
     ) -> None:
         self.identity = identity
         self.session = Session(endpoint, self)
+        self.console = Console(self)
         self.lock = asyncio.Lock()
         """Held while NICs, numbers and tables change."""
         self._uplink_configs = uplinks
@@ -86,15 +88,16 @@ class Agent:
         self._unacked: list[tuple[int, float]] = []
         self._in_sync = False
         self._report_all = False
-        self._active: dict[int, int] = {}
         self._drained: dict[int, int] = {}
         self._saved = b""
         self._absent: set[int] = set()
         self._dirty = asyncio.Event()
+        self._saving = asyncio.Lock()
+        self._due: asyncio.TimerHandle | None = None
         self._passed = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._announcing: set[asyncio.Task[None]] = set()
+        self._finishing: set[asyncio.Task[None]] = set()
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -102,14 +105,29 @@ class Agent:
         """Open the engine, adopt what it holds, bring it to the state held, and start looking for the supervisor."""
         saved = self._state.load()
         self.datapath = await Datapath.open(self._open_engine)
+        self._announcer = Announcer(self.datapath)
         self.holdings = Holdings(saved, self.datapath.image, self.datapath.plugs)
         for config in self._uplink_configs:
             self.holdings.add_uplink(config, self.identity.host_uuid)
         ports = self.holdings.staging.committed.ports.values()
-        self._active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
+        self._announcer.active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
+        self.control = ControlPlane(
+            self.datapath, self.holdings, self._announcer, self.identity.host_uuid, self._dirty.set, self._duplicate
+        )
+        self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
+        self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
         async with self.lock:
             await self._pass()
-        for job in (self._reconcile_loop, self._link_loop, self._counter_loop, self._age_loop, self.session.run):
+        await self._save()
+        loops = (
+            self._reconcile_loop,
+            self._links.run,
+            self.control.run,
+            self._balancer.run,
+            self._counter_loop,
+            self._age_loop,
+        )
+        for job in (*loops, self._announcer.run, self.session.run):
             self._spawn(job())
 
     async def run(self) -> None:
@@ -120,7 +138,7 @@ class Agent:
 
     async def stop(self, keep: bool) -> None:
         """End; keep: leave the datapath forwarding if the engine can."""
-        tasks = (*self._tasks, *self._announcing)
+        tasks = (*self._tasks, *self._finishing, *self._announcer.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -189,6 +207,20 @@ class Agent:
         self.holdings.attachments.remove(attachment)
         self._dirty.set()
 
+    def commanded(self, command: fabric.Command) -> None:
+        """Run it beside everything else, and answer."""
+        task = asyncio.create_task(self._answer_command(command))
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    async def _answer_command(self, command: fabric.Command) -> None:
+        try:
+            text, ok = await self.console.run_bounded(list(command.words)), True
+        except DvsError as error:
+            text, ok = f"{error}\n", False
+        output = fabric.CommandOutput(id=command.id, text=text, ok=ok)
+        self.session.send(fabric.ModuleMessage(output=output))
+
     def lost(self) -> None:
         """Nothing changes on the host; Updates that were not applied will come again."""
         self.holdings.staging.forget_staged()
@@ -227,9 +259,9 @@ class Agent:
                 self._try_again(error)
             self._passed.set()
             self._passed = asyncio.Event()
-            for done in waiting:
-                if not done.done():
-                    done.set_result(None)
+            task = asyncio.create_task(self._finish(waiting))
+            self._finishing.add(task)
+            task.add_done_callback(self._finishing.discard)
 
     async def _pass(self) -> None:
         unacked, report_all = tuple(self._unacked), self._report_all
@@ -237,18 +269,30 @@ class Agent:
         plugs = self.holdings.plugs()
         absent = await self.datapath.plug_all(plugs)
         self._note_uplinks()
-        compiled = self.holdings.compile(self.datapath.links)
+        compiled, old = self._compile(), self.datapath.image
         failures = await self._converge(compiled)
+        self.compiled = compiled
+        if not failures:
+            touched = announce.touched(old, self.datapath.image)
+            await self._announcer.moved(old, compiled, touched)
+            self.control.configure(compiled, touched)
         await self.datapath.unplug_others(plugs.keys() | self.holdings.orphans.lports)
         self.holdings.free_lports(self.datapath.plugs.keys())
-        before, self.compiled = self.compiled, compiled
-        if not failures:
-            self._announce_moves(before.veths)
         self._note_absent(absent)
         for attachment in adopted:
             self.send_attached(attachment)
         await self._tell(unacked, [*compiled.refusals, *failures], report_all)
-        await self._save()
+
+    def _compile(self) -> Compiled:
+        """The Image for now; a pass is due when only time changes it."""
+        now = time.monotonic()
+        compiled = self.holdings.compile(self.datapath.links, now)
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        if (due := self.holdings.due(now)) is not None:
+            self._due = asyncio.get_running_loop().call_later(due - now, self._dirty.set)
+        return compiled
 
     async def _converge(self, compiled: Compiled) -> list[Refusal]:
         try:
@@ -272,6 +316,14 @@ class Agent:
         for uplink in self.holdings.uplinks.values():
             uplink.present = uplink.lport in self.datapath.plugs
             uplink.link_up = uplink.present and self.datapath.links.get(uplink.lport, False)
+
+    async def _finish(self, waiting: list[asyncio.Future[None]]) -> None:
+        """Save, then let those go on who waited for the pass.  The next pass does not wait for a slow disk."""
+        async with self._saving:
+            await self._save()
+        for done in waiting:
+            if not done.done():
+                done.set_result(None)
 
     async def _save(self) -> None:
         data = self._state.encoded(self.holdings.saved())
@@ -370,59 +422,11 @@ class Agent:
         learns = any(policy.learn for policy in self.datapath.image.policies.values())
         return await self.datapath.learned() if learns else []
 
-    # --- announcing ---------------------------------------------------------------------------------------------
-
-    def _announce_moves(self, old: Mapping[int, VethState]) -> None:
-        """RARPs for vEths that have just moved here, and one round for those whose uplink changed (S-152)."""
-        repinned, compiled = 0, self.compiled
-        wanted = compiled.wanted.ports
-        active = {veth: wanted[veth].generation for veth in compiled.veths if wanted[veth].phase is Phase.ACTIVE}
-        for veth, generation in active.items():
-            if wanted[veth].announce and self._active.get(veth) != generation:
-                self._later(self._announce(veth, generation, announce.SCHEDULE))
-            elif veth in old and _repinned(old[veth], compiled.veths[veth]) and repinned < MAX_ANNOUNCED:
-                repinned += 1
-                self._later(self._announce(veth, generation, announce.SCHEDULE[:1]))
-        self._active = {veth: wanted[veth].generation for veth in wanted if wanted[veth].phase is Phase.ACTIVE}
-
-    def _later(self, job: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(job)
-        self._announcing.add(task)
-        task.add_done_callback(self._announcing.discard)
-
-    async def _announce(self, veth: int, generation: int, schedule: tuple[float, ...]) -> None:
-        start = time.monotonic()
-        for moment in schedule:
-            await asyncio.sleep(max(0.0, start + moment - time.monotonic()))
-            port = self.holdings.staging.committed.ports.get(veth)
-            if port is None or port.generation != generation or port.phase is not Phase.ACTIVE:
-                return
-            await self.datapath.emit(self._announcements(veth))
-
-    def _announcements(self, veth: int) -> list[tuple[int, bytes]]:
-        state, image = self.compiled.veths.get(veth), self.datapath.image
-        uplink = self.holdings.uplinks.get(state.pinned_uplink) if state and state.enabled else None
-        if state is None or uplink is None or not {state.lport, uplink.lport} <= image.ports.keys():
-            return []
-        port, pinned = image.ports[state.lport], image.ports[uplink.lport]
-        frames = announce.announcements(port.mac, image.policies[port.policy], image.policies[pinned.policy])
-        return [(uplink.lport, frame) for frame in frames]
+    def _duplicate(self, mac: MacAddress, uplink: int) -> None:
+        """S-269"""
+        log.warning("duplicate MAC: a local port's address is used outside too", mac=str(mac), uplink=uplink)
 
     # --- loops --------------------------------------------------------------------------------------------------
-
-    async def _link_loop(self) -> None:
-        count = 0
-        while True:
-            await asyncio.sleep(UPLINK_POLL)
-            count += 1
-            lports = {uplink.lport for uplink in self.holdings.uplinks.values()}
-            everything = count % NIC_POLLS == 0
-            if everything:
-                lports |= self.holdings.plugs().keys()
-            async with self.lock:
-                changed = await self.datapath.poll_links(lports)
-            if changed or (everything and self.holdings.plugs().keys() - self.datapath.plugs.keys()):
-                self._dirty.set()
 
     async def _counter_loop(self) -> None:
         while True:
@@ -433,13 +437,14 @@ class Agent:
 
     async def _age_loop(self) -> None:
         while True:
-            await asyncio.sleep(min(10.0, self._mac_age / 10))
+            await asyncio.sleep(min(10.0, self._age_limit() / 10))
             with suppress(EngineError):
-                await self.datapath.age(self._mac_age)
+                await self.datapath.age(self._age_limit())
 
-
-def _repinned(old: VethState, new: VethState) -> bool:
-    return bool(new.pinned_uplink) and old.pinned_uplink not in (0, new.pinned_uplink)
+    def _age_limit(self) -> float:
+        """Seconds after which an address that is not seen goes: the switch's setting, else the host's."""
+        switch = self.holdings.staging.committed.switch
+        return (switch.mac_age if switch else 0.0) or self._mac_age
 
 
 def _answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:

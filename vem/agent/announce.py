@@ -1,12 +1,18 @@
-"""RARP frames that tell the physical network where a vEth lives now (wire-formats R1, R2; S-152, S-246, S-247).
+"""RARP frames that tell the physical network where a MAC lives now (wire-formats R1, R2; S-152, S-246, S-247).
 
-Pure: which frames, and when; the agent sends them out of the uplink that the port is pinned to.
+Pure: which frames, out of which uplink, and when; announcer.py sends them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from dvswitch.mac import BROADCAST, MacAddress
-from vem.datapath.image import Policy
+from vem.agent.teams import uplink_of
+from vem.datapath.image import Image, LearnedMac, Policy, Port, Team
+
+Frame = tuple[int, bytes]
+"""lport of an uplink, and what leaves by it."""
 
 SCHEDULE = (0.0, 0.05, 0.2, 0.45, 0.8)
 """Seconds after activation, as QEMU does it."""
@@ -29,8 +35,56 @@ def rarp(mac: MacAddress, vlan: int = 0) -> bytes:
 def announcements(mac: MacAddress, port: Policy, uplink: Policy) -> list[bytes]:
     """One RARP per VLAN that the port has and its uplink carries, tagged as the uplink would send it."""
     vlans = [vlan for vlan in port.vlans() if uplink.carries(vlan)][:MAX_VLANS]
-    return [rarp(mac, vlan if _leaves_tagged(vlan, uplink) else 0) for vlan in vlans]
+    return [rarp(mac, vlan if leaves_tagged(vlan, uplink) else 0) for vlan in vlans]
 
 
-def _leaves_tagged(vlan: int, uplink: Policy) -> bool:
-    return uplink.trunk and vlan != uplink.vlan
+def leaves_tagged(vlan: int, policy: Policy) -> bool:
+    """Whether frames of a VLAN leave a port with this policy with a tag."""
+    return policy.trunk and vlan != policy.vlan
+
+
+def placed(image: Image, lport: int, mac: MacAddress) -> int:
+    """Lport of the uplink by which ``mac`` behind a vNIC reaches the network; 0: none, or any of a LAG's (S-155)."""
+    port = image.ports.get(lport)
+    policy = image.policies.get(port.policy) if port else None
+    if port is None or policy is None or port.uplink or port.blocked or policy.blocked or not port.link_up:
+        return 0
+    return uplink_of(port, image.teams.get(policy.team, Team()), mac)
+
+
+def touched(old: Image, new: Image) -> list[int]:
+    """vNICs whose uplink may differ between the two."""
+    return [lport for lport, port in new.ports.items() if not port.uplink and _way(old, lport) != _way(new, lport)]
+
+
+def _way(image: Image, lport: int) -> tuple[Port | None, Team]:
+    port = image.ports.get(lport)
+    policy = image.policies.get(port.policy) if port else None
+    return port, image.teams.get(policy.team, Team()) if policy and not policy.blocked else Team()
+
+
+def relocations(old: Image, new: Image, lports: Collection[int], learned: Iterable[LearnedMac] = ()) -> list[Frame]:
+    """What to send after going from ``old`` to ``new``: one RARP per MAC and VLAN, by the uplink that is new to it."""
+    frames = []
+    for lport in lports:
+        mac = new.ports[lport].mac
+        if (uplink := placed(new, lport, mac)) and uplink != placed(old, lport, mac):
+            frames += location(new, lport, uplink)
+    for entry in learned:
+        if entry.lport in lports and (uplink := placed(new, entry.lport, entry.mac)):
+            carrying = _policy(new, uplink)
+            if uplink != placed(old, entry.lport, entry.mac) and carrying.carries(entry.vlan):
+                frames.append((uplink, rarp(entry.mac, entry.vlan if leaves_tagged(entry.vlan, carrying) else 0)))
+    return frames
+
+
+def location(image: Image, lport: int, uplink: int) -> list[Frame]:
+    """The announcements of a vNIC's own MAC out of an uplink."""
+    port = image.ports[lport]
+    frames = announcements(port.mac, image.policies[port.policy], _policy(image, uplink))
+    return [(uplink, frame) for frame in frames]
+
+
+def _policy(image: Image, lport: int) -> Policy:
+    port = image.ports.get(lport)
+    return image.policies.get(port.policy, Policy()) if port else Policy(trunk=True)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
-from dvswitch.errors import Conflict, InvalidValue, Unavailable
+from dvswitch.errors import Conflict, InvalidValue, NotFound, Unavailable
 from dvswitch.mac import MacAddress
 from vem.agent.agent import Agent
 from vem.agent.attachments import Attachment, Stage
@@ -92,6 +92,16 @@ class Attaching:
             return True
         await self._unplug(attachment)
         return True
+
+    async def set_mac(self, nic: Nic, mac: MacAddress) -> bool:
+        """The guest set its MAC address; whether it gets frames with it (S-011 to S-015).  NotFound, InvalidValue."""
+        attachment = self._agent.holdings.attachments.find(nic)
+        if attachment is None or attachment.stage is Stage.LEAVING:
+            raise NotFound(f"nic {nic}", "is not attached here")
+        attachment.effective = None if mac == attachment.mac else mac
+        await self._agent.reconcile()
+        port = self._agent.datapath.image.ports.get(attachment.lport)
+        return port is not None and not port.mac_violation
 
     def outcome(self, attachment: Attachment) -> AttachOutcome:
         """How an attachment stands now."""

@@ -50,6 +50,8 @@ class Attachment:
     """Why the supervisor refused it; run-time only."""
     last: Counters = field(default_factory=Counters)
     """LEAVING: final counters."""
+    effective: MacAddress | None = None
+    """What the guest set its NIC to, as far as somebody told; None: the MAC it was attached with."""
     held_at_start: Port | None = None
     """What was wanted for this NIC, with another profile, when it was attached: no answer yet; run-time only."""
 

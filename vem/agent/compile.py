@@ -15,10 +15,11 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vem.agent import wanted as want
 from vem.agent.lports import LAST_POLICY, LAST_TEAM, Numbers
+from vem.agent.teams import Teaming, uplink_of
 from vem.datapath import image as img
+from vem.teaming.team import Balance, Candidate, Choice
 
 BLOCKED_POLICY = 0
-MAX_TEAM_UPLINKS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class PluggedNic:
     veth: int
     """0: the supervisor has not said yet."""
     link_up: bool = True
+    effective: MacAddress | None = None
+    """See Attachment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class PluggedUplink:
     lport: int
     mac: MacAddress
     link_up: bool = True
+    usable: bool = True
+    """Its history lets a team use it (vem/teaming/health.py)."""
 
 
 @dataclass(slots=True)
@@ -48,8 +53,8 @@ class Indexes:
 
     policies: Numbers[int] = field(default_factory=lambda: Numbers(BLOCKED_POLICY + 1, LAST_POLICY, "port profiles"))
     """By Policy.id; negative: policy of an orphan, by its index."""
-    teams: Numbers[tuple[int, ...]] = field(default_factory=lambda: Numbers(1, LAST_TEAM, "uplink teams"))
-    """By uplink lports, so that a team's number never changes its meaning under a port.  0 = no uplink."""
+    teams: Numbers[img.Team] = field(default_factory=lambda: Numbers(1, LAST_TEAM, "uplink teams"))
+    """By content, so that a team's number never changes its meaning under a port.  0 = no uplink."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class VethState:
     enabled: bool
     """Not shut down, silent or quarantined."""
     pinned_uplink: int = 0
-    """Uplink number, 0 = none."""
+    """Uplink number, 0 = none, or any (LAG)."""
 
     @property
     def forwarding(self) -> bool:
@@ -95,16 +100,18 @@ def compile_image(
     uplinks: Iterable[PluggedUplink],
     indexes: Indexes,
     orphans: Orphans | None = None,
+    teaming: Teaming | None = None,
 ) -> Compiled:
-    """Work out the whole Image; ``indexes`` is brought up to date."""
-    return _Compiler(wanted, indexes, orphans or Orphans()).run(list(nics), list(uplinks))
+    """Work out the whole Image; ``indexes`` and ``teaming`` are brought up to date."""
+    return _Compiler(wanted, indexes, orphans or Orphans(), teaming or Teaming()).run(list(nics), list(uplinks))
 
 
 class _Compiler:
-    def __init__(self, wanted: want.Wanted, indexes: Indexes, orphans: Orphans) -> None:
+    def __init__(self, wanted: want.Wanted, indexes: Indexes, orphans: Orphans, teaming: Teaming) -> None:
         self._wanted = wanted
         self._indexes = indexes
         self._orphans = orphans
+        self._teaming = teaming
         self._refusals = list(wanted.refusals)
         self._ports: dict[int, img.Port] = {}
         self._policies: dict[int, img.Policy] = {BLOCKED_POLICY: img.Policy(blocked=True)}
@@ -112,22 +119,28 @@ class _Compiler:
         self._owner: dict[MacAddress, want.Port] = {}
         self._members: dict[int, list[int]] = defaultdict(list)
         self._unknown: dict[int, list[int]] = defaultdict(list)
+        self._promiscuous: dict[int, list[int]] = defaultdict(list)
         self._veths: dict[int, VethState] = {}
-        self._usable: list[PluggedUplink] = []
-        self._teams: dict[int, tuple[int, ...]] = {}
+        self._uplinks: dict[int, PluggedUplink] = {}
+        self._choices: dict[int, Choice] = {}
+        self._teams: dict[int, img.Team] = {}
 
     def run(self, nics: list[PluggedNic], uplinks: list[PluggedUplink]) -> Compiled:
         """Bottom-up: uplinks, the teams made of them, policies, vNICs, receiver lists."""
         self._reserve_orphans()
         for uplink in sorted(uplinks, key=lambda uplink: uplink.number):
             self._add_uplink(uplink)
-        teams = {policy.id: self._team_of(policy) for policy in self._wanted.policies.values()}
+        for policy in self._wanted.policies.values():
+            self._check_team(policy)
+            self._choices[policy.id] = self._teaming.choose(policy, self._candidates(policy))
+        teams = {ident: self._team(choice) for ident, choice in self._choices.items()}
         for policy in self._wanted.policies.values():
             self._add_policy(policy, teams[policy.id])
         self._teams = {number: team for team, number in self._indexes.teams.owned().items()}
         for nic in nics:
             self._add_nic(nic)
         self._add_members()
+        self._teaming.keep_only(self._wanted.policies, {nic.veth for nic in nics})
         self._release_unused(set(teams.values()))
         return Compiled(self._wanted, self._merge_orphans(self._image()), self._veths, tuple(self._refusals))
 
@@ -150,20 +163,29 @@ class _Compiler:
             link_up=uplink.link_up,
             blocked=policy is None or bool(wanted and wanted.shutdown),
         )
-        if usable and uplink.link_up and uplink.lport not in self._orphans.lports:
-            self._usable.append(uplink)
+        if usable and uplink.lport not in self._orphans.lports:
+            self._uplinks[uplink.number] = uplink
 
-    def _team_of(self, policy: want.Policy) -> tuple[int, ...]:
-        """Lports of the usable uplinks that carry any VLAN of the policy, by uplink number (S-130)."""
-        vlans = _vlans(policy)
-        carrying = (uplink.lport for uplink in self._usable if len(self._uplink_vlans(uplink) & vlans))
-        return tuple(carrying)[:MAX_TEAM_UPLINKS]
+    def _check_team(self, policy: want.Policy) -> None:
+        if policy.team.beacon and policy.team.balance is Balance.IP_HASH:
+            self._refuse(policy, "beacon probing can't go with IP hash: all uplinks are one link there")  # S-148
 
-    def _uplink_vlans(self, uplink: PluggedUplink) -> VlanSet:
-        return _vlans(self._wanted.policies[self._wanted.uplinks[uplink.number].policy])
+    def _candidates(self, policy: want.Policy) -> list[Candidate]:
+        """The uplinks that carry any VLAN of the policy, by number."""
+        vlans, candidates = _vlans(policy), []
+        for number, uplink in self._uplinks.items():
+            profile = self._wanted.policies[self._wanted.uplinks[number].policy]
+            if len(_vlans(profile) & vlans):
+                agreed = not profile.channel.lacp or number in self._teaming.lacp_members
+                usable = uplink.link_up and uplink.usable and agreed
+                candidates.append(Candidate(number, usable, profile.channel, profile.id, profile.balance))
+        return candidates
 
-    def _team_number(self, team: tuple[int, ...], subject: object) -> int:
-        if not team:
+    def _team(self, choice: Choice) -> img.Team:
+        return img.Team(tuple(self._uplinks[number].lport for number in choice.uplinks), choice.method)
+
+    def _team_number(self, team: img.Team, subject: object) -> int:
+        if not team.uplinks:
             return 0
         try:
             return self._indexes.teams.assign(team)
@@ -182,7 +204,7 @@ class _Compiler:
         except Unavailable:
             return BLOCKED_POLICY
 
-    def _add_policy(self, policy: want.Policy, team: tuple[int, ...]) -> None:
+    def _add_policy(self, policy: want.Policy, team: img.Team) -> None:
         index = self._index(policy)
         if index == BLOCKED_POLICY:
             self._refuse(policy, f"this host holds no more than {LAST_POLICY} policies; its ports are blocked")
@@ -197,7 +219,11 @@ class _Compiler:
             mac_changes_ok=policy.mac_changes,
             learn=policy.mac_learning,
             unknown_flood=policy.unknown_flood,
+            bpdu_ok=policy.bpdu,
             mac_limit=policy.mac_limit,
+            limit_allow=policy.limit_allow,
+            promiscuous=policy.promiscuous,
+            storm=policy.storm,
         )
 
     # --- vNICs --------------------------------------------------------------------------------------------------
@@ -212,30 +238,53 @@ class _Compiler:
         policy = self._wanted.policies.get(wanted.policy)
         if policy is None:
             self._refuse(wanted, f"policy {wanted.policy} is not known")
-        live = wanted.phase is want.Phase.ACTIVE and policy is not None and self._claim_mac(wanted, nic.lport)
+        mac, violation = self._effective(nic, wanted, policy)
+        live = wanted.phase is want.Phase.ACTIVE and policy is not None and self._claim_mac(wanted, mac, nic.lport)
         port = img.Port(
             policy=self._index(policy),
             number=wanted.veth,
-            mac=wanted.mac,
+            mac=mac,
             port_id=wanted.veth,
             generation=wanted.generation & 0xFFFFFFFF,
             link_up=nic.link_up,
             blocked=not live or wanted.shutdown,
+            mac_violation=violation,
+            pin=self._pin(wanted, policy),
         )
         self._ports[nic.lport] = port
         self._veths[wanted.veth] = self._veth_state(nic, port)
 
-    def _claim_mac(self, port: want.Port, lport: int) -> bool:
+    def _effective(self, nic: PluggedNic, port: want.Port, policy: want.Policy | None) -> tuple[MacAddress, bool]:
+        """The MAC that counts, and whether the guest has one that it may not have (S-011 to S-015).
+
+        Nobody may take another vEth's address, whatever the profile allows.
+        """
+        mac = nic.effective or port.mac
+        if mac == port.mac or policy is None:
+            return port.mac, False
+        if any(other.mac == mac and other.veth != port.veth for other in self._wanted.ports.values()):
+            self._refuse(port, f"the guest set MAC address {mac}, which belongs to another vEth")
+            return port.mac, True
+        return (mac, False) if policy.mac_changes else (port.mac, True)
+
+    def _pin(self, port: want.Port, policy: want.Policy | None) -> int:
+        """Lport of the one uplink that the port is placed on; 0: as its team's method says."""
+        if policy is None:
+            return 0
+        number = self._teaming.pins.place(port.veth, port.veth, policy.team, self._choices[policy.id])
+        return self._uplinks[number].lport if number else 0
+
+    def _claim_mac(self, port: want.Port, mac: MacAddress, lport: int) -> bool:
         """Enter the static MAC; of two vEths with the same one the higher generation has it (S-255)."""
-        rival = self._owner.get(port.mac)
+        rival = self._owner.get(mac)
         if rival and rival.generation >= port.generation:
-            self._refuse(port, f"MAC address {port.mac} belongs to {rival} with a higher generation")
+            self._refuse(port, f"MAC address {mac} belongs to {rival} with a higher generation")
             return False
         if rival:
-            self._refuse(rival, f"MAC address {port.mac} belongs to {port} with a higher generation")
-            self._displace(self._static[port.mac], rival.veth)
-        self._owner[port.mac] = port
-        self._static[port.mac] = lport
+            self._refuse(rival, f"MAC address {mac} belongs to {port} with a higher generation")
+            self._displace(self._static[mac], rival.veth)
+        self._owner[mac] = port
+        self._static[mac] = lport
         return True
 
     def _displace(self, lport: int, veth: int) -> None:
@@ -253,8 +302,8 @@ class _Compiler:
 
     def _pinned(self, port: img.Port, policy: img.Policy | None) -> int:
         """Number of the uplink that the C twin dvs_tx_uplink would choose."""
-        team = self._teams.get(policy.team, ()) if policy else ()
-        return self._ports[team[port.port_id % len(team)]].number if team else 0
+        lport = uplink_of(port, self._teams.get(policy.team, img.Team()), port.mac) if policy else 0
+        return self._ports[lport].number if lport else 0
 
     # --- lists and the rest -------------------------------------------------------------------------------------
 
@@ -267,30 +316,42 @@ class _Compiler:
             policy = self._policies[index]
             for vlan in policy.vlans():
                 self._members[vlan] += lports
+                if policy.promiscuous:
+                    self._promiscuous[vlan] += lports
                 if policy.learn and policy.unknown_flood:
                     self._unknown[vlan] += lports
 
-    def _release_unused(self, teams: set[tuple[int, ...]]) -> None:
+    def _release_unused(self, teams: set[img.Team]) -> None:
         orphans = self._orphans.image
         self._indexes.policies.keep_only(
             [*self._wanted.policies, *(owner for owner in self._indexes.policies.owned() if -owner in orphans.policies)]
         )
-        self._indexes.teams.keep_only(teams | {team.uplinks for team in orphans.teams.values()})
+        self._indexes.teams.keep_only(teams | set(orphans.teams.values()))
 
     def _image(self) -> img.Image:
         owned = self._indexes.teams.owned()
         switch = self._wanted.switch
         return img.Image(
-            control=img.Control(switch.mtu or 1500, True, switch.keep_priority_tag)
+            control=img.Control(switch.mtu or 1500, True, switch.keep_priority_tag, snooping=switch.snooping)
             if switch
             else self._orphans.image.control,
             ports=self._ports,
             policies=self._policies,
-            teams={number: img.Team(team) for team, number in owned.items()},
+            teams={number: team for team, number in owned.items()},
             static_macs=self._static,
             members={vlan: tuple(sorted(lports)) for vlan, lports in self._members.items()},
             unknown_members={vlan: tuple(sorted(lports)) for vlan, lports in self._unknown.items()},
+            promiscuous_members={vlan: tuple(sorted(lports)) for vlan, lports in self._promiscuous.items()},
+            groups=self._groups(),
         )
+
+    def _groups(self) -> dict[img.Group, tuple[int, ...]]:
+        """Multicast groups that are registered, as far as their members carry the VLAN."""
+        groups = {}
+        for group, lports in self._teaming.groups.items():
+            if members := tuple(sorted(set(lports).intersection(self._members.get(group.vlan, ())))):
+                groups[group] = members
+        return groups
 
     # --- orphans ------------------------------------------------------------------------------------------------
 
@@ -300,8 +361,8 @@ class _Compiler:
         for index in self._orphans.image.policies.keys() - taken:
             policies.reserve(-index, index)
         for number, team in self._orphans.image.teams.items():
-            if number not in teams.owned().values() and teams.get(team.uplinks) is None:
-                teams.reserve(team.uplinks, number)
+            if number not in teams.owned().values() and teams.get(team) is None:
+                teams.reserve(team, number)
 
     def _merge_orphans(self, image: img.Image) -> img.Image:
         """Orphans keep their entries; where both have one for an lport, the orphan's stays."""
@@ -316,6 +377,8 @@ class _Compiler:
             static_macs={**old.static_macs, **image.static_macs},
             members=_merged_lists(old.members, image.members),
             unknown_members=_merged_lists(old.unknown_members, image.unknown_members),
+            promiscuous_members=_merged_lists(old.promiscuous_members, image.promiscuous_members),
+            groups=image.groups,
         )
 
 
@@ -333,6 +396,7 @@ def restrict(image: img.Image, lports: Iterable[int]) -> Orphans:
             static_macs={mac: lport for mac, lport in image.static_macs.items() if lport in kept},
             members=_restricted_lists(image.members, kept),
             unknown_members=_restricted_lists(image.unknown_members, kept),
+            promiscuous_members=_restricted_lists(image.promiscuous_members, kept),
         ),
         kept,
     )

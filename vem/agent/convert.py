@@ -19,7 +19,10 @@ from dvswitch.v1 import types_pb2 as pb
 from dvswitch.vlan import VlanSet, check_vlan
 from vem.agent.wanted import Change, Nic, Phase, Policy, Port, Refusal, Remove, Switch, Update, Uplink, Wanted
 from vem.datapath.engine import Plug
-from vem.datapath.image import Counters
+from vem.datapath.image import Counters, Storm
+from vem.snooping.groups import QUERY_INTERVAL
+from vem.teaming.health import UP_DELAY
+from vem.teaming.team import Balance, Channel, Rules
 
 _COUNTS = (
     "rx_frames",
@@ -60,7 +63,16 @@ def _change_from(message: fabric.Change) -> Change | None:
 
 
 def _switch_from(message: pb.Switch) -> Switch:
-    return Switch(message.name, message.domain, message.mtu, message.keep_priority_tag)
+    return Switch(
+        message.name,
+        message.domain,
+        message.mtu,
+        message.keep_priority_tag,
+        message.snooping,
+        float(message.querier_interval_s or QUERY_INTERVAL),
+        message.up_delay_ms / 1000 or UP_DELAY,
+        float(message.mac_aging_s),
+    )
 
 
 def _policy_from(message: pb.Policy) -> Policy:
@@ -78,6 +90,27 @@ def _policy_from(message: pb.Policy) -> Policy:
         unknown_flood=message.unknown_flood,
         mac_limit=message.mac_limit,
         mtu=message.mtu,
+        promiscuous=message.promiscuous,
+        limit_allow=message.mac_limit_allow,
+        storm=Storm(message.storm.broadcast, message.storm.multicast, message.storm.unknown_unicast),
+        team=_rules_from(message.team),
+        bpdu=message.bpdu,
+        channel=Channel(message.channel.mode),
+        balance=Balance(message.teaming),
+    )
+
+
+def _rules_from(message: pb.Team) -> Rules:
+    return Rules(
+        active=tuple(message.active),
+        standby=tuple(message.standby),
+        unused=tuple(message.unused),
+        failback=not message.no_failback,
+        notify=not message.no_notify,
+        beacon=message.beacon,
+        pin=message.pin,
+        pin_backup=tuple(message.pin_backup),
+        balance=Balance(message.method),
     )
 
 

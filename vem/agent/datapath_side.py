@@ -5,6 +5,7 @@ All engine calls of the agent are here, made on the engine's own thread.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 import structlog
@@ -13,7 +14,8 @@ from vem.agent import ageing
 from vem.agent.engine_thread import EngineThread
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import Engine, EngineError, Plug
-from vem.datapath.image import Counters, Image, LearnedMac
+from vem.datapath.image import Counters, Image, LearnedMac, PuntedFrame
+from vem.datapath.watch import Capture, CapturedFrame, LastDrop, Trace
 
 log = structlog.get_logger(__name__)
 
@@ -159,13 +161,45 @@ class Datapath:
         if any(policy.learn for policy in self.image.policies.values()) and (learned := self._engine.learned()):
             self._engine.forget(ageing.aged(learned, limit))
 
+    @property
+    def event_fd(self) -> int:
+        """Readable while punted() has something; -1 = never."""
+        return self._engine.event_fd()
+
+    async def punted(self) -> list[PuntedFrame]:
+        """See Engine."""
+        return await self._thread.call(self._engine.punted)
+    async def trace(self, lport: int, frame: bytes) -> Trace:
+        """See Engine.trace."""
+        return await self._thread.call(self._engine.trace, lport, frame)
+
+    async def last_drops(self, lports: Collection[int] | None = None) -> list[LastDrop]:
+        """See Engine.last_drops."""
+        return await self._thread.call(self._engine.last_drops, lports)
+
+    async def capture(self, capture: Capture | None) -> None:
+        """See Engine.capture."""
+        await self._thread.call(self._engine.capture, capture)
+
+    async def captured(self) -> list[CapturedFrame]:
+        """See Engine.captured, but waits until there is something."""
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        fd = self._engine.capture_fd()
+        loop.add_reader(fd, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_reader(fd)
+        return await self._thread.call(self._engine.captured)
+
     async def emit(self, frames: Iterable[tuple[int, bytes]]) -> None:
         """Send frames of our own, each out of an lport; those that can't be sent are lost, as frames may be."""
-        await self._thread.call(self._emit, list(frames))
+        if batch := list(frames):
+            await self._thread.call(self._emit, batch)
 
     def _emit(self, frames: list[tuple[int, bytes]]) -> None:
         for lport, frame in frames:
             try:
                 self._engine.emit(lport, frame)
             except EngineError as error:
-                log.warning("announcement not sent", lport=lport, reason=str(error))
+                log.warning("control frame not sent", lport=lport, reason=str(error))

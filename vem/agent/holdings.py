@@ -14,10 +14,13 @@ from vem.agent.attachments import Attachment, Attachments, Stage, nic_key
 from vem.agent.compile import Compiled, Indexes, PluggedNic, PluggedUplink, compile_image, restrict
 from vem.agent.lports import FIRST_LPORT, LAST_LPORT, LAST_POLICY, LAST_TEAM, Numbers
 from vem.agent.state import Saved
+from vem.agent.teams import Teaming
 from vem.agent.uplinks import UplinkConfig, UplinkStatus, uplink_mac
 from vem.agent.wanted import Nic, Phase, Port, Staging, Wanted
 from vem.datapath.engine import Plug
 from vem.datapath.image import Image
+from vem.teaming.health import UP_DELAY
+from vem.teaming.pinning import Place
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +51,7 @@ class Holdings:
         known = {attachment.lport for attachment in saved.attachments}
         known |= {lport for key, lport in saved.lports.items() if key.startswith("uplink ")}
         self._adopted_plugs = dict(plugs)
+        self.teaming = Teaming(_adopted_places(image) | saved.places)
         self.orphans = restrict(image, image.ports.keys() - known)
         for lport in self.orphans.lports:
             self.lports.reserve(_orphan_key(lport), lport)
@@ -61,6 +65,7 @@ class Holdings:
             lports=self.lports.owned(),
             policies=self.indexes.policies.owned(),
             teams=self.indexes.teams.owned(),
+            places=self.teaming.pins.places(),
         )
 
     # --- uplinks ------------------------------------------------------------------------------------------------
@@ -139,18 +144,30 @@ class Holdings:
         plugs.update((uplink.lport, uplink.config.plug) for uplink in self.uplinks.values())
         return plugs
 
-    def compile(self, links: Mapping[int, bool]) -> Compiled:
+    def compile(self, links: Mapping[int, bool], now: float) -> Compiled:
         """The Image for what is wanted and plugged in now."""
         nics = [
-            PluggedNic(attachment.lport, attachment.mac, attachment.veth, links.get(attachment.lport, False))
-            for attachment in self.attachments.plugged()
+            PluggedNic(item.lport, item.mac, item.veth, links.get(item.lport, False), item.effective)
+            for item in self.attachments.plugged()
         ]
+        self.teaming.health.observe([(number, uplink.link_up) for number, uplink in self.uplinks.items()], now)
+        usable = self.teaming.health.usable(now, self.up_delay)
         uplinks = [
-            PluggedUplink(number, uplink.lport, uplink.mac, uplink.link_up)
+            PluggedUplink(number, uplink.lport, uplink.mac, uplink.link_up, number in usable)
             for number, uplink in self.uplinks.items()
             if uplink.present
         ]
-        return compile_image(self.staging.committed, nics, uplinks, self.indexes, self.orphans)
+        return compile_image(self.staging.committed, nics, uplinks, self.indexes, self.orphans, self.teaming)
+
+    @property
+    def up_delay(self) -> float:
+        """Seconds (S-142)."""
+        switch = self.staging.committed.switch
+        return switch.up_delay if switch else UP_DELAY
+
+    def due(self, now: float) -> float | None:
+        """When compile() would say something else although nothing happened."""
+        return self.teaming.health.due(now, self.up_delay)
 
     def draining(self, wanted: Wanted) -> list[tuple[Attachment, Port]]:
         """Plugged vEths that have to be reported as drained."""
@@ -166,6 +183,13 @@ class Holdings:
             return self.lports.assign(nic_key(nic))
         except Unavailable as error:
             raise Unavailable(f"attach {nic}", f"all {LAST_LPORT} switch ports are in use", error.remedy) from error
+
+
+def _adopted_places(image: Image) -> dict[int, Place]:
+    """Where the datapath has ports pinned: they stay there although nobody remembers why."""
+    uplinks = {lport: port.number for lport, port in image.ports.items() if port.uplink}
+    pinned = [port for port in image.ports.values() if port.pin in uplinks and port.number]
+    return {port.number: Place(uplinks[port.pin], uplinks[port.pin]) for port in pinned}
 
 
 __all__ = ["Holdings"]

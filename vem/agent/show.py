@@ -71,6 +71,26 @@ def drops(reply: manager.StatusReply) -> str:
     return table(header, rows, right={3})
 
 
+def lacp(reply: manager.StatusReply) -> str:
+    """One line per uplink in a LAG."""
+    header = ("Uplink", "Profile", "State", "Partner", "Key", "Port", "Sent", "Received", "Malformed")
+    rows = [
+        (
+            f"Eth{reply.slot}/{port.uplink}",
+            port.profile,
+            port.state + (" (churning)" if port.churning else ""),
+            port.partner,
+            str(port.partner_key),
+            str(port.partner_port),
+            str(port.sent),
+            str(port.received),
+            str(port.malformed),
+        )
+        for port in reply.lacp
+    ]
+    return table(header, rows, right={4, 5, 6, 7, 8})
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: set[int]) -> str:
     """Columns as wide as their widest cell, two blanks apart; ``right``: columns set to the right."""
     lines = [header, *rows]

@@ -23,7 +23,8 @@ from vem.agent.attachments import Attachment, Stage
 from vem.agent.convert import snapshot_to, update_from
 from vem.agent.wanted import Nic, Wanted, apply_update
 from vem.datapath.engine import Plug
-from vem.datapath.image import Counters
+from vem.datapath.image import Counters, Method, Team
+from vem.teaming.pinning import Place
 
 FORMAT = 1
 _NIC_FIELDS = tuple(item.name for item in fields(Nic))
@@ -41,7 +42,9 @@ class Saved:
     attachments: list[Attachment] = field(default_factory=list)
     lports: dict[str, int] = field(default_factory=dict)
     policies: dict[int, int] = field(default_factory=dict)
-    teams: dict[tuple[int, ...], int] = field(default_factory=dict)
+    teams: dict[Team, int] = field(default_factory=dict)
+    places: dict[int, Place] = field(default_factory=dict)
+    """Where pinned vEths belong and are."""
 
 
 class StateFile:
@@ -119,7 +122,8 @@ def encode(saved: Saved, wanted: str) -> dict[str, Any]:
         "attachments": [_encode_attachment(attachment) for attachment in saved.attachments],
         "lports": saved.lports,
         "policies": {str(policy): index for policy, index in saved.policies.items()},
-        "teams": [[list(team), number] for team, number in saved.teams.items()],
+        "teams": [[list(team.uplinks), number, team.method.value] for team, number in saved.teams.items()],
+        "places": {str(veth): [place.home, place.current] for veth, place in saved.places.items()},
     }
 
 
@@ -143,8 +147,14 @@ def decode(data: Mapping[str, Any]) -> Saved:
         attachments=[_decode_attachment(item) for item in data["attachments"]],
         lports={str(owner): int(number) for owner, number in data["lports"].items()},
         policies={int(policy): int(index) for policy, index in data["policies"].items()},
-        teams={tuple(int(lport) for lport in team): int(number) for team, number in data["teams"]},
+        teams={_decode_team(*item): int(item[1]) for item in data["teams"]},
+        places={int(veth): Place(int(home), int(now)) for veth, (home, now) in data.get("places", {}).items()},
     )
+
+
+def _decode_team(uplinks: list[int], number: int, method: int = 0) -> Team:
+    """(Files of the first version say no method.)"""
+    return Team(tuple(int(lport) for lport in uplinks), Method(method))
 
 
 def _encode_attachment(attachment: Attachment) -> dict[str, Any]:
@@ -158,6 +168,7 @@ def _encode_attachment(attachment: Attachment) -> dict[str, Any]:
         "veth": attachment.veth,
         "generation": attachment.generation,
         "stage": attachment.stage.value,
+        "effective": str(attachment.effective or ""),
         "last": asdict(attachment.last) if attachment.stage is Stage.LEAVING else {},
     }
 
@@ -178,5 +189,6 @@ def _decode_attachment(data: Mapping[str, Any]) -> Attachment:
         veth=int(data["veth"]),
         generation=int(data["generation"]),
         stage=Stage(data["stage"]),
+        effective=MacAddress.station(effective) if (effective := data.get("effective")) else None,
         last=Counters(**data["last"]),
     )

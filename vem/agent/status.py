@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import resource
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import manager_pb2 as manager
-from vem.agent.agent import Agent
 from vem.agent.convert import counters_to
 from vem.agent.wanted import Phase
 from vem.datapath.image import Counters, Image, LearnedMac, Policy, Port
+
+if TYPE_CHECKING:
+    from vem.agent.agent import Agent
 
 
 async def status_of(agent: Agent, version: str, macs: bool) -> manager.StatusReply:
@@ -29,6 +33,7 @@ async def status_of(agent: Agent, version: str, macs: bool) -> manager.StatusRep
     )
     for lport, port in sorted(image.ports.items()):
         reply.ports.append(_host_port(agent, lport, port, counters.get(lport, Counters())))
+    reply.lacp.extend(_lacp(agent))
     if macs:
         reply.macs.extend(_static_macs(agent, image.static_macs.items()))
         reply.macs.extend(_learned_macs(agent, await agent.datapath.learned()))
@@ -97,6 +102,25 @@ def _learned_macs(agent: Agent, entries: Iterable[LearnedMac]) -> list[manager.H
             mac=str(entry.mac), vlan=entry.vlan, port=port_name(agent, entry.lport, image), age_s=int(entry.age)
         )
         for entry in sorted(entries, key=lambda entry: (entry.vlan, entry.mac))
+    ]
+
+
+def _lacp(agent: Agent) -> list[manager.HostLacp]:
+    policies = agent.compiled.wanted.policies
+    return [
+        manager.HostLacp(
+            uplink=view.number,
+            profile=policies[ident].profile if ident in policies else "",
+            state=view.mux.value,
+            partner=str(view.partner.system),
+            partner_key=view.partner.key,
+            partner_port=view.partner.port,
+            churning=view.churning,
+            sent=view.sent,
+            received=view.received,
+            malformed=view.malformed,
+        )
+        for ident, view in agent.control.lacp.view(time.monotonic())
     ]
 
 

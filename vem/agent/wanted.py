@@ -12,6 +12,9 @@ from enum import Enum
 
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
+from vem.datapath.image import Storm
+from vem.teaming.health import UP_DELAY
+from vem.teaming.team import Balance, Channel, Rules
 
 
 class Phase(Enum):
@@ -51,6 +54,13 @@ class Switch:
     domain: int = 0
     mtu: int = 1500
     keep_priority_tag: bool = False
+    snooping: bool = False
+    querier_interval: float = 125.0
+    """Seconds."""
+    up_delay: float = UP_DELAY
+    """Seconds."""
+    mac_age: float = 0.0
+    """Seconds (S-069); 0 = as the host is configured."""
     wire: bytes = field(default=b"", repr=False)
     """The message as it came: digest and state file are made of it, so that nothing a newer VSM said is lost."""
 
@@ -71,6 +81,14 @@ class Policy:
     unknown_flood: bool = False
     mac_limit: int = 0
     mtu: int = 0
+    promiscuous: bool = False
+    limit_allow: bool = False
+    storm: Storm = Storm()
+    team: Rules = Rules()
+    bpdu: bool = False
+    channel: Channel = Channel.NONE
+    balance: Balance = Balance.PORT_ID
+    """Of an ethernet profile; see Rules.balance for the ports' own."""
     wire: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:

@@ -96,18 +96,23 @@ def carrier(device: str, index: int) -> bool:
         flags = _request(device, _SIOCGIFFLAGS) & 0xFFFF
     except OSError:
         return False
-    return bool(flags & _IFF_UP) and ifindex(device) == index and _has_link(device, flags)
+    if not flags & _IFF_UP or ifindex(device) != index:
+        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        return has_link(control, device, flags)
 
 
-def _has_link(device: str, flags: int) -> bool:
-    """By the driver, which knows at once; IFF_RUNNING follows with a delay."""
+def has_link(control: socket.socket, device: str, flags: int) -> bool:
+    """By the driver, which knows at once; IFF_RUNNING, which follows with a delay, where the driver can't say.
+
+    ``control``: any socket made in the device's namespace.
+    """
     answer = (ctypes.c_uint32 * 2)(_ETHTOOL_GLINK, 0)
     request = struct.pack("16sP16x", device.encode(), ctypes.addressof(answer))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        try:
-            fcntl.ioctl(control, _SIOCETHTOOL, request)
-        except OSError:
-            return bool(flags & _IFF_RUNNING)
+    try:
+        fcntl.ioctl(control, _SIOCETHTOOL, request)
+    except OSError:
+        return bool(flags & _IFF_RUNNING)
     return bool(answer[1])
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from vem.datapath.engine import EngineError, Plug
+from vem.datapath.kernel_nic import has_link
 from vem.datapath.native import API
 
 _SOL_PACKET = 263
@@ -27,7 +28,7 @@ _ETH_P_ALL = 3
 _TUNSETIFF, _TUNSETOFFLOAD = 0x400454CA, 0x400454D0
 _IFF_TAP, _IFF_NO_PI = 0x0002, 0x1000
 _SIOCGIFFLAGS = 0x8913
-_IFF_UP, _IFF_RUNNING = 0x1, 0x40
+_IFF_UP = 0x1
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 _CLONE_NEWNET = 0x40000000
 _BUFFER = 8 << 20
@@ -58,7 +59,7 @@ class Nic:
             (flags,) = struct.unpack_from("H", fcntl.ioctl(self.probe, _SIOCGIFFLAGS, request), 16)
         except OSError:
             return False
-        return bool(flags & _IFF_UP and flags & _IFF_RUNNING)
+        return bool(flags & _IFF_UP) and has_link(self.probe, self.device, flags)
 
     def close(self) -> None:
         """Idempotent."""

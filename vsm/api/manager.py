@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from random import Random, SystemRandom
+
 from dvswitch.errors import InvalidValue, NotFound
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import manager_pb2, manager_pb2_grpc, types_pb2
 from vsm.api.status import answering
-from vsm.api.views import veth_info
+from vsm.api.views import mac_info, veth_info
 from vsm.fabric import wire
 from vsm.mobility.driver import Mobility, Outcome
-from vsm.model import lifecycle
-from vsm.model.state import Nic, Veth
+from vsm.model import lifecycle, macs
+from vsm.model.state import MacLease, Nic, State, Veth
 from vsm.runtime import Runtime
 from vsm.supervisor import Supervisor
 
@@ -21,15 +23,26 @@ _DEFAULT_STEP = 10.0
 class ManagerService(manager_pb2_grpc.ManagerServicer):
     """Serves hypervisor managers."""
 
-    def __init__(self, supervisor: Supervisor, runtime: Runtime, mobility: Mobility) -> None:
+    def __init__(
+        self, supervisor: Supervisor, runtime: Runtime, mobility: Mobility, random: Random | None = None
+    ) -> None:
         self._supervisor, self._runtime, self._mobility = supervisor, runtime, mobility
+        self._random = random or SystemRandom()
 
     @answering
     async def Attach(self, request: manager_pb2.ManagerAttachRequest) -> manager_pb2.VethInfo:
         """Make or find the vEth of a NIC."""
-        nic, mac = wire.read_nic(request.nic), MacAddress.station(request.mac)
-        state = self._supervisor.transact(lambda state: lifecycle.provisioned(state, nic, mac, request.profile))
-        return self._info(lifecycle.find_veth(state, nic, mac))
+        nic = wire.read_nic(request.nic)
+        given = MacAddress.station(request.mac) if request.mac else None
+
+        def provision(state: State) -> State:
+            if given is None:
+                state = macs.allocated(state, nic, self._random)
+            mac = given or macs.entry_of(state, nic).lease.mac
+            return lifecycle.provisioned(state, nic, mac, request.profile)
+
+        state = self._supervisor.transact(provision)
+        return self._info(lifecycle.find_veth(state, nic, given or macs.entry_of(state, nic).lease.mac))
 
     @answering
     async def Detach(self, request: manager_pb2.DetachRequest) -> manager_pb2.VethInfo:
@@ -57,6 +70,50 @@ class ManagerService(manager_pb2_grpc.ManagerServicer):
         """All vEths, by number."""
         veths = self._supervisor.state.inventory.veths
         return manager_pb2.ListVethsReply(veths=[self._info(veths[number]) for number in sorted(veths)])
+
+    @answering
+    async def AllocateMac(self, request: manager_pb2.AllocateMacRequest) -> manager_pb2.MacInfo:
+        """Give a NIC its address before it is plugged in."""
+        nic = wire.read_nic(request.nic)
+        mac = MacAddress.station(request.mac) if request.mac else None
+        if not request.by_hand:
+            state = self._supervisor.transact(lambda state: macs.allocated(state, nic, self._random, mac))
+        elif mac is None:
+            raise InvalidValue(macs.nic_text(nic), "an address chosen by hand must be told", "set mac")
+        else:
+            state = self._supervisor.transact(lambda state: macs.reserved(state, nic, mac))
+        return mac_info(macs.entry_of(state, nic))
+
+    @answering
+    async def ReleaseMac(self, request: manager_pb2.ReleaseMacRequest) -> manager_pb2.MacInfo:
+        """Give up the address of a NIC that has no vEth."""
+        nic = wire.read_nic(request.nic)
+        entry = macs.entry_of(self._supervisor.state, nic)
+        self._supervisor.transact(lambda state: macs.released(state, nic))
+        return mac_info(entry)
+
+    @answering
+    async def CloneVm(self, request: manager_pb2.CloneVmRequest) -> manager_pb2.CloneVmReply:
+        """Addresses for a VM that was made from another."""
+        source = macs.Machine(request.vm, request.vm_uuid)
+        target = macs.Machine(request.new_vm, request.new_vm_uuid)
+        leases: list[MacLease] = []
+        if request.answer not in manager_pb2.CloneVmRequest.Answer.values():
+            raise InvalidValue("answer", f"{request.answer} is unknown", "use COPIED, MOVED or UNATTENDED")
+
+        def clone(state: State) -> State:
+            state, found = macs.duplicated(state, source, target, macs.Answer(request.answer), self._random)
+            leases.extend(found)
+            return state
+
+        state = self._supervisor.transact(clone)
+        infos = [mac_info(macs.entry_of(state, lease.nic)) for lease in leases]
+        return manager_pb2.CloneVmReply(vm_uuid=leases[0].nic.vm_uuid, macs=infos)
+
+    @answering
+    async def ListMacs(self, request: manager_pb2.ListMacsRequest) -> manager_pb2.ListMacsReply:
+        """All addresses and their NICs."""
+        return manager_pb2.ListMacsReply(macs=[mac_info(entry) for entry in macs.registry(self._supervisor.state)])
 
     def _info(self, veth: Veth | None) -> manager_pb2.VethInfo:
         assert veth is not None

@@ -5,9 +5,23 @@ from __future__ import annotations
 from dvswitch.v1 import manager_pb2
 from vsm.fabric import wire
 from vsm.model.interfaces import Vethernet
+from vsm.model.macs import Entry, classify
 from vsm.model.state import State, Veth
 from vsm.policy.quarantine import status
 from vsm.runtime import Runtime
+
+
+def mac_info(entry: Entry) -> manager_pb2.MacInfo:
+    """A line of the address registry."""
+    lease = entry.lease
+    return manager_pb2.MacInfo(
+        nic=wire.nic_message(lease.nic),
+        mac=str(lease.mac),
+        automatic=lease.automatic,
+        duplicate=lease.duplicate,
+        range=classify(lease.mac).value,
+        veth=entry.veth,
+    )
 
 
 def veth_info(state: State, runtime: Runtime, veth: Veth) -> manager_pb2.VethInfo:

@@ -15,7 +15,8 @@ from uuid import UUID
 from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
-from vsm.model.interfaces import Ethernet, Interface, Vethernet, parse_interface
+from vsm.model.interfaces import MAX_UPLINK, Ethernet, Interface, Vethernet, parse_interface
+from vsm.model.macs import check_prefix
 from vsm.model.state import MAX_VETH, State
 
 INVALID = "Invalid command"
@@ -109,6 +110,14 @@ def _numbers(text: str, low: int, high: int) -> list[int]:
     return found
 
 
+def _uplink_list(text: str) -> tuple[int, ...]:
+    """``2,1,3-4`` in the order given."""
+    found = _numbers(text, 1, MAX_UPLINK)
+    if len(set(found)) < len(found):
+        raise Mismatch("Uplink named twice")
+    return tuple(found)
+
+
 def _veths(text: str) -> tuple[Interface, ...]:
     return tuple(Vethernet(n) for n in dict.fromkeys(_numbers(text, 1, MAX_VETH)))
 
@@ -120,7 +129,7 @@ def _ethernets(text: str) -> tuple[Interface, ...]:
         if not match:
             raise Mismatch("Invalid interface format")
         try:
-            found += [Ethernet(int(match[1]), port) for port in _numbers(match[2], 1, 32)]
+            found += [Ethernet(int(match[1]), port) for port in _numbers(match[2], 1, MAX_UPLINK)]
         except InvalidValue as error:
             raise Mismatch("Invalid interface format") from error
     return tuple(dict.fromkeys(found))
@@ -172,6 +181,13 @@ def _mac(text: str) -> MacAddress:
         raise Mismatch("Invalid mac address") from None
 
 
+def _mac_prefix(text: str) -> str:
+    try:
+        return check_prefix(text)
+    except InvalidValue:
+        raise Mismatch("Invalid mac prefix") from None
+
+
 def _hostname(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
         raise Mismatch
@@ -209,10 +225,12 @@ TYPES: dict[str, ArgumentType] = {
     "hostname": ArgumentType("WORD", "Name of the switch (max 63 characters)", _hostname),
     "uuid": ArgumentType("UUID", "Host UUID, as 1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", _uuid),
     "mac": ArgumentType("E.E.E", "MAC address, as 5254.0012.3456 or 52:54:00:12:34:56", _mac),
+    "mac-prefix": ArgumentType("E:E:E", "1-5 octets for local use, as 52:54:00 or 02", _mac_prefix),
     "veth": ArgumentType(_VETH, "Number of the vEthernet", _single(_veths), known=_veth_numbers),
     "veths": ArgumentType(_VETH_RANGE, "Numbers of vEthernets, as 1-4,7", _veths, known=_veth_numbers),
     "port": ArgumentType("<3-66>/<1-32>", _PORT_HELP, _single(_ethernets), known=_uplinks),
     "ports": ArgumentType("<3-66>/<1-32>[,-]", f"{_PORT_HELP}s, as 3/1-2", _ethernets, known=_uplinks),
+    "uplink-list": ArgumentType("<1-32>[,-]", "Numbers of uplinks in order, as 2,1 or 1-4", _uplink_list),
     "interface": ArgumentType("IFNAME", "Name of an interface, as Veth5 or Eth3/1", _interface),
     "interfaces": ArgumentType("IFNAME[,-]", "Name of interfaces, as Veth1-4 or Eth3/1", _interface_range),
 }

@@ -21,7 +21,7 @@ class News:
     """Something that happened, before it has a place in the sequence."""
 
     kind: str
-    """module, veth, profile, config, migration or uplink."""
+    """module, veth, profile, config, migration, uplink or host (what a module reports of its frames)."""
     object: str
     """In the operator's words: "vethernet 5"."""
     what: str
@@ -48,18 +48,25 @@ class EventBus:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._sequence = 0
+        self._subscribers: list[Callable[[Event], None]] = []
         self._queues: set[asyncio.Queue[Event | None]] = set()
 
     def publish(self, news: News) -> None:
         """Tell all listeners."""
         self._sequence += 1
         event = Event(self._sequence, self._clock(), news)
+        for subscriber in self._subscribers:
+            subscriber(event)
         for queue in tuple(self._queues):
             if queue.qsize() >= _DEPTH:
                 self._queues.discard(queue)
                 queue.put_nowait(None)
             else:
                 queue.put_nowait(event)
+
+    def subscribe(self, subscriber: Callable[[Event], None]) -> None:
+        """Call ``subscriber`` with every event from now on, in place."""
+        self._subscribers.append(subscriber)
 
     def listen(self, kinds: Collection[str] = ()) -> AsyncIterator[Event]:
         """Events of these kinds (none given: all) from this call on; Unavailable if the caller falls too far behind."""

@@ -7,13 +7,17 @@ here is configuration, and only counters are ever stored (CounterBook, by the se
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from vsm.fabric.counters import CounterBook, Record
 from vsm.model.interfaces import Vethernet
 from vsm.model.state import State
-from vsm.runtime import Counters, MacRow, ModuleStatus, PortStatus
+from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
+
+_LOG = 1000
+"""Events that are kept for `show logging last`."""
 
 
 class FabricRuntime:
@@ -22,6 +26,7 @@ class FabricRuntime:
     def __init__(self, clock: Callable[[], float], records: Mapping[str, Record] | None = None) -> None:
         self._clock = clock
         self._started = clock()
+        self._log: deque[LogLine] = deque(maxlen=_LOG)
         self._modules: dict[int, ModuleStatus] = {}
         self._ports: dict[int, tuple[int, PortStatus]] = {}
         self._macs: dict[int, list[MacRow]] = {}
@@ -52,9 +57,17 @@ class FabricRuntime:
         """Learned addresses of all connected modules."""
         return [row for slot in sorted(self._macs) for row in self._macs[slot]]
 
+    def recent(self) -> list[LogLine]:
+        """The last events, the latest last."""
+        return list(self._log)
+
     def uptime(self) -> float:
         """Seconds since this VSM started."""
         return self._clock() - self._started
+
+    def happened(self, line: LogLine) -> None:
+        """Keep an event."""
+        self._log.append(line)
 
     # ---- written by sessions
 

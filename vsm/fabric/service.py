@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 import grpc
 import structlog
 
-from dvswitch.errors import Conflict, DvsError, InvalidValue, StorageError
+from dvswitch.errors import Conflict, DvsError, InvalidValue, StorageError, Unavailable
 from dvswitch.v1 import fabric_pb2, fabric_pb2_grpc
-from vsm.events.bus import EventBus, News
+from vsm.events.bus import Event, EventBus, News
 from vsm.fabric import wire
 from vsm.fabric.identity import check_certificate
 from vsm.fabric.resume import Held, concerned
@@ -24,8 +24,13 @@ from vsm.fabric.runtime import FabricRuntime
 from vsm.fabric.session import ModuleSession, SessionEnded, Timing
 from vsm.model import lifecycle
 from vsm.model.state import State
+from vsm.runtime import LogLine
 from vsm.supervisor import Supervisor
 
+_NAPS = 12
+"""Looks at a silent module before it is called absent."""
+_COMMAND_TIMEOUT = 15.0
+"""Seconds a module may take to run an operator's command; it ends them itself after ten."""
 _HELLO_TIMEOUT = 10.0
 """Seconds a caller may take to say hello."""
 _STATUS = {
@@ -51,6 +56,7 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._supervisor, self._runtime, self._bus = supervisor, runtime, bus
+        bus.subscribe(self._log_event)
         self._timing, self._now = timing or Timing(), now
         self._sessions: dict[int, ModuleSession] = {}
         self._endings: dict[ModuleSession, asyncio.Future[SessionEnded]] = {}
@@ -61,6 +67,17 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         """Whether the module is connected and has all that the State of this revision means for it in its datapath."""
         session = self._sessions.get(slot)
         return session is not None and session.applied(revision)
+
+    async def command(self, slot: int, words: Sequence[str]) -> tuple[str, bool]:
+        """Have a module run a command: its output, and whether it was accepted.  Unavailable if it does not answer."""
+        session = self._sessions.get(slot)
+        if session is None:
+            raise Unavailable(f"module {slot}", "is not connected", "see `show module`")
+        try:
+            async with asyncio.timeout(_COMMAND_TIMEOUT):
+                return await session.command(words)
+        except TimeoutError:
+            raise Unavailable(f"module {slot}", f"did not answer within {_COMMAND_TIMEOUT:g} seconds") from None
 
     def connected(self, slot: int) -> bool:
         """Whether the module has a session now."""
@@ -104,7 +121,14 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
             self._end(older, SessionEnded("replaced", f"host {module.host_uuid} opened a newer session"))
             self._keep(older)
         session = ModuleSession(
-            self._supervisor, self._runtime, slot, hello, self._remembered.get(slot), self._timing, self._now
+            self._supervisor,
+            self._runtime,
+            slot,
+            hello,
+            self._remembered.get(slot),
+            self._timing,
+            self._now,
+            self._bus.publish,
         )
         self._sessions[slot] = session
         self._endings[session] = asyncio.get_running_loop().create_future()
@@ -128,6 +152,10 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         _log.info("session ended", slot=session.slot, cause=ended.cause, text=str(ended))
         if session.slot not in self._sessions:
             self._tell(session.slot, "absent", f"Module {session.slot} is absent: {ended}.")
+
+    def _log_event(self, event: Event) -> None:
+        news = event.news
+        self._runtime.happened(LogLine(event.time, news.kind, news.object, news.what, news.text))
 
     def _tell(self, slot: int, what: str, text: str) -> None:
         self._bus.publish(News("module", f"module {slot}", what, text))
@@ -171,11 +199,15 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         return SessionEnded("left", "it closed its session")
 
     async def _watch(self, session: ModuleSession) -> SessionEnded:
-        """Return once the module has been silent for too long."""
-        left = self._timing.absent
-        while left > 0:
-            await asyncio.sleep(left)
-            left = self._timing.absent - session.silent_for()
+        """Return once the module has been silent for too long.
+
+        Counted in naps of our own: a supervisor that was busy or suspended for a while blames no module for it.
+        """
+        heard, naps = session.heard, 0
+        while naps < _NAPS:
+            await asyncio.sleep(self._timing.absent / _NAPS)
+            naps = naps + 1 if session.heard == heard else 0
+            heard = session.heard
         return SessionEnded("absent", f"nothing heard for {self._timing.absent:g} seconds")
 
     def _changed(self, old: State, new: State) -> None:

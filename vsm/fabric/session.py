@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from dvswitch.errors import DvsError, InvalidValue, StorageError
 from dvswitch.v1 import fabric_pb2
+from vsm.events.bus import News
 from vsm.fabric import wire
 from vsm.fabric.resume import Held, opening
 from vsm.fabric.runtime import FabricRuntime
@@ -33,6 +34,9 @@ _MAX_UNACKED = 8
 """Updates under way to a module; beyond that, changes are folded until it has caught up."""
 _MAX_REFUSED = 4096
 """AttachRefused messages waiting for a module that does not read."""
+
+_MAX_EVENTS = 50
+"""Events a second that are taken from a module: guests can provoke them."""
 
 _log = structlog.get_logger("vsm.fabric")
 
@@ -70,12 +74,15 @@ class ModuleSession:
         remembered: Held | None,
         timing: Timing,
         now: Callable[[], float],
+        publish: Callable[[News], None] = lambda news: None,
     ) -> None:
         self.slot = slot
         self._supervisor, self._runtime, self._timing, self._now = supervisor, runtime, timing, now
         self._hello = hello
+        self._publish = publish
+        self._events: deque[float] = deque(maxlen=_MAX_EVENTS)
         self._incarnation = hello.incarnation
-        self._heard = now()
+        self._heard = 0
         self._wake = asyncio.Event()
         self._outbox: deque[fabric_pb2.SupervisorMessage] = deque()
         self._unacked: deque[Held] = deque()
@@ -84,6 +91,8 @@ class ModuleSession:
         self._sent: Held | None = None
         self._considered = 0
         self._beats = 0
+        self._commands = 0
+        self._asked: dict[int, asyncio.Future[tuple[str, bool]]] = {}
         self._refusals: tuple[tuple[str, str], ...] = ()
         self._handlers: dict[str, Callable[..., None]] = {
             "ack": self._ack,
@@ -96,6 +105,8 @@ class ModuleSession:
             "uplink": self._uplink,
             "macs": self._macs,
             "port": self._port,
+            "event": self._event,
+            "output": self._output,
         }
 
     def poke(self) -> None:
@@ -111,9 +122,10 @@ class ModuleSession:
         """Whether the module has in its datapath all that the State of this revision means for it."""
         return self._sent is not None and self._considered >= revision and not self._unacked
 
-    def silent_for(self) -> float:
-        """Seconds since the module last said anything."""
-        return self._now() - self._heard
+    @property
+    def heard(self) -> int:
+        """Messages received so far."""
+        return self._heard
 
     # ---- down
 
@@ -198,7 +210,7 @@ class ModuleSession:
 
     def receive(self, message: fabric_pb2.ModuleMessage) -> None:
         """Take in what the module says; SessionEnded if that ends the session."""
-        self._heard = self._now()
+        self._heard += 1
         kind = message.WhichOneof("message")
         handler = self._handlers.get(kind or "")
         if handler is None:
@@ -301,6 +313,28 @@ class ModuleSession:
 
     def _macs(self, report: fabric_pb2.MacReport) -> None:
         self._runtime.macs_reported(self.slot, wire.read_macs(self.slot, report))
+
+    def _event(self, message: fabric_pb2.LogEvent) -> None:
+        news, now = wire.read_event(self.slot, message), self._now()
+        if len(self._events) == _MAX_EVENTS and now - self._events[0] < 1.0:
+            return
+        self._events.append(now)
+        self._publish(news)
+
+    def command(self, words: Sequence[str]) -> asyncio.Future[tuple[str, bool]]:
+        """Have the module run a command; the future gets its output, and whether it was accepted."""
+        self._commands += 1
+        answer = asyncio.get_running_loop().create_future()
+        self._asked[self._commands] = answer
+        command = fabric_pb2.Command(id=self._commands, words=words)
+        self._outbox.append(fabric_pb2.SupervisorMessage(command=command))
+        self.poke()
+        return answer
+
+    def _output(self, message: fabric_pb2.CommandOutput) -> None:
+        answer = self._asked.pop(message.id, None)
+        if answer is not None and not answer.done():
+            answer.set_result((message.text, message.ok))
 
     def _port(self, message: fabric_pb2.PortState) -> None:
         status = wire.read_port_status(message)

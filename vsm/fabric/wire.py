@@ -5,14 +5,17 @@ Reading checks what a module says (InvalidValue names the field), so that nothin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from dvswitch.digest import wanted_digest
 from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2, types_pb2
+from vsm.events.bus import News
 from vsm.mobility.reports import AttachReport
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Vethernet
+from vsm.model.settings import ChannelMode
 from vsm.model.state import Module, Nic, Uplink
 from vsm.policy.difference import (
     RemovePolicy,
@@ -24,7 +27,7 @@ from vsm.policy.difference import (
     SetUplink,
     WantedChange,
 )
-from vsm.policy.wanted import PolicySpec, PortSpec, SwitchSpec, UplinkSpec, Wanted
+from vsm.policy.wanted import PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
 from vsm.runtime import Counters, MacRow, PortStatus
 
 PROTOCOL = 1
@@ -99,7 +102,14 @@ def _change(change: WantedChange) -> fabric_pb2.Change:
 
 def _switch(switch: SwitchSpec) -> types_pb2.Switch:
     return types_pb2.Switch(
-        name=switch.name, domain=switch.domain, mtu=switch.mtu, keep_priority_tag=switch.keep_priority_tag
+        name=switch.name,
+        domain=switch.domain,
+        mtu=switch.mtu,
+        keep_priority_tag=switch.keep_priority_tag,
+        snooping=switch.snooping,
+        querier_interval_s=switch.query_interval,
+        up_delay_ms=switch.up_delay,
+        mac_aging_s=switch.mac_aging,
     )
 
 
@@ -117,7 +127,41 @@ def _policy(policy: PolicySpec) -> types_pb2.Policy:
         unknown_flood=policy.unknown_flood,
         mac_limit=policy.mac_limit,
         mtu=policy.mtu,
+        promiscuous=policy.promiscuous,
+        mac_limit_allow=policy.mac_limit_allow,
+        bpdu=policy.bpdu,
+        storm=_storm(policy.storm),
+        team=_team(policy.team),
+        channel=_channel(policy.channel),
     )
+
+
+def _storm(storm: StormSpec) -> types_pb2.Storm | None:
+    if storm == StormSpec():
+        return None
+    return types_pb2.Storm(broadcast=storm.broadcast, multicast=storm.multicast, unknown_unicast=storm.unknown_unicast)
+
+
+def _team(team: TeamSpec) -> types_pb2.Team | None:
+    if team == TeamSpec():
+        return None
+    return types_pb2.Team(
+        active=team.active,
+        standby=team.standby,
+        unused=team.unused,
+        no_failback=not team.failback,
+        no_notify=not team.notify,
+        beacon=team.beacon,
+        pin=team.pin,
+        pin_backup=team.pin_backup,
+        method=team.method.name,
+    )
+
+
+def _channel(mode: ChannelMode) -> types_pb2.ChannelGroup | None:
+    if mode is ChannelMode.NONE:
+        return None
+    return types_pb2.ChannelGroup(mode=mode.name)
 
 
 def _port(port: PortSpec) -> types_pb2.Port:
@@ -205,6 +249,16 @@ def read_port_status(message: fabric_pb2.PortState) -> PortStatus:
     """Link and forwarding state of a vEth."""
     Vethernet(message.veth)
     return PortStatus(message.link_up, message.forwarding, message.pinned_uplink)
+
+
+def read_event(slot: int, message: fabric_pb2.LogEvent) -> News:
+    """Something that a module reports; InvalidValue if it is not worded as it must be."""
+    if not re.fullmatch("[a-z][a-z_]{0,31}", message.kind):
+        raise InvalidValue(f"event kind '{message.kind[:40]}'", "is not a word of at most 32 letters")
+    if not message.text.isprintable() or not message.object.isprintable():
+        raise InvalidValue(f"event {message.kind}", "holds characters that can't be printed")
+    subject = message.object[:80] or f"module {slot}"
+    return News("host", subject, message.kind, f"Module {slot}: {message.text[:300]}", message.veth)
 
 
 def read_macs(slot: int, message: fabric_pb2.MacReport) -> list[MacRow]:

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from dvswitch.errors import Conflict, InvalidValue, NotFound, Unavailable
 from dvswitch.mac import MacAddress
+from vsm.model import macs
 from vsm.model.interfaces import Ethernet, Vethernet
 from vsm.model.overrides import override
 from vsm.model.state import (
@@ -110,13 +111,13 @@ def provisioned(state: State, nic: Nic, mac: MacAddress, profile: str) -> State:
     plugged in or not, or if the profile has no port left; NotFound for a profile that is missing or of another type.
     """
     check_station(mac)
-    _check_mac_free(state, nic, mac)
+    macs.check_free(state, nic, mac)
     known = find_veth(state, nic, mac)
     _check_profile(state, profile, known)
     if known is None:
         _check_single(state, nic, mac)
         known = Veth(_free_number(state), nic, mac, profile, slot=None, generation=0)
-    return stored(state, replace(known, nic=nic, profile=profile))
+    return macs.taken_up(stored(state, replace(known, nic=nic, profile=profile)), nic, mac)
 
 
 def placed(state: State, number: int, slot: int) -> State:
@@ -192,30 +193,15 @@ def with_move(state: State, number: int, move: Move | None) -> State:
 # ---- checks
 
 
-def _check_mac_free(state: State, nic: Nic, mac: MacAddress) -> None:
-    """S-268: no other registered NIC, plugged in or not, has this MAC address."""
-    for other in state.inventory.veths.values():
-        if other.mac.octets == mac.octets and other.nic.key != nic.key:
-            raise Conflict(
-                f"MAC address {mac} of {_nic_text(nic)}",
-                f"belongs to vethernet {other.number}, {_nic_text(other.nic)}",
-                f"choose another address, or remove vethernet {other.number} if it is no longer used",
-            )
-
-
 def _check_single(state: State, nic: Nic, mac: MacAddress) -> None:
     """A NIC has one MAC address at a time."""
     other = find_veth(state, nic)
     if other is not None and other.slot is not None:
         raise Conflict(
-            f"{_nic_text(nic)} with MAC address {mac}",
+            f"{macs.nic_text(nic)} with MAC address {mac}",
             f"is plugged in on module {other.slot} as vethernet {other.number} with MAC address {other.mac}",
             "detach it there first",
         )
-
-
-def _nic_text(nic: Nic) -> str:
-    return f"NIC {nic.index} of VM {nic.vm}"
 
 
 def _check_profile(state: State, name: str, veth: Veth | None) -> PortProfile:

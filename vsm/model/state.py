@@ -85,6 +85,18 @@ class Config:
     """svs domain id, 1-4095."""
     mtu: int = 1500
     keep_priority_tag: bool = False
+    port_defaults: Settings = NOTHING
+    """Switch-wide `security` lines: they hold where neither interface nor profile says otherwise (S-017)."""
+    mac_aging: int = 0
+    """Seconds until a learned address that is not seen is forgotten (S-069); 0 = as each host is configured."""
+    snooping: bool = False
+    """IGMP and MLD snooping (S-232)."""
+    query_interval: int = 125
+    """Seconds between general queries where no querier is seen (S-235)."""
+    up_delay: int = 100
+    """Milliseconds that an uplink must be up before it is used again (S-142)."""
+    mac_prefix: str = "52:54:00"
+    """Beginning of addresses that are made here (S-266)."""
     default_max_ports: int = 32
     vlans: Mapping[int, Vlan] = field(default_factory=lambda: {1: Vlan(1, "default")})
     profiles: Mapping[str, PortProfile] = field(default_factory=dict)
@@ -108,6 +120,18 @@ class Nic:
     def key(self) -> tuple[str, int]:
         """Identity: survives migration, re-plugging and rename of the adapter."""
         return (self.vm_uuid or self.vm, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class MacLease:
+    """The address of a NIC in the registry (vsm/model/macs.py)."""
+
+    nic: Nic
+    mac: MacAddress
+    automatic: bool = False
+    """Made here: a copy of the VM gets another one.  False: chosen by hand."""
+    duplicate: bool = False
+    """Kept by a copy although the original has it; the NIC can't be plugged in while that is so (S-270)."""
 
 
 class Phase(Enum):
@@ -196,6 +220,8 @@ class Inventory:
     moves: Mapping[int, Move] = field(default_factory=dict)
     uplink_policies: Mapping[tuple[int, int], int] = field(default_factory=dict)
     """Own policies of uplinks (slot, number) that have overrides; they outlive the host's reports."""
+    mac_leases: Mapping[tuple[str, int], MacLease] = field(default_factory=dict)
+    """By Nic.key."""
     next_policy_id: int = 1
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from uuid import UUID
 
 from dvswitch.errors import Conflict, DvsError, InvalidValue, NotFound
 from dvswitch.vlan import check_vlan
 from vsm.model.interfaces import Vethernet, parse_interface
-from vsm.model.settings import NOTHING, Settings
+from vsm.model.macs import check_prefix
+from vsm.model.settings import NOTHING
 from vsm.model.state import FIRST_SLOT, LAST_SLOT, MAX_CHAIN, Config, PortProfile, ProfileType, State
+from vsm.policy.check_settings import out_of_range, settings_problems, team_problems
 
 MAX_PROFILES = 6144
 MAX_NAME = 80
@@ -22,8 +25,9 @@ MAX_DOMAIN = 4095
 MAX_PORTS = 10240
 """Of one profile: as many as the switch has vEths (nexus-1000v section 1.4)."""
 MTU_RANGE = (1280, 9190)
-PROFILE_MTU_RANGE = (1500, 9000)
-MAC_LIMIT_RANGE = (1, 4096)
+MAC_AGING_RANGE = (10, 918000)
+QUERY_RANGE = (32, 3600)
+UP_DELAY_RANGE = (1, 600000)
 
 _NAME = re.compile(r"[!-{}~]+")
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -44,6 +48,13 @@ def _system(state: State) -> Iterator[DvsError]:
         yield InvalidValue(f"svs-domain id {config.domain}", f"out of range 1-{MAX_DOMAIN}")
     if not MTU_RANGE[0] <= config.mtu <= MTU_RANGE[1]:
         yield InvalidValue(f"system mtu {config.mtu}", "out of range {}-{}".format(*MTU_RANGE))
+    if config.mac_aging:
+        yield from out_of_range("mac address-table aging-time", config.mac_aging, MAC_AGING_RANGE)
+    yield from out_of_range("ip igmp snooping query-interval", config.query_interval, QUERY_RANGE)
+    yield from out_of_range("teaming up-delay", config.up_delay, UP_DELAY_RANGE)
+    check_prefix(config.mac_prefix)
+    if replace(config.port_defaults, promiscuous=None, mac_changes=None, forged_transmits=None) != NOTHING:
+        yield InvalidValue("switch", "only security settings can be said for the whole switch")
     if not 1 <= config.default_max_ports <= MAX_PORTS:
         yield InvalidValue(f"port-profile default max-ports {config.default_max_ports}", f"out of range 1-{MAX_PORTS}")
 
@@ -70,7 +81,7 @@ def _profiles(state: State) -> Iterator[DvsError]:
     for profile in profiles.values():
         subject = f"port-profile {profile.name}"
         yield from _profile(state.config, profile, subject)
-        yield from _settings(profile.settings, subject, profile.type)
+        yield from settings_problems(profile.settings, subject, profile.type)
         if profile.port_group and groups[profile.port_group] > 1:
             yield Conflict(subject, f"port-group {profile.port_group} is already published by another port-profile")
 
@@ -108,21 +119,6 @@ def _ancestors(config: Config, profile: PortProfile, subject: str) -> Iterator[D
         profile = parent
 
 
-def _settings(settings: Settings, subject: str, kind: ProfileType) -> Iterator[DvsError]:
-    for vlan in (settings.access_vlan, settings.native_vlan):
-        if vlan is not None:
-            check_vlan(vlan, subject)
-    if settings.allowed_vlans is not None and 0 in settings.allowed_vlans:
-        yield InvalidValue(subject, "vlan 0 can't be allowed on a trunk")
-    if settings.mac_limit is not None and not MAC_LIMIT_RANGE[0] <= settings.mac_limit <= MAC_LIMIT_RANGE[1]:
-        yield InvalidValue(subject, "mac-learning limit is out of range {}-{}".format(*MAC_LIMIT_RANGE))
-    if settings.mtu is not None:
-        if kind is not ProfileType.ETHERNET:
-            yield Conflict(subject, "mtu applies to type ethernet only", "set the switch's with 'system mtu'")
-        if not PROFILE_MTU_RANGE[0] <= settings.mtu <= PROFILE_MTU_RANGE[1]:
-            yield InvalidValue(subject, "mtu is out of range {}-{}".format(*PROFILE_MTU_RANGE))
-
-
 def _interfaces(state: State) -> Iterator[DvsError]:
     for name in {**state.config.overrides, **state.config.descriptions}:
         interface = parse_interface(name)
@@ -132,7 +128,7 @@ def _interfaces(state: State) -> Iterator[DvsError]:
             kind = ProfileType.VETHERNET
             if interface.number not in state.inventory.veths:
                 yield NotFound(subject, "does not exist", "a vEth appears when a NIC is attached")
-        yield from _settings(state.config.overrides.get(name, NOTHING), subject, kind)
+        yield from settings_problems(state.config.overrides.get(name, NOTHING), subject, kind)
 
 
 def _slots(state: State) -> Iterator[DvsError]:
@@ -163,4 +159,5 @@ _RULES: tuple[Callable[[State], Iterator[DvsError]], ...] = (
     _interfaces,
     _slots,
     _assignments,
+    team_problems,
 )

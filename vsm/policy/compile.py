@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from dvswitch.vlan import VlanSet
 from vsm.model.interfaces import Ethernet, Vethernet
-from vsm.model.settings import PortMode, Settings
+from vsm.model.settings import UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, Move, MoveState, Phase, PortProfile, ProfileType, State, Uplink, Veth
 from vsm.policy.inherit import effective
+from vsm.policy.ports import active_vlans, member_vlans
 from vsm.policy.quarantine import carries_nothing, usable
-from vsm.policy.wanted import PolicySpec, PortSpec, SwitchSpec, UplinkSpec, Wanted
+from vsm.policy.wanted import PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def _build(state: State) -> _Index:
             places[slot].append(place)
     for uplink in state.inventory.uplinks.values():
         uplinks[uplink.slot].append(uplink)
-    active = VlanSet.of(vlan.id for vlan in state.config.vlans.values() if vlan.carries)
+    active = active_vlans(state.config)
     return _Index(places, uplinks, active, {})
 
 
@@ -103,7 +104,16 @@ def _places(veth: Veth, move: Move | None) -> list[tuple[int, _Place]]:
 
 
 def _switch(config: Config) -> SwitchSpec:
-    return SwitchSpec(config.hostname, config.domain, config.mtu, config.keep_priority_tag)
+    return SwitchSpec(
+        config.hostname,
+        config.domain,
+        config.mtu,
+        config.keep_priority_tag,
+        config.snooping,
+        config.query_interval,
+        config.up_delay,
+        config.mac_aging,
+    )
 
 
 def _port(state: State, index: _Index, place: _Place, policies: dict[int, PolicySpec]) -> PortSpec:
@@ -157,20 +167,43 @@ def _policy(
 
 
 def _evaluate(config: Config, active: VlanSet, profile: PortProfile, settings: Settings, policy_id: int) -> PolicySpec:
-    trunk = settings.mode is PortMode.TRUNK
-    vlan = settings.native_vlan if trunk else settings.access_vlan
+    trunk, guests = settings.mode is PortMode.TRUNK, profile.type is ProfileType.VETHERNET
     disabled = usable(config, profile.name, profile.type) is None
     return PolicySpec(
         id=policy_id,
         profile=profile.name,
         trunk=trunk,
-        vlan=vlan or 0,
-        allowed=(settings.allowed_vlans or VlanSet()) & active if trunk else VlanSet(),
+        vlan=max(settings.native_vlan or UNTAGGED, UNTAGGED) if trunk else settings.access_vlan or UNTAGGED,
+        allowed=member_vlans(settings) & (active | VlanSet.of([UNTAGGED])) if trunk else VlanSet(),
         shutdown=bool(settings.shutdown) or disabled or carries_nothing(config, settings),
         forged_transmits=bool(settings.forged_transmits),
         mac_changes=bool(settings.mac_changes),
         mac_learning=bool(settings.mac_learning),
         unknown_flood=bool(settings.mac_learning and settings.unknown_flood),
         mac_limit=settings.mac_limit or 0,
-        mtu=(settings.mtu or 0) if profile.type is ProfileType.ETHERNET else 0,
+        mtu=0 if guests else settings.mtu or 0,
+        promiscuous=guests and bool(settings.promiscuous),
+        mac_limit_allow=bool(settings.mac_limit_allow),
+        bpdu=guests and not settings.bpdu_guard,
+        storm=_storm(settings) if guests else StormSpec(),
+        team=_team(settings) if guests else TeamSpec(),
+        channel=ChannelMode.NONE if guests else settings.channel or ChannelMode.NONE,
+    )
+
+
+def _storm(settings: Settings) -> StormSpec:
+    return StormSpec(settings.storm_broadcast or 0, settings.storm_multicast or 0, settings.storm_unknown or 0)
+
+
+def _team(settings: Settings) -> TeamSpec:
+    return TeamSpec(
+        method=settings.team_method or TeamMethod.PORT_ID,
+        active=settings.team_active or (),
+        standby=settings.team_standby or (),
+        unused=settings.team_unused or (),
+        failback=settings.team_failback is not False,
+        notify=settings.team_notify is not False,
+        beacon=bool(settings.team_beacon),
+        pin=settings.pin or 0,
+        pin_backup=settings.pin_backup or (),
     )

@@ -1,4 +1,5 @@
-"""Who says what: interface > its profile > the profile's parents > DEFAULTS (nexus-1000v section 3.2)."""
+"""Who says what: interface > its profile > the profile's parents > the switch's own lines > DEFAULTS (nexus-1000v
+section 3.2, S-017)."""
 
 from __future__ import annotations
 
@@ -40,4 +41,4 @@ def said(config: Config, profile: str, own: Settings | None = None) -> Settings:
 
 def effective(config: Config, profile: str, own: Settings | None = None) -> Settings:
     """What holds on a port of ``profile`` with the overrides ``own``: no attribute is None."""
-    return overlay([said(config, profile, own), DEFAULTS])
+    return overlay([said(config, profile, own), config.port_defaults, DEFAULTS])

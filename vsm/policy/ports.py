@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from dvswitch.vlan import VlanSet
 from vsm.model.interfaces import Ethernet, Vethernet, parse_interface
-from vsm.model.settings import PortMode, Settings
+from vsm.model.settings import UNTAGGED, PortMode, Settings
 from vsm.model.state import Config, State
 from vsm.policy.inherit import effective
 
@@ -35,10 +35,11 @@ def active_vlans(config: Config) -> VlanSet:
 
 
 def member_vlans(settings: Settings) -> VlanSet:
-    """VLANs that a port is configured for, whether they exist or not."""
-    if settings.mode is PortMode.TRUNK:
-        return settings.allowed_vlans or VlanSet()
-    return VlanSet.of([settings.access_vlan or 1])
+    """VLANs that a port is configured for, whether they exist or not; 0 = frames that are untagged everywhere."""
+    if settings.mode is not PortMode.TRUNK:
+        return VlanSet.of([settings.access_vlan or UNTAGGED])
+    untagged = VlanSet.of([UNTAGGED] if settings.native_vlan == UNTAGGED else [])
+    return (settings.allowed_vlans or VlanSet()) | untagged
 
 
 def interfaces(state: State) -> Iterator[str]:

@@ -7,7 +7,7 @@ the cause is gone.  vsm/policy/compile.py turns the same conditions into a block
 from __future__ import annotations
 
 from vsm.model.interfaces import Ethernet, Vethernet
-from vsm.model.settings import PortMode, Settings
+from vsm.model.settings import UNTAGGED, PortMode, Settings
 from vsm.model.state import Config, PortProfile, ProfileType, State, Uplink, Veth
 from vsm.policy.inherit import effective
 
@@ -39,7 +39,7 @@ def usable(config: Config, profile: str, wanted: ProfileType) -> PortProfile | N
 
 def carries_nothing(config: Config, settings: Settings) -> bool:
     """Whether an access port's VLAN does not exist or is not active (a trunk is only pruned)."""
-    if settings.mode is not PortMode.ACCESS:
+    if settings.mode is not PortMode.ACCESS or settings.access_vlan == UNTAGGED:
         return False
     vlan = config.vlans.get(settings.access_vlan or 0)
     return vlan is None or not vlan.carries

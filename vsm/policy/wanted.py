@@ -7,7 +7,32 @@ from dataclasses import dataclass, field
 
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
+from vsm.model.settings import ChannelMode, TeamMethod
 from vsm.model.state import Nic, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class StormSpec:
+    """Frames a second that a port may send of each kind, 0 = no limit: types.proto Storm."""
+
+    broadcast: int = 0
+    multicast: int = 0
+    unknown_unicast: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TeamSpec:
+    """How the ports of a vethernet policy use the host's uplinks: types.proto Team."""
+
+    method: TeamMethod = TeamMethod.PORT_ID
+    active: tuple[int, ...] = ()
+    standby: tuple[int, ...] = ()
+    unused: tuple[int, ...] = ()
+    failback: bool = True
+    notify: bool = True
+    beacon: bool = False
+    pin: int = 0
+    pin_backup: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +51,15 @@ class PolicySpec:
     unknown_flood: bool = False
     mac_limit: int = 0
     mtu: int = 0
+    promiscuous: bool = False
+    mac_limit_allow: bool = False
+    bpdu: bool = False
+    """Guests may send BPDUs."""
+    storm: StormSpec = StormSpec()
+    team: TeamSpec = TeamSpec()
+    """Type vethernet."""
+    channel: ChannelMode = ChannelMode.NONE
+    """Type ethernet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +93,10 @@ class SwitchSpec:
     domain: int
     mtu: int = 1500
     keep_priority_tag: bool = False
+    snooping: bool = False
+    query_interval: int = 125
+    up_delay: int = 100
+    mac_aging: int = 0
 
 
 @dataclass(frozen=True, slots=True)

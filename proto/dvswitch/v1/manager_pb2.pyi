@@ -17,6 +17,78 @@ class ManagerAttachRequest(_message.Message):
     profile: str
     def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
 
+class AllocateMacRequest(_message.Message):
+    __slots__ = ("nic", "mac", "by_hand")
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    BY_HAND_FIELD_NUMBER: _ClassVar[int]
+    nic: _types_pb2.Nic
+    mac: str
+    by_hand: bool
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., by_hand: bool = ...) -> None: ...
+
+class ReleaseMacRequest(_message.Message):
+    __slots__ = ("nic",)
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    nic: _types_pb2.Nic
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ...) -> None: ...
+
+class MacInfo(_message.Message):
+    __slots__ = ("nic", "mac", "automatic", "duplicate", "range", "veth")
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    AUTOMATIC_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    nic: _types_pb2.Nic
+    mac: str
+    automatic: bool
+    duplicate: bool
+    range: str
+    veth: int
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., automatic: bool = ..., duplicate: bool = ..., range: _Optional[str] = ..., veth: _Optional[int] = ...) -> None: ...
+
+class CloneVmRequest(_message.Message):
+    __slots__ = ("vm", "vm_uuid", "new_vm", "new_vm_uuid", "answer")
+    class Answer(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        UNATTENDED: _ClassVar[CloneVmRequest.Answer]
+        COPIED: _ClassVar[CloneVmRequest.Answer]
+        MOVED: _ClassVar[CloneVmRequest.Answer]
+    UNATTENDED: CloneVmRequest.Answer
+    COPIED: CloneVmRequest.Answer
+    MOVED: CloneVmRequest.Answer
+    VM_FIELD_NUMBER: _ClassVar[int]
+    VM_UUID_FIELD_NUMBER: _ClassVar[int]
+    NEW_VM_FIELD_NUMBER: _ClassVar[int]
+    NEW_VM_UUID_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    vm: str
+    vm_uuid: str
+    new_vm: str
+    new_vm_uuid: str
+    answer: CloneVmRequest.Answer
+    def __init__(self, vm: _Optional[str] = ..., vm_uuid: _Optional[str] = ..., new_vm: _Optional[str] = ..., new_vm_uuid: _Optional[str] = ..., answer: _Optional[_Union[CloneVmRequest.Answer, str]] = ...) -> None: ...
+
+class CloneVmReply(_message.Message):
+    __slots__ = ("vm_uuid", "macs")
+    VM_UUID_FIELD_NUMBER: _ClassVar[int]
+    MACS_FIELD_NUMBER: _ClassVar[int]
+    vm_uuid: str
+    macs: _containers.RepeatedCompositeFieldContainer[MacInfo]
+    def __init__(self, vm_uuid: _Optional[str] = ..., macs: _Optional[_Iterable[_Union[MacInfo, _Mapping]]] = ...) -> None: ...
+
+class ListMacsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListMacsReply(_message.Message):
+    __slots__ = ("macs",)
+    MACS_FIELD_NUMBER: _ClassVar[int]
+    macs: _containers.RepeatedCompositeFieldContainer[MacInfo]
+    def __init__(self, macs: _Optional[_Iterable[_Union[MacInfo, _Mapping]]] = ...) -> None: ...
+
 class AttachRequest(_message.Message):
     __slots__ = ("nic", "mac", "profile", "plug", "prepare", "wait_ms")
     NIC_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +138,20 @@ class DetachReply(_message.Message):
     WAS_ATTACHED_FIELD_NUMBER: _ClassVar[int]
     was_attached: bool
     def __init__(self, was_attached: bool = ...) -> None: ...
+
+class SetMacRequest(_message.Message):
+    __slots__ = ("nic", "mac")
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    nic: _types_pb2.Nic
+    mac: str
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ...) -> None: ...
+
+class SetMacReply(_message.Message):
+    __slots__ = ("accepted",)
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    accepted: bool
+    def __init__(self, accepted: bool = ...) -> None: ...
 
 class MigrateRequest(_message.Message):
     __slots__ = ("veth", "nic", "step", "target_host", "timeout_ms")
@@ -135,6 +221,18 @@ class VethInfo(_message.Message):
     counters: _types_pb2.Counters
     def __init__(self, veth: _Optional[int] = ..., nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ..., slot: _Optional[int] = ..., host: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., generation: _Optional[int] = ..., counters: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ...) -> None: ...
 
+class HostCommand(_message.Message):
+    __slots__ = ("words",)
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    words: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, words: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class HostOutput(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
 class StatusRequest(_message.Message):
     __slots__ = ("macs",)
     MACS_FIELD_NUMBER: _ClassVar[int]
@@ -142,7 +240,7 @@ class StatusRequest(_message.Message):
     def __init__(self, macs: bool = ...) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("host_uuid", "slot", "engine", "headless", "revision", "ports", "version", "rss_bytes", "macs")
+    __slots__ = ("host_uuid", "slot", "engine", "headless", "revision", "ports", "version", "rss_bytes", "macs", "lacp")
     HOST_UUID_FIELD_NUMBER: _ClassVar[int]
     SLOT_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
@@ -152,6 +250,7 @@ class StatusReply(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RSS_BYTES_FIELD_NUMBER: _ClassVar[int]
     MACS_FIELD_NUMBER: _ClassVar[int]
+    LACP_FIELD_NUMBER: _ClassVar[int]
     host_uuid: str
     slot: int
     engine: str
@@ -161,7 +260,32 @@ class StatusReply(_message.Message):
     version: str
     rss_bytes: int
     macs: _containers.RepeatedCompositeFieldContainer[HostMac]
-    def __init__(self, host_uuid: _Optional[str] = ..., slot: _Optional[int] = ..., engine: _Optional[str] = ..., headless: bool = ..., revision: _Optional[int] = ..., ports: _Optional[_Iterable[_Union[HostPort, _Mapping]]] = ..., version: _Optional[str] = ..., rss_bytes: _Optional[int] = ..., macs: _Optional[_Iterable[_Union[HostMac, _Mapping]]] = ...) -> None: ...
+    lacp: _containers.RepeatedCompositeFieldContainer[HostLacp]
+    def __init__(self, host_uuid: _Optional[str] = ..., slot: _Optional[int] = ..., engine: _Optional[str] = ..., headless: bool = ..., revision: _Optional[int] = ..., ports: _Optional[_Iterable[_Union[HostPort, _Mapping]]] = ..., version: _Optional[str] = ..., rss_bytes: _Optional[int] = ..., macs: _Optional[_Iterable[_Union[HostMac, _Mapping]]] = ..., lacp: _Optional[_Iterable[_Union[HostLacp, _Mapping]]] = ...) -> None: ...
+
+class HostLacp(_message.Message):
+    __slots__ = ("uplink", "profile", "state", "partner", "partner_key", "partner_port", "churning", "sent", "received", "malformed")
+    UPLINK_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_KEY_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_PORT_FIELD_NUMBER: _ClassVar[int]
+    CHURNING_FIELD_NUMBER: _ClassVar[int]
+    SENT_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    MALFORMED_FIELD_NUMBER: _ClassVar[int]
+    uplink: int
+    profile: str
+    state: str
+    partner: str
+    partner_key: int
+    partner_port: int
+    churning: bool
+    sent: int
+    received: int
+    malformed: int
+    def __init__(self, uplink: _Optional[int] = ..., profile: _Optional[str] = ..., state: _Optional[str] = ..., partner: _Optional[str] = ..., partner_key: _Optional[int] = ..., partner_port: _Optional[int] = ..., churning: bool = ..., sent: _Optional[int] = ..., received: _Optional[int] = ..., malformed: _Optional[int] = ...) -> None: ...
 
 class HostMac(_message.Message):
     __slots__ = ("mac", "vlan", "port", "is_static", "age_s")

@@ -54,6 +54,26 @@ class ManagerStub(object):
                 request_serializer=dvswitch_dot_v1_dot_manager__pb2.ListVethsRequest.SerializeToString,
                 response_deserializer=dvswitch_dot_v1_dot_manager__pb2.ListVethsReply.FromString,
                 _registered_method=True)
+        self.AllocateMac = channel.unary_unary(
+                '/dvswitch.v1.Manager/AllocateMac',
+                request_serializer=dvswitch_dot_v1_dot_manager__pb2.AllocateMacRequest.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_manager__pb2.MacInfo.FromString,
+                _registered_method=True)
+        self.ReleaseMac = channel.unary_unary(
+                '/dvswitch.v1.Manager/ReleaseMac',
+                request_serializer=dvswitch_dot_v1_dot_manager__pb2.ReleaseMacRequest.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_manager__pb2.MacInfo.FromString,
+                _registered_method=True)
+        self.CloneVm = channel.unary_unary(
+                '/dvswitch.v1.Manager/CloneVm',
+                request_serializer=dvswitch_dot_v1_dot_manager__pb2.CloneVmRequest.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_manager__pb2.CloneVmReply.FromString,
+                _registered_method=True)
+        self.ListMacs = channel.unary_unary(
+                '/dvswitch.v1.Manager/ListMacs',
+                request_serializer=dvswitch_dot_v1_dot_manager__pb2.ListMacsRequest.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_manager__pb2.ListMacsReply.FromString,
+                _registered_method=True)
 
 
 class ManagerServicer(object):
@@ -86,6 +106,34 @@ class ManagerServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AllocateMac(self, request, context):
+        """Gives a NIC a MAC address before it is plugged in for the first time, or registers one chosen by hand.  Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseMac(self, request, context):
+        """Gives up the address of a NIC that has no vEth.  (A vEth's address goes with the vEth.)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloneVm(self, request, context):
+        """A VM was made from another (cloned, restored, imported): tells its UUID and the addresses of its NICs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMacs(self, request, context):
+        """The whole registry, by address.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ManagerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -108,6 +156,26 @@ def add_ManagerServicer_to_server(servicer, server):
                     servicer.ListVeths,
                     request_deserializer=dvswitch_dot_v1_dot_manager__pb2.ListVethsRequest.FromString,
                     response_serializer=dvswitch_dot_v1_dot_manager__pb2.ListVethsReply.SerializeToString,
+            ),
+            'AllocateMac': grpc.unary_unary_rpc_method_handler(
+                    servicer.AllocateMac,
+                    request_deserializer=dvswitch_dot_v1_dot_manager__pb2.AllocateMacRequest.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_manager__pb2.MacInfo.SerializeToString,
+            ),
+            'ReleaseMac': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseMac,
+                    request_deserializer=dvswitch_dot_v1_dot_manager__pb2.ReleaseMacRequest.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_manager__pb2.MacInfo.SerializeToString,
+            ),
+            'CloneVm': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloneVm,
+                    request_deserializer=dvswitch_dot_v1_dot_manager__pb2.CloneVmRequest.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_manager__pb2.CloneVmReply.SerializeToString,
+            ),
+            'ListMacs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMacs,
+                    request_deserializer=dvswitch_dot_v1_dot_manager__pb2.ListMacsRequest.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_manager__pb2.ListMacsReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -228,6 +296,114 @@ class Manager(object):
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def AllocateMac(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dvswitch.v1.Manager/AllocateMac',
+            dvswitch_dot_v1_dot_manager__pb2.AllocateMacRequest.SerializeToString,
+            dvswitch_dot_v1_dot_manager__pb2.MacInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseMac(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dvswitch.v1.Manager/ReleaseMac',
+            dvswitch_dot_v1_dot_manager__pb2.ReleaseMacRequest.SerializeToString,
+            dvswitch_dot_v1_dot_manager__pb2.MacInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloneVm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dvswitch.v1.Manager/CloneVm',
+            dvswitch_dot_v1_dot_manager__pb2.CloneVmRequest.SerializeToString,
+            dvswitch_dot_v1_dot_manager__pb2.CloneVmReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMacs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dvswitch.v1.Manager/ListMacs',
+            dvswitch_dot_v1_dot_manager__pb2.ListMacsRequest.SerializeToString,
+            dvswitch_dot_v1_dot_manager__pb2.ListMacsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class HostStub(object):
     """Missing associated documentation comment in .proto file."""
@@ -252,6 +428,16 @@ class HostStub(object):
                 '/dvswitch.v1.Host/Status',
                 request_serializer=dvswitch_dot_v1_dot_manager__pb2.StatusRequest.SerializeToString,
                 response_deserializer=dvswitch_dot_v1_dot_manager__pb2.StatusReply.FromString,
+                _registered_method=True)
+        self.SetMac = channel.unary_unary(
+                '/dvswitch.v1.Host/SetMac',
+                request_serializer=dvswitch_dot_v1_dot_manager__pb2.SetMacRequest.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_manager__pb2.SetMacReply.FromString,
+                _registered_method=True)
+        self.Execute = channel.unary_stream(
+                '/dvswitch.v1.Host/Execute',
+                request_serializer=dvswitch_dot_v1_dot_manager__pb2.HostCommand.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_manager__pb2.HostOutput.FromString,
                 _registered_method=True)
 
 
@@ -278,6 +464,21 @@ class HostServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetMac(self, request, context):
+        """The guest set its NIC's MAC address, as the hypervisor knows (QEMU: NIC_RX_FILTER_CHANGED).  S-011 to S-015.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Execute(self, request, context):
+        """A command about single frames: "capture", "trace" or "drops" with its options (`vem capture --help`).  Output comes as
+        it arises, until the command ends or the caller hangs up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HostServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -295,6 +496,16 @@ def add_HostServicer_to_server(servicer, server):
                     servicer.Status,
                     request_deserializer=dvswitch_dot_v1_dot_manager__pb2.StatusRequest.FromString,
                     response_serializer=dvswitch_dot_v1_dot_manager__pb2.StatusReply.SerializeToString,
+            ),
+            'SetMac': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMac,
+                    request_deserializer=dvswitch_dot_v1_dot_manager__pb2.SetMacRequest.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_manager__pb2.SetMacReply.SerializeToString,
+            ),
+            'Execute': grpc.unary_stream_rpc_method_handler(
+                    servicer.Execute,
+                    request_deserializer=dvswitch_dot_v1_dot_manager__pb2.HostCommand.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_manager__pb2.HostOutput.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -378,6 +589,60 @@ class Host(object):
             '/dvswitch.v1.Host/Status',
             dvswitch_dot_v1_dot_manager__pb2.StatusRequest.SerializeToString,
             dvswitch_dot_v1_dot_manager__pb2.StatusReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMac(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dvswitch.v1.Host/SetMac',
+            dvswitch_dot_v1_dot_manager__pb2.SetMacRequest.SerializeToString,
+            dvswitch_dot_v1_dot_manager__pb2.SetMacReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Execute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dvswitch.v1.Host/Execute',
+            dvswitch_dot_v1_dot_manager__pb2.HostCommand.SerializeToString,
+            dvswitch_dot_v1_dot_manager__pb2.HostOutput.FromString,
             options,
             channel_credentials,
             insecure,

@@ -169,7 +169,7 @@ class Uplink(_message.Message):
     def __init__(self, number: _Optional[int] = ..., policy: _Optional[int] = ..., shutdown: bool = ...) -> None: ...
 
 class Switch(_message.Message):
-    __slots__ = ("name", "domain", "mtu", "keep_priority_tag", "snooping", "querier_interval_s", "up_delay_ms")
+    __slots__ = ("name", "domain", "mtu", "keep_priority_tag", "snooping", "querier_interval_s", "up_delay_ms", "mac_aging_s")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     MTU_FIELD_NUMBER: _ClassVar[int]
@@ -177,6 +177,7 @@ class Switch(_message.Message):
     SNOOPING_FIELD_NUMBER: _ClassVar[int]
     QUERIER_INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
     UP_DELAY_MS_FIELD_NUMBER: _ClassVar[int]
+    MAC_AGING_S_FIELD_NUMBER: _ClassVar[int]
     name: str
     domain: int
     mtu: int
@@ -184,7 +185,8 @@ class Switch(_message.Message):
     snooping: bool
     querier_interval_s: int
     up_delay_ms: int
-    def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ..., snooping: bool = ..., querier_interval_s: _Optional[int] = ..., up_delay_ms: _Optional[int] = ...) -> None: ...
+    mac_aging_s: int
+    def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ..., snooping: bool = ..., querier_interval_s: _Optional[int] = ..., up_delay_ms: _Optional[int] = ..., mac_aging_s: _Optional[int] = ...) -> None: ...
 
 class Counters(_message.Message):
     __slots__ = ("rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies", "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded", "drops_in", "drops_out")

@@ -188,7 +188,6 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 	__u32 hash = control_flags & DVS_CTL_READ_IP ? dvs_ip_hash(p) : 0;
 	__u32 owner;
 
-	p->hash = hash;
 	if (dvs_is_multicast(p->dst)) {
 		p->out_uplink = dvs_tx_uplink(p, port, policy, hash);
 		if (!(control_flags & DVS_CTL_SNOOPING) || dvs_is_broadcast(p->dst) || !dvs_plan_group(p, control_flags))

@@ -61,7 +61,7 @@ static INL void watch_decision(struct __sk_buff *skb, struct dvs_pkt *p, int rea
 	if (p->capture)
 		kernel_entered(skb, p, reason);
 	if (reason)
-		watch_drop(skb, p, p->nic, DVS_IN, reason);
+		watch_drop(skb, p, p->lport, DVS_IN, reason);
 }
 
 /* After a receiver's copy was judged. */
@@ -251,19 +251,6 @@ static INL void hold(const struct way *way, const struct dvs_copy *copy)
 	job->waiting = *copy;
 }
 
-/* ... and so for the one that a mirror shows besides. */
-STAGE int kernel_hold(struct __sk_buff *skb, struct job *job, struct dvs_copy *copy)
-{
-	struct way way = { .skb = skb, .job = job };
-
-	if (!job || !copy)
-		return 0;
-	hold(&way, copy);
-	if (dvs_mirror_out(&job->p, copy))
-		hold(&way, copy);
-	return 0;
-}
-
 static INL void receive_live(const struct way *way, __u32 lport)
 {
 	struct job *job = way->job;
@@ -274,7 +261,9 @@ static INL void receive_live(const struct way *way, __u32 lport)
 	watch_copy(way, &copy);
 	if (copy.reason)
 		return;
-	kernel_hold(way->skb, job, &copy);
+	hold(way, &copy);
+	if (dvs_mirror_out(&job->p, &copy))
+		hold(way, &copy);
 }
 
 /* In a test run copies are recorded instead. */
@@ -292,18 +281,6 @@ static INL void record(const struct way *way, const struct dvs_copy *copy)
 		trace->copy[n] = *copy;
 }
 
-STAGE int kernel_note(struct __sk_buff *skb, struct job *job, struct dvs_copy *copy)
-{
-	struct way way = { .skb = skb, .job = job };
-
-	if (!job || !copy)
-		return 0;
-	record(&way, copy);
-	if (!copy->reason && dvs_mirror_out(&job->p, copy))
-		record(&way, copy);
-	return 0;
-}
-
 static INL void receive_test(const struct way *way, __u32 lport)
 {
 	struct dvs_copy copy = {};
@@ -311,7 +288,9 @@ static INL void receive_test(const struct way *way, __u32 lport)
 	way->job->copies++;
 	kernel_receive(&way->job->p, lport, &copy);
 	watch_copy(way, &copy);
-	kernel_note(way->skb, way->job, &copy);
+	record(way, &copy);
+	if (!copy.reason && dvs_mirror_out(&way->job->p, &copy))
+		record(way, &copy);
 }
 
 /* The frame as it came, for a mirror. */
@@ -321,7 +300,7 @@ static INL void show(const struct way *way, int live)
 
 	dvs_mirror_in(&way->job->p, &copy);
 	if (live)
-		way->job->waiting = copy;
+		hold(way, &copy);
 	else
 		record(way, &copy);
 }
@@ -391,7 +370,7 @@ static INL int nobody(struct way *way)
 	struct dvs_pkt *p = &way->job->p;
 	int reason = dvs_drop_in(p, dvs_nobody(p));
 
-	watch_drop(way->skb, p, p->nic, DVS_IN, reason);
+	watch_drop(way->skb, p, p->lport, DVS_IN, reason);
 	return reason;
 }
 
@@ -418,6 +397,14 @@ static INL int forward(struct way *way, int live)
 	return DVS_OK;
 }
 
+/* dvs_ip_hash() where the frame's bytes are at hand. */
+STAGE int kernel_hash(struct __sk_buff *skb)
+{
+	struct dvs_pkt p = { .data = (const __u8 *)(long)skb->data, .end = (const __u8 *)(long)skb->data_end };
+
+	return dvs_parse(&p) ? 0 : (int)dvs_ip_hash(&p);
+}
+
 #ifndef DVS_TRACING
 
 /* The verdict for tc. */
@@ -427,6 +414,8 @@ STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
 
 	if (!job)
 		return TC_ACT_SHOT;
+	if (job->p.reads_ip)
+		job->p.hash = kernel_hash(skb);
 	forward(&way, 1);
 	return job->waiting.lport ? send_frame(&way, &job->waiting) : TC_ACT_SHOT;
 }
@@ -440,6 +429,8 @@ STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
 
 	if (!job)
 		return DVS_DROP_NO_RECEIVER;
+	if (job->p.reads_ip)
+		job->p.hash = kernel_hash(skb);
 	return forward(&way, 0);
 }
 

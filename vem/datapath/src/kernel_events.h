@@ -136,7 +136,7 @@ STAGE int kernel_entered(struct __sk_buff *skb, struct dvs_pkt *p, __u32 reason)
 	if (!p)
 		return 0;
 	kernel_number(p);
-	site.lport = p->nic;
+	site.lport = p->lport;
 	dvs_site_came(&site, p);
 	site.point = p->uplink ? DVS_AT_UPLINK_RCV : DVS_AT_VNIC_TX;
 	kernel_capture(skb, p, &site);

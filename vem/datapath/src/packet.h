@@ -74,7 +74,8 @@ struct dvs_pkt {
 	__u8 capture;   /* a capture is in force */
 	__u8 protocol;  /* of IP, when a capture is in force */
 	__u64 packet;   /* number of the frame, when a capture is in force */
-	__u32 hash;     /* dvs_ip_hash(), if DVS_CTL_READ_IP */
+	__u32 hash;     /* dvs_ip_hash(), filled by the driver, if reads_ip */
+	__u8 reads_ip;  /* some team goes by IP addresses, or snooping does */
 	__u16 nic;      /* ingress: the port by which it came in */
 	__u16 mirror;   /* lport that gets it as it came, whatever becomes of it; 0 = none */
 };

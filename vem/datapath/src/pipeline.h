@@ -6,9 +6,9 @@
  *      if p->spies, to every port of list dvs_spy_list() that dvs_spies() on it; and to p->out_uplink (0 = none), if
  *      it dvs_wants() it; calling dvs_receive() for each receiver, and then dvs_count_forwarded() or, if there was
  *      none, dvs_drop_in(p, dvs_nobody(p)).
- * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt and to p->mirror (0 = none), and
- * tells of the points on the frame's way if p->capture (watch.h);
- * after each copy that is sent, it asks dvs_mirror_out().  Nothing here changes the frame.
+ * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt, and to p->mirror (0 = none), and
+ * it tells of the points on the frame's way if p->capture (watch.h); after each copy that is sent, it asks
+ * dvs_mirror_out().  If p->reads_ip, it fills p->hash before it forwards.  Nothing here changes the frame.
  */
 #ifndef DVS_PIPELINE_H
 #define DVS_PIPELINE_H
@@ -42,6 +42,7 @@ static INL int dvs_steps(struct dvs_pkt *p)
 	p->uplink = !!(port->flags & DVS_PORT_UPLINK);
 	p->mirror = port->mirror_rx;
 	dvs_enter_lag(p, port);
+	p->reads_ip = !!(control->flags & DVS_CTL_READ_IP);
 
 	dvs_punt_control(p);
 	reason = DVS_STEP(ADMIT, dvs_admit(p, port, policy, control->mtu));
@@ -77,6 +78,8 @@ static INL int dvs_decide(struct dvs_pkt *p)
 	return reason ? dvs_drop_in(p, reason) : DVS_OK;
 }
 
+#define DVS_UNKNOWN_TOO (DVS_POL_LEARN | DVS_POL_UNKNOWN_FLOOD) /* on the list for unknown unicast (S-070) */
+
 static INL __u32 dvs_spy_list(const struct dvs_pkt *p) { return DVS_LIST_PROMISCUOUS * 4096 + p->vlan; }
 
 /* Does this promiscuous port get a copy that it would not have otherwise (S-102 to S-112)?  served: the receivers of the
@@ -94,7 +97,7 @@ static INL int dvs_spies(const struct dvs_pkt *p, __u32 lport, const struct dvs_
 		return 0;
 	if (p->tag_foreign && policy->mode == DVS_MODE_ACCESS)
 		return 0; /* S-045 */
-	if (p->unknown && (policy->flags & DVS_POL_UNKNOWN_FLOOD))
+	if (p->unknown && (policy->flags & DVS_UNKNOWN_TOO) == DVS_UNKNOWN_TOO)
 		return 0; /* it had its copy (S-112) */
 	return !served || !dvs_is_member(served, lport);
 }

@@ -105,7 +105,7 @@ static void capture(struct dvs *e, const struct dvs_pkt *p, const struct dvs_sit
 /* After the decision, which is `reason`: the points up to there. */
 static void capture_entered(struct dvs *e, struct dvs_pkt *p, int reason)
 {
-	struct dvs_site site = { .lport = p->nic };
+	struct dvs_site site = { .lport = p->lport };
 
 	p->packet = ++e->packets;
 	dvs_site_came(&site, p);
@@ -180,7 +180,7 @@ static INL void watch_decision(struct dvs *e, struct dvs_pkt *p, int reason)
 	if (p->capture)
 		capture_entered(e, p, reason);
 	if (reason)
-		watch_drop(e, p, p->nic, DVS_IN, (__u32)reason);
+		watch_drop(e, p, p->lport, DVS_IN, (__u32)reason);
 }
 
 /* After a receiver's copy was judged. */

@@ -124,8 +124,19 @@ static int nobody(struct dvs *e, const struct dvs_pkt *p)
 {
 	int reason = dvs_drop_in(p, dvs_nobody(p));
 
-	watch_drop(e, p, p->nic, DVS_IN, (__u32)reason);
+	watch_drop(e, p, p->lport, DVS_IN, (__u32)reason);
 	return reason;
+}
+
+/* Fetches what the look-ups of a frame will need, while others of its batch are still being taken in. */
+static INL void expect(const struct dvs *e, const struct frame *f)
+{
+	const __u8 *d = f->pkt.data;
+
+	if (d + DVS_ETH_HLEN > f->pkt.end)
+		return;
+	mac_expect(&e->macs, dvs_mac_key(dvs_load_mac(d), DVS_VLAN_ANY));
+	mac_expect(&e->macs, dvs_mac_key(dvs_load_mac(d + 6), DVS_VLAN_ANY));
 }
 
 /* Returns 0 if the frame had a receiver, else why it was dropped. */
@@ -139,6 +150,8 @@ static int forward(struct dvs *e, struct frame *f)
 		show(e, f);
 	if (reason)
 		return reason;
+	if (f->pkt.reads_ip)
+		f->pkt.hash = dvs_ip_hash(&f->pkt);
 	if (f->pkt.out && !f->pkt.spies)
 		give(e, f, f->pkt.out);
 	else

@@ -93,7 +93,7 @@ static INL int dvs_capture_wants(const struct dvs_capture *c, const struct dvs_p
 		return 0;
 	if (c->lport && c->lport != site->lport)
 		return 0;
-	if (c->uplink && c->uplink != site->lport && c->uplink != p->nic)
+	if (c->uplink && c->uplink != site->lport && c->uplink != p->lport)
 		return 0;
 	if (c->ethertype && c->ethertype != p->ethertype)
 		return 0;
@@ -111,7 +111,7 @@ static INL void dvs_capture_event(const struct dvs_pkt *p, const struct dvs_site
 	event->len = p->len;
 	event->kind = site->point;
 	event->lport = site->lport;
-	event->came_by = p->nic;
+	event->came_by = p->lport;
 	event->reason = site->reason;
 	event->vlan = p->vlan;
 	event->tci = site->tci;
@@ -128,7 +128,7 @@ static INL __u32 dvs_last_drop_key(__u32 lport, __u32 direction, __u32 reason)
 static INL void dvs_last_drop_fill(const struct dvs_pkt *p, struct dvs_last_drop *drop)
 {
 	drop->len = p->len;
-	drop->came_by = p->nic;
+	drop->came_by = p->lport;
 	drop->vlan = p->vlan;
 	drop->tci = p->tci;
 	drop->tagged = p->tag_present ? p->tag_foreign ? DVS_TAG_FOREIGN : DVS_TAG_OURS : 0;

@@ -14,6 +14,7 @@ from dvswitch.errors import NotFound
 from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
 from vsm.cli.show.profiles import owner_of
+from vsm.cli.show.uplinks import teaming_lines
 from vsm.model.interfaces import Ethernet, Interface, Vethernet, parse_interface, short_name
 from vsm.model.settings import Settings
 from vsm.model.state import State
@@ -98,7 +99,8 @@ def show_interface(view: View, call: Call) -> Report:
 def show_detail(view: View, call: Call) -> Report:
     """Interfaces in the long form of the Nexus 1000V."""
     rows = [interface_row(view, name) for name in _names(view.state, call)]
-    return Report("\n".join(detail_text(row) for row in rows), (Table("interface", rows),))
+    texts = [detail_text(row, _teaming(view, row.interface)) for row in rows]
+    return Report("\n".join(texts), (Table("interface", rows),))
 
 
 def show_drops(view: View, call: Call) -> Report:
@@ -177,7 +179,7 @@ def interface_text(row: InterfaceRow) -> str:
     )
 
 
-def detail_text(row: InterfaceRow) -> str:
+def detail_text(row: InterfaceRow, teaming: Sequence[str] = ()) -> str:
     """Nexus 1000V block."""
     reason = "" if row.reason == NONE else f" ({row.reason})"
     owner = [f'  Owner is VM "{row.owner}", adapter is {row.adapter or "not named"}'] if _is_veth(row) else []
@@ -190,6 +192,7 @@ def detail_text(row: InterfaceRow) -> str:
         *place,
         f"  Port-Profile is {row.profile or 'none'}",
         f"  Port mode is {row.mode}",
+        *teaming,
         "  Rx",
         f"    {row.in_packets} Input Packets {row.in_unicast} Unicast Packets",
         f"    {row.in_multicast} Multicast Packets {row.in_broadcast} Broadcast Packets",
@@ -251,6 +254,16 @@ def _place(state: State, name: str) -> tuple[int | None, str]:
     slot = interface.slot if isinstance(interface, Ethernet) else state.inventory.veths[interface.number].slot
     module = state.inventory.modules.get(slot) if slot else None
     return slot, module.host_name if module else ""
+
+
+def _teaming(view: View, name: str) -> list[str]:
+    """How the port uses uplinks, and the one it uses now if its module tells."""
+    interface, holds = parse_interface(name), port_settings(view.state, name)
+    if isinstance(interface, Ethernet):
+        return teaming_lines(holds, uplink=True)
+    slot, told = view.state.inventory.veths[interface.number].slot, view.runtime.port(interface.number)
+    pinned = [f"  Pinned to {Ethernet(slot, told.pinned_uplink).full}"] if slot and told and told.pinned_uplink else []
+    return [*teaming_lines(holds, uplink=False), *pinned]
 
 
 def _mac(state: State, name: str) -> str:

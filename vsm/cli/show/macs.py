@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from dvswitch.mac import MacAddress
+from dvswitch.vlan import VlanSet
 from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
 from vsm.model.interfaces import Interface, Vethernet, short_name
+from vsm.model.settings import UNTAGGED
 from vsm.model.state import State, Veth
 from vsm.policy.ports import active_vlans, member_vlans, port_settings
 from vsm.policy.quarantine import UP, status
 from vsm.runtime import MacRow
+
+HOST_AGING = 300
+"""Seconds that a host uses when nobody says anything (S-069)."""
 
 _LEGEND = """\
 Legend:
@@ -49,6 +54,21 @@ def show_mac_address_table(view: View, call: Call) -> Report:
     return Report(text(rows), (Table("mac_address", rows),))
 
 
+@dataclass(frozen=True, slots=True)
+class AgingRow:
+    """How long addresses are kept that are not seen."""
+
+    age: int = field(metadata={"key": "disp_age"})
+
+
+def show_aging_time(view: View, _call: Call) -> Report:
+    """The ageing time of learned addresses, in seconds."""
+    said = view.state.config.mac_aging
+    row = AgingRow(said or HOST_AGING)
+    note = [] if said else ["", "Not set here: hosts that are configured otherwise keep to their own."]
+    return Report(lines("Aging Time", "----------", f"{row.age:>7}", *note), top=row)
+
+
 def text(rows: list[AddressRow]) -> str:
     """Legend and table."""
     return _LEGEND + lines(
@@ -58,7 +78,7 @@ def text(rows: list[AddressRow]) -> str:
 
 def static_entries(state: State) -> Iterator[MacRow]:
     """Addresses of vNICs whose port is up, in each VLAN that the port carries."""
-    active = active_vlans(state.config)
+    active = active_vlans(state.config) | VlanSet.of([UNTAGGED])
     for veth in state.inventory.veths.values():
         if status(state, veth)[0] == UP:
             name = Vethernet(veth.number).full

@@ -9,6 +9,7 @@ from dvswitch.errors import Conflict, NotFound
 from dvswitch.mac import MacAddress
 from vsm.cli.command import Call, Command, Mode, Position
 from vsm.model.interfaces import Interface, Vethernet, parse_interface
+from vsm.model.macs import given_back
 from vsm.model.overrides import describe, forget
 from vsm.model.settings import NOTHING, Settings
 from vsm.model.state import State
@@ -71,7 +72,9 @@ def _remove_veth(state: State, interface: Vethernet) -> State:
         raise Conflict(f"Cannot remove interface {interface.full}", where, "detach the NIC first")
     state = forget(state, interface.full)
     veths = {number: other for number, other in state.inventory.veths.items() if number != interface.number}
-    return replace(state, inventory=replace(state.inventory, veths=veths))
+    state = replace(state, inventory=replace(state.inventory, veths=veths))
+    lease = state.inventory.mac_leases.get(veth.nic.key)
+    return given_back(state, veth.nic) if lease and lease.mac == veth.mac else state
 
 
 def _reset(state: State, call: Call) -> State:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dvswitch.errors import Conflict
 from vsm.cli.command import Call, Command, Edit, Mode, Position, unsupported
-from vsm.cli.tables.settings import put_profile, the_profile
+from vsm.cli.tables.setting import put_profile, the_profile
 from vsm.model.settings import Settings
 from vsm.model.state import PortProfile, ProfileType, State
 from vsm.policy.ports import children, users
@@ -213,6 +213,5 @@ LATER: tuple[Command, ...] = tuple(
         ("system vlan <rest:text>", "Vlans that work before the host has seen its supervisor", "system vlan"),
         ("capability <rest:text>", "Special uses of the profile", "capability"),
         ("port-binding <rest:text>", "When a port is bound to its NIC", "port-binding"),
-        ("pinning <rest:text>", "Choice of the uplink", "pinning"),
     )
 )

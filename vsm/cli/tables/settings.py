@@ -1,101 +1,14 @@
-"""Commands for inheritable settings: the same rows in port profiles and on interfaces.
-
-A row says how its arguments change a Settings value; where that value is kept (profile or overrides) is the business of
-edit_settings().  `no` returns to what is inherited, except `no shutdown`, which says "up"; `default` always returns.
-"""
+"""Commands for inheritable settings, the same in port profiles and on interfaces (vsm/cli/tables/setting.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Protocol
 
-from dvswitch.errors import NotFound
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Call, Command, Edit, Mode, unsupported
-from vsm.model.overrides import override
-from vsm.model.settings import NOTHING, PortMode, Settings
-from vsm.model.state import PortProfile, State
-from vsm.policy.inherit import effective
-from vsm.policy.ports import profile_of
-
-Change = Callable[[Settings, Call, Settings], Settings]
-"""(what is said here, the call, what holds here with everything inherited) -> what is to be said here."""
-
-
-class HasSettings(Protocol):
-    """What a row of this file renders."""
-
-    @property
-    def settings(self) -> Settings:
-        """What is said on this object itself."""
-        ...
-
-
-def the_profile(state: State, name: str) -> PortProfile:
-    """The profile that is being configured; NotFound if somebody has removed it since."""
-    found = state.config.profiles.get(name)
-    if found is None:
-        raise NotFound(f"port-profile {name}", "does not exist")
-    return found
-
-
-def put_profile(state: State, profile: PortProfile) -> State:
-    """Store a new or changed profile."""
-    profiles = {**state.config.profiles, profile.name: profile}
-    return replace(state, config=replace(state.config, profiles=profiles))
-
-
-def edit_settings(state: State, call: Call, change: Change) -> State:
-    """Apply ``change`` to the settings of the profile or interfaces that are being configured."""
-    if call.position.mode is Mode.PROFILE:
-        profile = the_profile(state, call.position.profile)
-        holds = effective(state.config, profile.name)
-        return put_profile(state, replace(profile, settings=change(profile.settings, call, holds)))
-    for name in call.position.interfaces:
-        own = state.config.overrides.get(name, NOTHING)
-        holds = effective(state.config, profile_of(state, name), own)
-        state = override(state, name, change(own, call, holds))
-    return state
-
-
-def _editor(change: Change) -> Edit:
-    return lambda state, call: edit_settings(state, call, change)
-
-
-def _clearer(attribute: str) -> Edit:
-    return _editor(lambda own, _call, _holds: replace(own, **{attribute: None}))
-
-
-def _setting(
-    syntax: str,
-    text: str,
-    attribute: str,
-    value: Callable[[Call, Settings], object],
-    shown: Callable[[Settings], str],
-    *,
-    no: str,
-    undo: Edit | None = None,
-) -> Command:
-    """The row of the setting ``attribute``; ``value`` gives its new value, ``shown`` its line once it is set."""
-
-    def change(own: Settings, call: Call, holds: Settings) -> Settings:
-        return replace(own, **{attribute: value(call, holds)})  # type: ignore[arg-type]
-
-    def render(subject: HasSettings) -> Iterator[str]:
-        if getattr(subject.settings, attribute) is not None:
-            yield shown(subject.settings)
-
-    return Command(
-        modes=(Mode.PROFILE, Mode.INTERFACE),
-        syntax=syntax,
-        help=text,
-        edit=_editor(change),
-        no=no,
-        undo=undo or _clearer(attribute),
-        reset=_clearer(attribute),
-        render=render,
-    )
+from vsm.cli.tables import guards, teaming
+from vsm.cli.tables.setting import accept, editor, setting
+from vsm.model.settings import NO_NATIVE, UNTAGGED, PortMode, Settings
 
 
 def _allowed(call: Call, holds: Settings) -> VlanSet:
@@ -115,40 +28,41 @@ def _allowed_text(settings: Settings) -> str:
     return f"switchport trunk allowed vlan {vlans}"
 
 
-def _accept(value: bool | None) -> str:
-    return "accept" if value else "reject"
-
-
 def _shut(shutdown: bool) -> Edit:
-    return _editor(lambda own, _call, _holds: replace(own, shutdown=shutdown))
+    return editor(lambda own, _call, _holds: replace(own, shutdown=shutdown))
 
+
+_NATIVE: dict[int | None, str] = {UNTAGGED: "untagged", NO_NATIVE: "none"}
 
 SETTINGS: tuple[Command, ...] = (
-    _setting(
+    setting(
         "switchport mode {access | trunk}",
         "How the port carries vlans: one untagged, or several tagged",
         "mode",
         lambda call, _holds: PortMode.TRUNK if call.has("trunk") else PortMode.ACCESS,
         lambda said: f"switchport mode {said.mode.value if said.mode else ''}",
         no="switchport mode [access | trunk]",
+        note=teaming.beacon_note,
     ),
-    _setting(
-        "switchport access vlan <vlan:vlan-id>",
-        "Vlan of an access port",
+    setting(
+        "switchport access vlan {<vlan:vlan-id> | untagged}",
+        "Vlan of an access port; untagged: frames leave the uplinks without tag too",
         "access_vlan",
-        lambda call, _holds: call["vlan"],
-        lambda said: f"switchport access vlan {said.access_vlan}",
+        lambda call, _holds: call.get("vlan", UNTAGGED),
+        lambda said: f"switchport access vlan {said.access_vlan or 'untagged'}",
         no="switchport access vlan [<vlan:vlan-id>]",
+        words={"untagged": "No vlan: external switch tagging"},
     ),
-    _setting(
-        "switchport trunk native vlan <vlan:vlan-id>",
-        "Vlan of a trunk's untagged frames",
+    setting(
+        "switchport trunk native vlan {<vlan:vlan-id> | untagged | none}",
+        "Vlan of a trunk's untagged frames; untagged: they stay so everywhere; none: they are dropped",
         "native_vlan",
-        lambda call, _holds: call["vlan"],
-        lambda said: f"switchport trunk native vlan {said.native_vlan}",
+        lambda call, _holds: call.get("vlan", NO_NATIVE if call.has("none") else UNTAGGED),
+        lambda said: f"switchport trunk native vlan {_NATIVE.get(said.native_vlan, said.native_vlan)}",
         no="switchport trunk native vlan [<vlan:vlan-id>]",
+        words={"untagged": "Let them pass as they are", "none": "Drop them"},
     ),
-    _setting(
+    setting(
         "switchport trunk allowed vlan {<vlans:vlan-list> | add <vlans:vlan-list> | remove <vlans:vlan-list> "
         "| except <vlans:vlan-list> | all | none}",
         "Vlans that a trunk carries",
@@ -157,7 +71,7 @@ SETTINGS: tuple[Command, ...] = (
         _allowed_text,
         no="switchport trunk allowed vlan [<vlans:vlan-list>]",
     ),
-    _setting(
+    setting(
         "mtu <mtu:1500-9000>",
         "Largest frame payload of an uplink, in bytes",
         "mtu",
@@ -165,23 +79,8 @@ SETTINGS: tuple[Command, ...] = (
         lambda said: f"mtu {said.mtu}",
         no="mtu [<mtu:1500-9000>]",
     ),
-    _setting(
-        "security forged-transmits {accept | reject}",
-        "Whether a vNIC may send with a source MAC that is not its own",
-        "forged_transmits",
-        lambda call, _holds: call.has("accept"),
-        lambda said: f"security forged-transmits {_accept(said.forged_transmits)}",
-        no="security forged-transmits [accept | reject]",
-    ),
-    _setting(
-        "security mac-changes {accept | reject}",
-        "Whether a guest may change the MAC address of its vNIC",
-        "mac_changes",
-        lambda call, _holds: call.has("accept"),
-        lambda said: f"security mac-changes {_accept(said.mac_changes)}",
-        no="security mac-changes [accept | reject]",
-    ),
-    _setting(
+    *guards.SECURITY,
+    setting(
         "mac-learning [enable | disable]",
         "Learn the MAC addresses behind the port",
         "mac_learning",
@@ -189,23 +88,26 @@ SETTINGS: tuple[Command, ...] = (
         lambda said: f"mac-learning {'enable' if said.mac_learning else 'disable'}",
         no="mac-learning [enable | disable]",
     ),
-    _setting(
+    setting(
         "mac-learning unknown-flood {accept | reject}",
         "Whether a learning port receives unicast to unknown addresses",
         "unknown_flood",
         lambda call, _holds: call.has("accept"),
-        lambda said: f"mac-learning unknown-flood {_accept(said.unknown_flood)}",
+        lambda said: f"mac-learning unknown-flood {accept(said.unknown_flood)}",
         no="mac-learning unknown-flood [accept | reject]",
     ),
-    _setting(
-        "mac-learning limit <limit:1-4096>",
-        "How many MAC addresses are learned behind the port",
+    setting(
+        "mac-learning limit <limit:1-4096> [action {drop | allow}]",
+        "How many MAC addresses are learned behind the port, and what becomes of frames from more",
         "mac_limit",
         lambda call, _holds: call["limit"],
-        lambda said: f"mac-learning limit {said.mac_limit}",
+        lambda said: f"mac-learning limit {said.mac_limit}{' action allow' if said.mac_limit_allow else ''}",
         no="mac-learning limit [<limit:1-4096>]",
+        beside={"mac_limit_allow": lambda call: call.has("allow")},
     ),
-    _setting(
+    *guards.OTHERS,
+    *teaming.ROWS,
+    setting(
         "shutdown",
         "Block the port administratively",
         "shutdown",
@@ -239,7 +141,9 @@ LATER: tuple[Command, ...] = tuple(
         ("switchport port-security [<rest:text>]", "Secure MAC addresses", "port-security"),
         ("{ip | ipv6 | mac} port access-group <rest:text>", "Access list of the port", "port access-group"),
         ("service-policy <rest:text>", "QoS policy of the port", "service-policy"),
-        ("channel-group auto [<rest:text>]", "Bundle the host's uplinks", "channel-group auto"),
+        ("channel-group auto mode on sub-group <rest:text>", "Bundle uplinks by upstream switch", "sub-group"),
+        ("sub-group-id <rest:text>", "Number of the uplink's sub-group", "sub-group"),
+        ("pinning {control-vlan | packet-vlan} <rest:text>", "Choice of the uplink for a vlan", "pinning of a vlan"),
     )
 )
 """Understood, and refused until their effect is built."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vsm.cli.command import Command, Mode, Show
-from vsm.cli.show import interfaces, macs, modules, profiles, system, vlans
+from vsm.cli.show import allocation, interfaces, logging, macs, modules, profiles, system, uplinks, vlans
 
 _ONE = "{vethernet <interfaces:veth> | ethernet <interfaces:port> | <interfaces:interface>}"
 _SOME = "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | <interfaces:interfaces>}"
@@ -55,6 +55,11 @@ ROWS: tuple[Command, ...] = (
         macs.show_mac_address_table,
         mac="MAC addresses",
     ),
+    _row("mac address-table aging-time", "Show how long learned addresses are kept", macs.show_aging_time, mac="MAC"),
+    _row("mac allocation", "Show which NIC has which MAC address", allocation.show_allocation, mac="MAC addresses"),
+    _row("logging last <count:1-1000>", "Show what happened last", logging.show_logging),
+    _row("pinning [module <slot:3-66>]", "Show which uplink each vEthernet uses", uplinks.show_pinning),
+    _row("storm-control", "Show limits of flooded frames", uplinks.show_storm_control),
     _row("module [<slot:1-66>]", "Show modules: the supervisor and hosts", modules.show_module, module="Modules"),
     _row("module vem mapping", "Show which host has which slot", modules.show_mapping, module="Modules", vem="Hosts"),
     _row(

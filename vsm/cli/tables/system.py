@@ -8,6 +8,7 @@ from typing import Any
 
 from dvswitch.errors import Conflict
 from vsm.cli.command import Call, Command, Edit, Mode, Position, unsupported
+from vsm.cli.tables import guards
 from vsm.model.state import Config, State, VemSlot
 
 CONFIG = (Mode.CONFIG,)
@@ -68,6 +69,11 @@ def _domain_note(state: State, _call: Call) -> str:
     return f"Warning: hosts that are set to another domain than {state.config.domain} are refused when they reconnect"
 
 
+_UP_DELAY = "<delay:1-600000>"
+_QUERY = "<interval:32-3600>"
+_AGING = "<seconds:10-918000>"
+_PREFIX = "<prefix:mac-prefix>"
+
 SYSTEM: tuple[Command, ...] = (
     Command(
         modes=CONFIG,
@@ -95,6 +101,58 @@ SYSTEM: tuple[Command, ...] = (
         no="system priority-tag [keep]",
         undo=_set(keep_priority_tag=lambda _call: False),
         render=lambda config: ["system priority-tag keep"] if config.keep_priority_tag else [],
+    ),
+    *guards.SWITCH_WIDE,
+    Command(
+        modes=CONFIG,
+        syntax=f"mac address-table aging-time {_AGING}",
+        help="Forget learned MAC addresses that were not seen for so many seconds",
+        edit=_set(mac_aging=lambda call: call["seconds"]),
+        no=f"mac address-table aging-time [{_AGING}]",
+        undo=_set(mac_aging=lambda _call: Config().mac_aging),
+        render=lambda config: [f"mac address-table aging-time {config.mac_aging}"] if config.mac_aging else [],
+    ),
+    Command(
+        modes=CONFIG,
+        syntax=f"mac pool prefix {_PREFIX}",
+        help="Set how the MAC addresses begin that are made for NICs from now on",
+        edit=_set(mac_prefix=lambda call: call["prefix"]),
+        no=f"mac pool prefix [{_PREFIX}]",
+        undo=_set(mac_prefix=lambda _call: Config().mac_prefix),
+        render=lambda config: (
+            [f"mac pool prefix {config.mac_prefix}"] if config.mac_prefix != Config().mac_prefix else []
+        ),
+    ),
+    Command(
+        modes=CONFIG,
+        syntax="ip igmp snooping",
+        help="Deliver multicast to the ports that asked for it, by IGMP and MLD",
+        edit=_set(snooping=lambda _call: True),
+        no="ip igmp snooping",
+        undo=_set(snooping=lambda _call: False),
+        render=lambda config: ["ip igmp snooping"] if config.snooping else [],
+    ),
+    Command(
+        modes=CONFIG,
+        syntax=f"ip igmp snooping query-interval {_QUERY}",
+        help="Set the seconds between queries where no querier is seen",
+        edit=_set(query_interval=lambda call: call["interval"]),
+        no=f"ip igmp snooping query-interval [{_QUERY}]",
+        undo=_set(query_interval=lambda _call: Config().query_interval),
+        render=lambda config: (
+            [f"ip igmp snooping query-interval {config.query_interval}"]
+            if config.query_interval != Config().query_interval
+            else []
+        ),
+    ),
+    Command(
+        modes=CONFIG,
+        syntax=f"teaming up-delay {_UP_DELAY}",
+        help="Set the milliseconds that an uplink must be up before it is used again",
+        edit=_set(up_delay=lambda call: call["delay"]),
+        no=f"teaming up-delay [{_UP_DELAY}]",
+        undo=_set(up_delay=lambda _call: Config().up_delay),
+        render=lambda config: [f"teaming up-delay {config.up_delay}"] if config.up_delay != Config().up_delay else [],
     ),
 )
 

@@ -1,0 +1,34 @@
+BEGIN TRANSACTION;
+CREATE TABLE counters (interface TEXT NOT NULL PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO "counters" VALUES('Vethernet1','{"a":1}');
+CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO "meta" VALUES('revision',1);
+CREATE TABLE objects (
+        kind TEXT NOT NULL, key TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (kind, key)
+    ) WITHOUT ROWID;
+INSERT INTO "objects" VALUES('config','','{"default_max_ports":32,"domain":100,"hostname":"vsm-a","keep_priority_tag":false,"mtu":1500}');
+INSERT INTO "objects" VALUES('config.descriptions','"Ethernet3/1"','"to-leaf-1"');
+INSERT INTO "objects" VALUES('config.descriptions','"Vethernet2"','"nested hypervisor"');
+INSERT INTO "objects" VALUES('config.overrides','"Vethernet2"','{"mac_learning":true,"mac_limit":16}');
+INSERT INTO "objects" VALUES('config.profiles','"BASE"','{"name":"BASE","policy_id":1,"settings":{"mode":"access","shutdown":false},"enabled":true}');
+INSERT INTO "objects" VALUES('config.profiles','"DB"','{"name":"DB","policy_id":3,"description":"data bases","settings":{"access_vlan":20},"max_ports":8}');
+INSERT INTO "objects" VALUES('config.profiles','"UPLINK"','{"name":"UPLINK","type":"ethernet","policy_id":4,"settings":{"mode":"trunk","allowed_vlans":"1,10,20,99","shutdown":false,"mtu":9000},"enabled":true}');
+INSERT INTO "objects" VALUES('config.profiles','"WEB"','{"name":"WEB","policy_id":2,"inherit":"BASE","settings":{"access_vlan":10},"enabled":true,"port_group":"WEB"}');
+INSERT INTO "objects" VALUES('config.slots','3','{"slot":3,"host_uuid":"1d2f8a10-55aa-4c1e-9a41-0c0ffee00033"}');
+INSERT INTO "objects" VALUES('config.slots','4','{"slot":4,"host_uuid":"1d2f8a10-55aa-4c1e-9a41-0c0ffee00034"}');
+INSERT INTO "objects" VALUES('config.vlans','1','{"id":1,"name":"default"}');
+INSERT INTO "objects" VALUES('config.vlans','10','{"id":10,"name":"web"}');
+INSERT INTO "objects" VALUES('config.vlans','20','{"id":20}');
+INSERT INTO "objects" VALUES('config.vlans','30','{"id":30,"active":false}');
+INSERT INTO "objects" VALUES('inventory','','{"next_policy_id":6}');
+INSERT INTO "objects" VALUES('inventory.modules','3','{"slot":3,"host_uuid":"1d2f8a10-55aa-4c1e-9a41-0c0ffee00033","host_name":"kvm-3.example.net","engine":"kernel","version":"0.1.0","system":"Linux 6.8","address":"192.0.2.3","max_ports":1022}');
+INSERT INTO "objects" VALUES('inventory.modules','4','{"slot":4,"host_uuid":"1d2f8a10-55aa-4c1e-9a41-0c0ffee00034","host_name":"kvm-4.example.net","engine":"kernel","version":"0.1.0","system":"Linux 6.8","address":"192.0.2.4","max_ports":1022}');
+INSERT INTO "objects" VALUES('inventory.uplinks','[3,1]','{"slot":3,"number":1,"adapter":"eth2","profile":"UPLINK","link_up":true,"mac":"52:54:00:00:03:01"}');
+INSERT INTO "objects" VALUES('inventory.uplinks','[4,1]','{"slot":4,"number":1,"adapter":"eth2","profile":"MISSING","link_up":true}');
+INSERT INTO "objects" VALUES('inventory.veths','1','{"number":1,"nic":{"vm":"vm01","adapter":"vnet1"},"mac":"52:54:00:00:00:01","profile":"WEB","slot":3}');
+INSERT INTO "objects" VALUES('inventory.veths','2','{"number":2,"nic":{"vm":"vm02","adapter":"vnet2"},"mac":"52:54:00:00:00:02","profile":"WEB","slot":3,"policy_id":5}');
+INSERT INTO "objects" VALUES('inventory.veths','3','{"number":3,"nic":{"vm":"vm03","adapter":"vnet3"},"mac":"52:54:00:00:00:03","profile":"WEB","slot":4}');
+INSERT INTO "objects" VALUES('inventory.veths','4','{"number":4,"nic":{"vm":"vm04","adapter":"vnet4"},"mac":"52:54:00:00:00:04","profile":"DB","slot":4}');
+INSERT INTO "objects" VALUES('inventory.veths','5','{"number":5,"nic":{"vm":"vm05","adapter":"vnet5"},"mac":"52:54:00:00:00:05","profile":"WEB"}');
+COMMIT;
+PRAGMA user_version = 1;

@@ -1,0 +1,1 @@
+"""IGMP and MLD snooping: what hosts join, read from their reports."""
