@@ -18,14 +18,33 @@ static INL void dp_note_step(__u32 step, int reason)
 		tracing->step[n] = (struct dvs_step){ .step = (__u16)step, .reason = (__u16)reason };
 }
 
-static void trace_receiver(const struct dvs_pkt *p, __u32 lport)
+static void trace_copy(const struct dvs_copy *copy)
 {
 	__u32 n = tracing->n++;
+
+	if (n < DVS_TRACE_COPIES)
+		tracing->copy[n] = *copy;
+}
+
+static __thread __u32 receivers;
+
+static void trace_receiver(const struct dvs_pkt *p, __u32 lport)
+{
 	struct dvs_copy copy;
 
+	receivers++;
 	dvs_receive(p, lport, &copy);
-	if (n < DVS_TRACE_COPIES)
-		tracing->copy[n] = copy;
+	trace_copy(&copy);
+	if (!copy.reason && dvs_mirror_out(p, &copy))
+		trace_copy(&copy);
+}
+
+static void trace_mirror(const struct dvs_pkt *p)
+{
+	struct dvs_copy copy;
+
+	dvs_mirror_in(p, &copy);
+	trace_copy(&copy);
 }
 
 static void trace_flood(const struct dvs *e, const struct dvs_pkt *p)
@@ -67,10 +86,15 @@ static int trace_forward(struct dvs *e, struct dvs_pkt *p)
 	int reason = dvs_decide(p);
 
 	dvs_trace_decision(tracing, p);
+	receivers = 0;
+	if (p->mirror)
+		trace_mirror(p);
 	if (reason)
 		return reason;
+	if (p->reads_ip)
+		p->hash = dvs_ip_hash(p);
 	trace_receivers(e, p);
-	return tracing->n ? DVS_OK : dvs_nobody(p);
+	return receivers ? DVS_OK : dvs_nobody(p);
 }
 
 API int dvs_trace_frame(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32 gso, struct dvs_trace *trace)
