@@ -27,6 +27,8 @@ from vsm.model.state import State
 from vsm.runtime import LogLine
 from vsm.supervisor import Supervisor
 
+_NAPS = 12
+"""Looks at a silent module before it is called absent."""
 _HELLO_TIMEOUT = 10.0
 """Seconds a caller may take to say hello."""
 _STATUS = {
@@ -184,11 +186,15 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         return SessionEnded("left", "it closed its session")
 
     async def _watch(self, session: ModuleSession) -> SessionEnded:
-        """Return once the module has been silent for too long."""
-        left = self._timing.absent
-        while left > 0:
-            await asyncio.sleep(left)
-            left = self._timing.absent - session.silent_for()
+        """Return once the module has been silent for too long.
+
+        Counted in naps of our own: a supervisor that was busy or suspended for a while blames no module for it.
+        """
+        heard, naps = session.heard, 0
+        while naps < _NAPS:
+            await asyncio.sleep(self._timing.absent / _NAPS)
+            naps = naps + 1 if session.heard == heard else 0
+            heard = session.heard
         return SessionEnded("absent", f"nothing heard for {self._timing.absent:g} seconds")
 
     def _changed(self, old: State, new: State) -> None:

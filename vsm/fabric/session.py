@@ -82,7 +82,7 @@ class ModuleSession:
         self._publish = publish
         self._events: deque[float] = deque(maxlen=_MAX_EVENTS)
         self._incarnation = hello.incarnation
-        self._heard = now()
+        self._heard = 0
         self._wake = asyncio.Event()
         self._outbox: deque[fabric_pb2.SupervisorMessage] = deque()
         self._unacked: deque[Held] = deque()
@@ -119,9 +119,10 @@ class ModuleSession:
         """Whether the module has in its datapath all that the State of this revision means for it."""
         return self._sent is not None and self._considered >= revision and not self._unacked
 
-    def silent_for(self) -> float:
-        """Seconds since the module last said anything."""
-        return self._now() - self._heard
+    @property
+    def heard(self) -> int:
+        """Messages received so far."""
+        return self._heard
 
     # ---- down
 
@@ -206,7 +207,7 @@ class ModuleSession:
 
     def receive(self, message: fabric_pb2.ModuleMessage) -> None:
         """Take in what the module says; SessionEnded if that ends the session."""
-        self._heard = self._now()
+        self._heard += 1
         kind = message.WhichOneof("message")
         handler = self._handlers.get(kind or "")
         if handler is None:
