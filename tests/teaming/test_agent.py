@@ -175,9 +175,9 @@ async def test_a_mass_failover_is_announced_bit_by_bit(
     monkeypatch.setattr(made.agent.datapath, "emit", noted)
     engine.down.add(2)
     await until(lambda: len(engine.emitted) == 302, "all announcements")
-    assert [size for _, size in batches] == [PER_TICK, PER_TICK, 301 - 2 * PER_TICK]  # S-153
+    assert max(size for _, size in batches) <= PER_TICK  # S-153
     gaps = [later[0] - earlier[0] for earlier, later in pairwise(batches)]
-    assert min(gaps) > 0.9 * TICK
+    assert len(gaps) == 2 and gaps[1] > 0.9 * TICK  # the first tick may have begun with the vNIC's own announcement
 
 
 async def test_somebody_elses_use_of_a_local_mac_is_told(

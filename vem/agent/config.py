@@ -108,9 +108,7 @@ KEYS: tuple[Key, ...] = (
         many=True,
     ),
     Key("mac-age", _seconds, "SECONDS", f"{DEFAULT_AGE:g}", "learned MACs not seen for so long are forgotten"),
-    Key(
-        "reverse-teaming", _one_of("reverse-teaming", _SWITCH), "on|off", "on", "off, for diagnosis: lets duplicates in"
-    ),
+    Key("reverse-teaming", _one_of("reverse-teaming", _SWITCH), "on|off", "on", "off, for diagnosis: duplicates pass"),
     Key("log-level", _one_of("log-level", _LEVELS), "LEVEL", "info", "debug, info, warning or error"),
 )
 _BY_NAME = {key.name: key for key in KEYS}
