@@ -58,13 +58,16 @@ def tcp(path: Path, seconds: float) -> float:
 @contextmanager
 def _iperf_server(path: Path, cpu: int | None) -> Iterator[None]:
     command = path.far.command(*_pinned(cpu, "iperf3", "-s", "-1", "-p", str(IPERF_PORT)))
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    null = subprocess.DEVNULL
+    server = subprocess.Popen(command, stdin=null, stdout=null, stderr=null)
     try:
         _await_listener(server)
         yield
+        server.wait(START_SECONDS)  # it serves one client
     finally:
-        server.terminate()
-        server.wait()
+        if server.poll() is None:
+            server.kill()
+            server.wait()
 
 
 def _pinned(cpu: int | None, *argv: str) -> list[str]:

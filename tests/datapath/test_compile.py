@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -129,8 +128,7 @@ def _names(wheel: Path) -> set[str]:
 @pytest.mark.slow
 def test_a_wheel_from_a_source_archive_contains_the_native_parts(tmp_path: Path) -> None:
     archive, _ = _build(_copy_of_the_sources(tmp_path), "sdist", os.environ["PATH"])
-    with tarfile.open(archive) as opened:
-        opened.extractall(tmp_path / "unpacked", filter="data")
+    shutil.unpack_archive(archive, tmp_path / "unpacked")
     (unpacked,) = (tmp_path / "unpacked").iterdir()
     wheel, told = _build(unpacked, "wheel", os.environ["PATH"])
     assert "-py3-none-linux_" in wheel.name

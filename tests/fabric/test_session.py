@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -300,7 +299,8 @@ async def test_reported_ports_and_addresses_can_be_read(rig: Rig) -> None:
     await rig.until(lambda: rig.runtime.learned_macs() == [])
 
 
-async def test_an_edit_reaches_a_thousand_ports_on_twenty_modules_in_time(rig: Rig) -> None:
+async def test_an_edit_reaches_a_thousand_ports_on_twenty_modules_as_one_change_each(rig: Rig) -> None:
+    # How long it takes is measured by `make bench`.
     rig.supervisor.transact(with_profile("web", max_ports=2000))
     modules = [rig.module(number) for number in range(20)]
     try:
@@ -314,14 +314,10 @@ async def test_an_edit_reaches_a_thousand_ports_on_twenty_modules_in_time(rig: R
         await rig.until(lambda: all(rig.fabric.applied(slot, rig.state.revision) for slot in slots))
         for module in modules:
             module.received.clear()
-        begun = time.perf_counter()
         edited = rig.supervisor.transact(with_profile("web", vlan=77, max_ports=2000)).revision
         await rig.until(lambda: all(rig.fabric.applied(slot, edited) for slot in slots))
-        took = time.perf_counter() - begun
         assert all(module.holding.policies[1].vlan == 77 for module in modules)
         assert all(len(module.updates()[0].changes) == 1 for module in modules)
-        print(f"edit to all acknowledged: {took * 1000:.0f} ms")
-        assert took < 0.5
     finally:
         await asyncio.gather(*(module.close() for module in modules))
 

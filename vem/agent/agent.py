@@ -18,14 +18,16 @@ from dataclasses import dataclass
 import structlog
 
 from dvswitch import __version__
-from dvswitch.errors import StorageError
+from dvswitch.errors import DvsError, StorageError
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent import announce, convert
 from vem.agent.ageing import DEFAULT_AGE
 from vem.agent.announcer import Announcer
 from vem.agent.attachments import Attachment, Stage
+from vem.agent.balancer import Balancer
 from vem.agent.compile import Compiled
+from vem.agent.console import Console
 from vem.agent.control_plane import ControlPlane
 from vem.agent.datapath_side import Datapath
 from vem.agent.holdings import Holdings
@@ -68,14 +70,17 @@ class Agent:
         state: StateFile,
         open_engine: Callable[[], Engine],
         mac_age: float = DEFAULT_AGE,
+        reverse_teaming: bool = True,
     ) -> None:
         self.identity = identity
         self.session = Session(endpoint, self)
+        self.console = Console(self)
         self.lock = asyncio.Lock()
         """Held while NICs, numbers and tables change."""
         self._uplink_configs = uplinks
         self._state = state
         self._open_engine = open_engine
+        self._reverse_teaming = reverse_teaming
         self._mac_age = mac_age
         self.holdings: Holdings
         self.datapath: Datapath
@@ -104,6 +109,9 @@ class Agent:
         self.datapath = await Datapath.open(self._open_engine)
         self._announcer = Announcer(self.datapath)
         self.holdings = Holdings(saved, self.datapath.image, self.datapath.plugs)
+        self.holdings.teaming.reverse = self._reverse_teaming
+        if not self._reverse_teaming:
+            log.warning("reverse teaming is off: ports get duplicates, and frames they sent themselves (S-128)")
         for config in self._uplink_configs:
             self.holdings.add_uplink(config, self.identity.host_uuid)
         ports = self.holdings.staging.committed.ports.values()
@@ -111,11 +119,19 @@ class Agent:
         self.control = ControlPlane(
             self.datapath, self.holdings, self._announcer, self.identity.host_uuid, self._dirty.set, self._duplicate
         )
+        self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
         self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
         async with self.lock:
             await self._pass()
         await self._save()
-        loops = (self._reconcile_loop, self._links.run, self.control.run, self._counter_loop, self._age_loop)
+        loops = (
+            self._reconcile_loop,
+            self._links.run,
+            self.control.run,
+            self._balancer.run,
+            self._counter_loop,
+            self._age_loop,
+        )
         for job in (*loops, self._announcer.run, self.session.run):
             self._spawn(job())
 
@@ -195,6 +211,20 @@ class Agent:
         attachment.refused = message.reason
         self.holdings.attachments.remove(attachment)
         self._dirty.set()
+
+    def commanded(self, command: fabric.Command) -> None:
+        """Run it beside everything else, and answer."""
+        task = asyncio.create_task(self._answer_command(command))
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    async def _answer_command(self, command: fabric.Command) -> None:
+        try:
+            text, ok = await self.console.run_bounded(list(command.words)), True
+        except DvsError as error:
+            text, ok = f"{error}\n", False
+        output = fabric.CommandOutput(id=command.id, text=text, ok=ok)
+        self.session.send(fabric.ModuleMessage(output=output))
 
     def lost(self) -> None:
         """Nothing changes on the host; Updates that were not applied will come again."""
