@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -87,6 +88,32 @@ def _exec(options: argparse.Namespace) -> int:
     return _become_vsm("exec", "--connect", options.vsm, "--", *options.lines)
 
 
+_FRAME = {
+    "frame": "the whole frame, in hexadecimal",
+    "src": "source MAC [the port's own]",
+    "dst": "destination MAC [broadcast]",
+    "vlan": "with a tag of this VLAN",
+    "type": "ethertype [0x0800]",
+    "size": "bytes of the frame [60]",
+}
+
+
+def _trace_arguments(parser: argparse.ArgumentParser) -> None:
+    _vsm_arguments(parser)
+    parser.add_argument("--in", dest="port", required=True, metavar="PORT", help="veth3, or eth3/1: where it comes in")
+    for name, text in _FRAME.items():
+        parser.add_argument(f"--{name}", default="", help=text)
+
+
+def _trace(options: argparse.Namespace) -> int:
+    given = [word for name in _FRAME if (value := getattr(options, name)) for word in (f"--{name}", value)]
+    return _become_vsm("exec", "--connect", options.vsm, "--", shlex.join(["trace", "interface", options.port, *given]))
+
+
+def _drops(options: argparse.Namespace) -> int:
+    return _become_vsm("exec", "--connect", options.vsm, "--", "show drops last")
+
+
 def _become_vsm(*arguments: str) -> int:
     """The prompt is the supervisor's own client; this is another door to it."""
     sys.stdout.flush()
@@ -136,6 +163,8 @@ COMMANDS = {
     "lab": Command("a whole switch on this machine, without root: prompt or demo", _lab_arguments, _lab),
     "cli": Command("open a supervisor's command line", _vsm_arguments, _cli),
     "exec": Command("run command lines on a supervisor", _exec_arguments, _exec),
+    "trace": Command("what the switch would do with a frame, step by step", _trace_arguments, _trace),
+    "drops": Command("the last frames that were dropped, on all hosts", _vsm_arguments, _drops),
     "guest": Command("a light guest on a datagram wire", _guest_arguments, _guest),
 }
 

@@ -14,7 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import grpc
 import structlog
@@ -24,7 +24,7 @@ from dvswitch.errors import DvsError, InvalidValue, Unavailable
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import manager_pb2 as manager
 from dvswitch.v1 import types_pb2 as pb
-from vem.agent import config, convert, show
+from vem.agent import config, console, convert, show
 from vem.agent.agent import Agent, Identity
 from vem.agent.local_api import serve
 from vem.agent.state import StateFile
@@ -74,6 +74,15 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("what", choices=tuple(_TABLES), help="which")
     _add_socket(shown)
     shown.set_defaults(command=_show)
+    capture = commands.add_parser("capture", help="show frames at points of their way, live or into a pcapng file")
+    console.add_capture(capture)
+    capture.add_argument("--write", type=Path, metavar="FILE", help="write a pcapng file instead of lines")
+    _add_socket(capture)
+    capture.set_defaults(command=_watch, verb="capture")
+    trace = commands.add_parser("trace", help="what the running switch would do with a frame, step by step")
+    console.add_trace(trace)
+    _add_socket(trace)
+    trace.set_defaults(command=_watch, verb="trace")
     return parser
 
 
@@ -216,7 +225,36 @@ def _status(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _watch(arguments: argparse.Namespace) -> int:
+    """Capture or trace: the options go to the agent as they were given."""
+    words = [arguments.verb]
+    write: Path | None = getattr(arguments, "write", None)
+    for name, value in vars(arguments).items():
+        if name in ("command", "verb", "socket", "write", "pcapng") or value in (None, "", []):
+            continue
+        for each in value if isinstance(value, list) else [value]:
+            words += ["--in" if arguments.verb == "trace" and name == "port" else f"--{name}", str(each)]
+    with open(write, "wb") if write else contextlib.nullcontext(sys.stdout.buffer) as output:
+        _stream(arguments.socket, [*words, "--pcapng"] if write else words, output)
+    return 0
+
+
+def _stream(socket: Path, words: list[str], output: BinaryIO) -> None:
+    """Run a command on the agent, and write what comes as it comes."""
+
+    def copy(stub: Any, _limit: float) -> None:
+        for piece in stub.Execute(manager.HostCommand(words=words)):
+            output.write(piece.data)
+            output.flush()
+
+    _call(socket, copy)
+
+
 def _show(arguments: argparse.Namespace) -> int:
+    if arguments.what == "drops":
+        print(show.drops(_ask(arguments.socket, macs=False)), end="", flush=True)
+        _stream(arguments.socket, ["drops"], sys.stdout.buffer)
+        return 0
     print(_TABLES[arguments.what](_ask(arguments.socket, macs=arguments.what == "mac")), end="")
     return 0
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tests.rows.row import Row, Step
-from vem.datapath import tables
+from vem.datapath import abi, tables
 from vem.datapath.image import Image, Policy, Team
 from vem.datapath.kernel_trace import context, given
 
@@ -33,7 +33,8 @@ def _update(name: str, key: bytes, value: bytes) -> str:
 
 def world_commands(old: Image, new: Image) -> Iterator[str]:
     """Takes tables that hold ``old`` to ``new``; always in bank 0, since nothing runs meanwhile."""
-    for name in ("dvs_macs", "dvs_lists", "dvs_groups"):
+    yield from _forgetting(old, new)
+    for name in ("dvs_lists", "dvs_groups"):
         yield f"flush {name}"
     for lport in old.ports.keys() - new.ports.keys():
         yield _update("dvs_ports", _u32(lport), tables.pack_port(None))
@@ -48,6 +49,12 @@ def world_commands(old: Image, new: Image) -> Iterator[str]:
     for mac, lport in new.static_macs.items():
         yield _update("dvs_macs", tables.pack_mac_key(mac), tables.pack_mac(lport))
     yield from _list_commands(new)
+
+
+def _forgetting(old: Image, new: Image) -> Iterator[str]:
+    yield "flush dvs_macs"
+    for lport in sorted(old.ports.keys() | new.ports.keys()):
+        yield _update("dvs_live", _u32(lport), bytes(abi.ffi.sizeof("struct dvs_live")))
 
 
 def _control(image: Image) -> bytes:
@@ -82,7 +89,8 @@ def play(rows: Iterable[Row], *, live: bool) -> tuple[list[str], list[Question]]
             if step.world is not None:
                 learned = world  # a change of tables keeps what was learned, unless the row forgets it
                 world = step.world
-                commands += [line for line in world_commands(learned, world) if step.forget or line != "flush dvs_macs"]
+                kept = set() if step.forget else set(_forgetting(learned, world))
+                commands += [line for line in world_commands(learned, world) if line not in kept]
                 continue
             commands.append(_frame_command(step, live))
             questions.append(Question(world, step))

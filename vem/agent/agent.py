@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import structlog
 
 from dvswitch import __version__
-from dvswitch.errors import StorageError
+from dvswitch.errors import DvsError, StorageError
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent import announce, convert
@@ -26,6 +26,7 @@ from vem.agent.ageing import DEFAULT_AGE
 from vem.agent.announcer import Announcer
 from vem.agent.attachments import Attachment, Stage
 from vem.agent.compile import Compiled
+from vem.agent.console import Console
 from vem.agent.control_plane import ControlPlane
 from vem.agent.datapath_side import Datapath
 from vem.agent.holdings import Holdings
@@ -71,6 +72,7 @@ class Agent:
     ) -> None:
         self.identity = identity
         self.session = Session(endpoint, self)
+        self.console = Console(self)
         self.lock = asyncio.Lock()
         """Held while NICs, numbers and tables change."""
         self._uplink_configs = uplinks
@@ -195,6 +197,20 @@ class Agent:
         attachment.refused = message.reason
         self.holdings.attachments.remove(attachment)
         self._dirty.set()
+
+    def commanded(self, command: fabric.Command) -> None:
+        """Run it beside everything else, and answer."""
+        task = asyncio.create_task(self._answer_command(command))
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    async def _answer_command(self, command: fabric.Command) -> None:
+        try:
+            text, ok = await self.console.run_bounded(list(command.words)), True
+        except DvsError as error:
+            text, ok = f"{error}\n", False
+        output = fabric.CommandOutput(id=command.id, text=text, ok=ok)
+        self.session.send(fabric.ModuleMessage(output=output))
 
     def lost(self) -> None:
         """Nothing changes on the host; Updates that were not applied will come again."""

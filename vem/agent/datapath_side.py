@@ -5,6 +5,7 @@ All engine calls of the agent are here, made on the engine's own thread.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 import structlog
@@ -14,6 +15,7 @@ from vem.agent.engine_thread import EngineThread
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import Engine, EngineError, Plug
 from vem.datapath.image import Counters, Image, LearnedMac, PuntedFrame
+from vem.datapath.watch import Capture, CapturedFrame, LastDrop, Trace
 
 log = structlog.get_logger(__name__)
 
@@ -167,6 +169,29 @@ class Datapath:
     async def punted(self) -> list[PuntedFrame]:
         """See Engine."""
         return await self._thread.call(self._engine.punted)
+
+    async def trace(self, lport: int, frame: bytes) -> Trace:
+        """See Engine.trace."""
+        return await self._thread.call(self._engine.trace, lport, frame)
+
+    async def last_drops(self, lports: Collection[int] | None = None) -> list[LastDrop]:
+        """See Engine.last_drops."""
+        return await self._thread.call(self._engine.last_drops, lports)
+
+    async def capture(self, capture: Capture | None) -> None:
+        """See Engine.capture."""
+        await self._thread.call(self._engine.capture, capture)
+
+    async def captured(self) -> list[CapturedFrame]:
+        """See Engine.captured, but waits until there is something."""
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        fd = self._engine.capture_fd()
+        loop.add_reader(fd, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_reader(fd)
+        return await self._thread.call(self._engine.captured)
 
     async def emit(self, frames: Iterable[tuple[int, bytes]]) -> None:
         """Send frames of our own, each out of an lport; those that can't be sent are lost, as frames may be."""

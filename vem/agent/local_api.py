@@ -10,7 +10,7 @@ import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -82,6 +82,15 @@ class HostService(manager_grpc.HostServicer):
         """What the agent is and has."""
         try:
             return await status_of(self._agent, __version__, request.macs)
+        except DvsError as error:
+            await _abort(context, error)
+
+    async def Execute(self, request: manager.HostCommand, context: Any) -> AsyncIterator[manager.HostOutput]:
+        """A command about single frames."""
+        try:
+            async with aclosing(self._agent.console.run(request.words)) as pieces:
+                async for piece in pieces:
+                    yield manager.HostOutput(data=piece)
         except DvsError as error:
             await _abort(context, error)
 

@@ -53,6 +53,10 @@ class SessionOwner(Protocol):
     def attach_refused(self, message: fabric.AttachRefused) -> None:
         """An attach can't be done."""
 
+    def commanded(self, command: fabric.Command) -> None:
+        """An operator's command; the answer may come later."""
+        ...
+
     def lost(self) -> None:
         """The session is over (only after welcomed)."""
 
@@ -163,6 +167,7 @@ class Session:
             "update": self._owner.updated,
             "in_sync": self._owner.in_sync,
             "attach_refused": self._owner.attach_refused,
+            "command": self._owner.commanded,
         }
         while True:
             message = _checked(await call.read(), call)

@@ -6,13 +6,16 @@ import resource
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import manager_pb2 as manager
-from vem.agent.agent import Agent
 from vem.agent.convert import counters_to
 from vem.agent.wanted import Phase
 from vem.datapath.image import Counters, Image, LearnedMac, Policy, Port
+
+if TYPE_CHECKING:
+    from vem.agent.agent import Agent
 
 
 async def status_of(agent: Agent, version: str, macs: bool) -> manager.StatusReply:

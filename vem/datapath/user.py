@@ -279,6 +279,10 @@ class UserEngine(Engine):
         length = self._lib.dvs_take(self._engine, lport, buffer, _FRAME_MAX)
         return self._out(buffer)[:length] if length >= 0 else None
 
+    def set_clock(self, seconds: float | None) -> None:
+        """Tests: the pipeline's clock stands at this time (above 0); None lets it run again."""
+        self._lib.dvs_set_clock(self._engine, 0 if seconds is None else round(seconds * 1e9))
+
     def bench(self, lport: int, frames: list[bytes], rounds: int) -> float:
         """Nanoseconds per frame through pipeline and queues, in batches as from a NIC; receivers are memory ports."""
         lengths = self._ffi.new("__u32[]", [len(frame) for frame in frames])

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 import grpc
 import structlog
 
-from dvswitch.errors import Conflict, DvsError, InvalidValue, StorageError
+from dvswitch.errors import Conflict, DvsError, InvalidValue, StorageError, Unavailable
 from dvswitch.v1 import fabric_pb2, fabric_pb2_grpc
 from vsm.events.bus import Event, EventBus, News
 from vsm.fabric import wire
@@ -29,6 +29,8 @@ from vsm.supervisor import Supervisor
 
 _NAPS = 12
 """Looks at a silent module before it is called absent."""
+_COMMAND_TIMEOUT = 15.0
+"""Seconds a module may take to run an operator's command; it ends them itself after ten."""
 _HELLO_TIMEOUT = 10.0
 """Seconds a caller may take to say hello."""
 _STATUS = {
@@ -65,6 +67,17 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         """Whether the module is connected and has all that the State of this revision means for it in its datapath."""
         session = self._sessions.get(slot)
         return session is not None and session.applied(revision)
+
+    async def command(self, slot: int, words: Sequence[str]) -> tuple[str, bool]:
+        """Have a module run a command: its output, and whether it was accepted.  Unavailable if it does not answer."""
+        session = self._sessions.get(slot)
+        if session is None:
+            raise Unavailable(f"module {slot}", "is not connected", "see `show module`")
+        try:
+            async with asyncio.timeout(_COMMAND_TIMEOUT):
+                return await session.command(words)
+        except TimeoutError:
+            raise Unavailable(f"module {slot}", f"did not answer within {_COMMAND_TIMEOUT:g} seconds") from None
 
     def connected(self, slot: int) -> bool:
         """Whether the module has a session now."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -91,6 +91,8 @@ class ModuleSession:
         self._sent: Held | None = None
         self._considered = 0
         self._beats = 0
+        self._commands = 0
+        self._asked: dict[int, asyncio.Future[tuple[str, bool]]] = {}
         self._refusals: tuple[tuple[str, str], ...] = ()
         self._handlers: dict[str, Callable[..., None]] = {
             "ack": self._ack,
@@ -104,6 +106,7 @@ class ModuleSession:
             "macs": self._macs,
             "port": self._port,
             "event": self._event,
+            "output": self._output,
         }
 
     def poke(self) -> None:
@@ -317,6 +320,21 @@ class ModuleSession:
             return
         self._events.append(now)
         self._publish(news)
+
+    def command(self, words: Sequence[str]) -> asyncio.Future[tuple[str, bool]]:
+        """Have the module run a command; the future gets its output, and whether it was accepted."""
+        self._commands += 1
+        answer = asyncio.get_running_loop().create_future()
+        self._asked[self._commands] = answer
+        command = fabric_pb2.Command(id=self._commands, words=words)
+        self._outbox.append(fabric_pb2.SupervisorMessage(command=command))
+        self.poke()
+        return answer
+
+    def _output(self, message: fabric_pb2.CommandOutput) -> None:
+        answer = self._asked.pop(message.id, None)
+        if answer is not None and not answer.done():
+            answer.set_result((message.text, message.ok))
 
     def _port(self, message: fabric_pb2.PortState) -> None:
         status = wire.read_port_status(message)

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ModuleMessage(_message.Message):
-    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event")
+    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "output")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     REFUSE_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class ModuleMessage(_message.Message):
     MACS_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     ack: Ack
     refuse: Refuse
@@ -33,21 +34,24 @@ class ModuleMessage(_message.Message):
     macs: MacReport
     port: PortState
     event: LogEvent
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ...) -> None: ...
+    output: CommandOutput
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ...) -> None: ...
 
 class SupervisorMessage(_message.Message):
-    __slots__ = ("welcome", "update", "in_sync", "heartbeat", "attach_refused")
+    __slots__ = ("welcome", "update", "in_sync", "heartbeat", "attach_refused", "command")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_FIELD_NUMBER: _ClassVar[int]
     IN_SYNC_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     ATTACH_REFUSED_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     update: Update
     in_sync: InSync
     heartbeat: Heartbeat
     attach_refused: AttachRefused
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ...) -> None: ...
+    command: Command
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation")
@@ -155,6 +159,24 @@ class Refuse(_message.Message):
     revision: int
     refusals: _containers.RepeatedCompositeFieldContainer[Refuse.Refusal]
     def __init__(self, revision: _Optional[int] = ..., refusals: _Optional[_Iterable[_Union[Refuse.Refusal, _Mapping]]] = ...) -> None: ...
+
+class Command(_message.Message):
+    __slots__ = ("id", "words")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    words: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[int] = ..., words: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CommandOutput(_message.Message):
+    __slots__ = ("id", "text", "ok")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    OK_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    text: str
+    ok: bool
+    def __init__(self, id: _Optional[int] = ..., text: _Optional[str] = ..., ok: bool = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("sequence", "revision")

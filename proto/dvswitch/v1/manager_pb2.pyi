@@ -221,6 +221,18 @@ class VethInfo(_message.Message):
     counters: _types_pb2.Counters
     def __init__(self, veth: _Optional[int] = ..., nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ..., slot: _Optional[int] = ..., host: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., generation: _Optional[int] = ..., counters: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ...) -> None: ...
 
+class HostCommand(_message.Message):
+    __slots__ = ("words",)
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    words: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, words: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class HostOutput(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
 class StatusRequest(_message.Message):
     __slots__ = ("macs",)
     MACS_FIELD_NUMBER: _ClassVar[int]

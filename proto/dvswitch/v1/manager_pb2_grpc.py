@@ -434,6 +434,11 @@ class HostStub(object):
                 request_serializer=dvswitch_dot_v1_dot_manager__pb2.SetMacRequest.SerializeToString,
                 response_deserializer=dvswitch_dot_v1_dot_manager__pb2.SetMacReply.FromString,
                 _registered_method=True)
+        self.Execute = channel.unary_stream(
+                '/dvswitch.v1.Host/Execute',
+                request_serializer=dvswitch_dot_v1_dot_manager__pb2.HostCommand.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_manager__pb2.HostOutput.FromString,
+                _registered_method=True)
 
 
 class HostServicer(object):
@@ -466,6 +471,14 @@ class HostServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Execute(self, request, context):
+        """A command about single frames: "capture", "trace" or "drops" with its options (`vem capture --help`).  Output comes as
+        it arises, until the command ends or the caller hangs up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HostServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -488,6 +501,11 @@ def add_HostServicer_to_server(servicer, server):
                     servicer.SetMac,
                     request_deserializer=dvswitch_dot_v1_dot_manager__pb2.SetMacRequest.FromString,
                     response_serializer=dvswitch_dot_v1_dot_manager__pb2.SetMacReply.SerializeToString,
+            ),
+            'Execute': grpc.unary_stream_rpc_method_handler(
+                    servicer.Execute,
+                    request_deserializer=dvswitch_dot_v1_dot_manager__pb2.HostCommand.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_manager__pb2.HostOutput.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -598,6 +616,33 @@ class Host(object):
             '/dvswitch.v1.Host/SetMac',
             dvswitch_dot_v1_dot_manager__pb2.SetMacRequest.SerializeToString,
             dvswitch_dot_v1_dot_manager__pb2.SetMacReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Execute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dvswitch.v1.Host/Execute',
+            dvswitch_dot_v1_dot_manager__pb2.HostCommand.SerializeToString,
+            dvswitch_dot_v1_dot_manager__pb2.HostOutput.FromString,
             options,
             channel_credentials,
             insecure,

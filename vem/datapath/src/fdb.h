@@ -36,7 +36,7 @@ static INL __u32 dvs_static_owner(__u64 mac, __u32 vlan)
 }
 
 /* The port that owns a MAC in a VLAN, or 0; a vNIC's own MAC before a learned one. */
-static INL __u32 dvs_owner(__u64 mac, __u32 vlan)
+DVS_ONCE __u32 dvs_owner(__u64 mac, __u32 vlan)
 {
 	__u32 lport = dvs_static_owner(mac, vlan);
 
@@ -44,10 +44,13 @@ static INL __u32 dvs_owner(__u64 mac, __u32 vlan)
 }
 
 /* Is it in that (sorted) list? */
-static INL int dvs_is_member(const struct dvs_members *list, __u32 lport)
+DVS_ONCE int dvs_is_member(const struct dvs_members *list, __u32 lport)
 {
-	__u32 low = 0, high = list->n, i, middle;
+	__u32 low = 0, high, i, middle;
 
+	if (!list)
+		return 0;
+	high = list->n;
 	for (i = 0; i < DVS_MEMBER_STEPS && low < high; i++) {
 		middle = (low + high) >> 1;
 		if (middle >= DVS_MAX_MEMBERS)
@@ -90,10 +93,10 @@ static INL int dvs_mac_room(struct dvs_live *live, const struct dvs_policy *poli
 	return 0;
 }
 
-static INL int dvs_learn_new(const struct dvs_pkt *p, const struct dvs_policy *policy, __u64 key)
+static INL int dvs_learn_new(__u64 key, __u32 lport, const struct dvs_policy *policy)
 {
-	struct dvs_mac fresh = { .lport = p->lport, .seen = dp_now() };
-	struct dvs_live *live = dp_live(p->lport);
+	struct dvs_mac fresh = { .lport = lport, .seen = dp_now() };
+	struct dvs_live *live = dp_live(lport);
 	int failed;
 
 	if (!live || !dvs_mac_room(live, policy))
@@ -105,45 +108,53 @@ static INL int dvs_learn_new(const struct dvs_pkt *p, const struct dvs_policy *p
 }
 
 /* The MAC spoke on another port before (S-072). */
-static INL int dvs_learn_move(const struct dvs_pkt *p, const struct dvs_policy *policy, struct dvs_mac *entry)
+static INL int dvs_learn_move(struct dvs_mac *entry, __u32 lport, const struct dvs_policy *policy)
 {
-	struct dvs_live *live = dp_live(p->lport), *before;
-	struct dvs_counters *c = dp_counters(p->lport);
-	__u32 lport;
+	struct dvs_live *live = dp_live(lport), *old;
+	struct dvs_counters *c = dp_counters(lport);
+	__u32 before;
 
 	if (!live || !dvs_mac_room(live, policy))
 		return dvs_over_limit(policy);
-	lport = dp_exchange(&entry->lport, p->lport);
-	before = dp_live(lport); /* this port itself, if another CPU was faster */
-	if (before)
-		dp_add(&before->learned, -1);
-	if (c && lport != p->lport)
+	before = dp_exchange(&entry->lport, lport);
+	old = dp_live(before); /* this port itself, if another CPU was faster */
+	if (old)
+		dp_add(&old->learned, -1);
+	if (c && before != lport)
 		c->mac_moves++;
 	entry->seen = dp_now();
 	return DVS_OK;
 }
 
-/* Learning, never from an uplink (S-062); and its refresh, at most one write a second and MAC. */
-static INL int dvs_learn(const struct dvs_pkt *p, const struct dvs_policy *policy)
+/* Learning, and its refresh, at most one write a second and MAC. */
+DVS_ONCE int dvs_learn_at(__u64 key, __u32 lport, const struct dvs_policy *policy)
 {
-	__u64 key = dvs_mac_key(p->src, p->vlan), now;
 	struct dvs_mac *entry;
 	__u32 owner;
+	__u64 now;
 
-	if (p->uplink || !(policy->flags & DVS_POL_LEARN))
+	if (!policy)
 		return DVS_OK;
-	owner = dvs_static_owner(p->src, p->vlan);
+	owner = dvs_static_owner(key & DVS_MAC_MASK, key >> 48);
 	if (owner)
-		return owner == p->lport ? DVS_OK : DVS_DROP_PORT_SECURITY; /* S-073 */
+		return owner == lport ? DVS_OK : DVS_DROP_PORT_SECURITY; /* S-073 */
 	entry = dp_mac(key);
 	if (!entry)
-		return dvs_learn_new(p, policy, key);
-	if (entry->lport != p->lport)
-		return dvs_learn_move(p, policy, entry);
+		return dvs_learn_new(key, lport, policy);
+	if (entry->lport != lport)
+		return dvs_learn_move(entry, lport, policy);
 	now = dp_now();
 	if (now - entry->seen > DVS_REFRESH_NS)
 		entry->seen = now;
 	return DVS_OK;
+}
+
+/* Never from an uplink (S-062). */
+static INL int dvs_learn(const struct dvs_pkt *p, const struct dvs_policy *policy)
+{
+	if (p->uplink || !(policy->flags & DVS_POL_LEARN))
+		return DVS_OK;
+	return dvs_learn_at(dvs_mac_key(p->src, p->vlan), p->lport, policy);
 }
 
 static INL void dvs_plan_flood(struct dvs_pkt *p, __u32 list)
@@ -174,10 +185,11 @@ static INL int dvs_plan_group(struct dvs_pkt *p, __u32 control_flags)
 static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const struct dvs_policy *policy,
 			  __u32 control_flags)
 {
+	__u32 hash = control_flags & DVS_CTL_READ_IP ? dvs_ip_hash(p) : 0;
 	__u32 owner;
 
 	if (dvs_is_multicast(p->dst)) {
-		p->out_uplink = dvs_tx_uplink(p, port, policy);
+		p->out_uplink = dvs_tx_uplink(p, port, policy, hash);
 		if (!(control_flags & DVS_CTL_SNOOPING) || dvs_is_broadcast(p->dst) || !dvs_plan_group(p, control_flags))
 			dvs_plan_flood(p, DVS_LIST_ALL * 4096 + p->vlan);
 		return DVS_OK;
@@ -191,7 +203,7 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 		return DVS_OK;
 	}
 	p->unknown = 1;
-	p->out_uplink = dvs_tx_uplink(p, port, policy);
+	p->out_uplink = dvs_tx_uplink(p, port, policy, hash);
 	dvs_plan_flood(p, DVS_LIST_UNKNOWN * 4096 + p->vlan);
 	return control_flags & DVS_CTL_STORM ? dvs_storm(p, policy, DVS_STORM_UNKNOWN) : DVS_OK;
 }

@@ -10,6 +10,7 @@
  * Here is what the pipeline does not know: that the kernel keeps the outer tag of a frame beside it (skb metadata), that
  * superframes have a gso_size, and how copies are made.  The frame is never copied for its last receiver.
  */
+#define DVS_ONCE __attribute__((noinline))
 #include "kernel_maps.h"
 #include "pipeline.h"
 #include "kernel_events.h"

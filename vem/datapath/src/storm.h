@@ -14,15 +14,15 @@
 #define DVS_STORM_BURST_NS 100000000ULL
 #define DVS_STORM_TRIES 4
 
-static INL int dvs_storm(const struct dvs_pkt *p, const struct dvs_policy *policy, __u32 kind)
+DVS_ONCE int dvs_storm_at(__u32 lport, __u32 kind, __u32 rate)
 {
-	struct dvs_live *live = dp_live(p->lport);
+	struct dvs_live *live = dp_live(lport);
 	__u64 now, due, start, interval, ahead;
 	__u32 i;
 
-	if (!live || !policy->storm[kind])
+	if (!live || !rate || kind >= DVS_STORM_KINDS)
 		return DVS_OK;
-	interval = 1000000000ULL / policy->storm[kind];
+	interval = 1000000000ULL / rate;
 	ahead = interval < DVS_STORM_BURST_NS ? DVS_STORM_BURST_NS - interval : 0;
 	now = dp_now();
 	for (i = 0; i < DVS_STORM_TRIES; i++) {
@@ -34,6 +34,11 @@ static INL int dvs_storm(const struct dvs_pkt *p, const struct dvs_policy *polic
 			return DVS_OK;
 	}
 	return DVS_DROP_STORM; /* so many at once on other CPUs: a storm */
+}
+
+static INL int dvs_storm(const struct dvs_pkt *p, const struct dvs_policy *policy, __u32 kind)
+{
+	return policy->storm[kind] ? dvs_storm_at(p->lport, kind, policy->storm[kind]) : DVS_OK;
 }
 
 /* Broadcast and multicast are known by their address alone; unknown unicast is looked up first (fdb.h). */

@@ -10,10 +10,12 @@
 
 static INL int dvs_team_usable(const struct dvs_team *team) { return team && team->n && team->n <= DVS_TEAM_UPLINKS; }
 
-static INL int dvs_team_has(const struct dvs_team *team, __u32 lport)
+DVS_ONCE int dvs_team_has(const struct dvs_team *team, __u32 lport)
 {
 	__u32 i;
 
+	if (!team)
+		return 0;
 	for (i = 0; i < DVS_TEAM_UPLINKS; i++)
 		if (i < team->n && team->uplink[i] == lport)
 			return 1;
@@ -45,16 +47,22 @@ static INL __u32 dvs_team_fixed(const struct dvs_team *team, const struct dvs_po
 	return dvs_team_pick(team, team->method == DVS_TEAM_EXPLICIT ? 0 : port->port_id);
 }
 
-/* The uplink that this frame of a vNIC would leave by; 0 = none is usable. */
-static INL __u32 dvs_tx_uplink(const struct dvs_pkt *p, const struct dvs_port *port, const struct dvs_policy *policy)
+/* The uplink that a frame of that port would leave by, with that source and hash of its addresses; 0 = none is usable. */
+DVS_ONCE __u32 dvs_team_uplink(__u32 number, const struct dvs_port *port, __u64 src, __u32 hash)
 {
-	const struct dvs_team *team = dp_team(policy->team);
+	const struct dvs_team *team = dp_team(number);
 
-	if (p->uplink || !dvs_team_usable(team))
+	if (!port || !dvs_team_usable(team))
 		return 0;
 	if (team->method == DVS_TEAM_IP_HASH && !dvs_pinned(team, port))
-		return dvs_team_pick(team, dvs_ip_hash(p));
-	return dvs_team_fixed(team, port, p->src);
+		return dvs_team_pick(team, hash);
+	return dvs_team_fixed(team, port, src);
+}
+
+static INL __u32 dvs_tx_uplink(const struct dvs_pkt *p, const struct dvs_port *port, const struct dvs_policy *policy,
+			       __u32 hash)
+{
+	return p->uplink ? 0 : dvs_team_uplink(policy->team, port, p->src, hash);
 }
 
 /* Only from the uplink this port would send by (S-115).  With a source-MAC hash that is the uplink of the MAC that the

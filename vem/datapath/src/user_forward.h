@@ -107,6 +107,17 @@ static int nobody(struct dvs *e, const struct dvs_pkt *p)
 	return reason;
 }
 
+/* Fetches what the look-ups of a frame will need, while others of its batch are still being taken in. */
+static INL void expect(const struct dvs *e, const struct frame *f)
+{
+	const __u8 *d = f->pkt.data;
+
+	if (d + DVS_ETH_HLEN > f->pkt.end)
+		return;
+	mac_expect(&e->macs, dvs_mac_key(dvs_load_mac(d), DVS_VLAN_ANY));
+	mac_expect(&e->macs, dvs_mac_key(dvs_load_mac(d + 6), DVS_VLAN_ANY));
+}
+
 /* Returns 0 if the frame had a receiver, else why it was dropped. */
 static int forward(struct dvs *e, struct frame *f)
 {

@@ -76,6 +76,14 @@ static void rx_prepare(struct dvs *e, int raw)
 	}
 }
 
+static void forward_batch(struct dvs *e, __u32 n)
+{
+	__u32 i;
+
+	for (i = 0; i < n; i++)
+		forward(e, &e->rx.frame[i]);
+}
+
 /* Returns how many frames were forwarded, or -errno. */
 static int rx_socket(struct dvs *e, __u32 lport, struct nic *nic)
 {
@@ -93,8 +101,9 @@ static int rx_socket(struct dvs *e, __u32 lport, struct nic *nic)
 		else
 			frame_init(f, lport, rx_buffer(e, (__u32)i), e->rx.msg[i].msg_len,
 				   rx_stored(e->rx.msg[i].msg_len));
-		forward(e, f);
+		expect(e, f);
 	}
+	forward_batch(e, (__u32)n);
 	return n;
 }
 
@@ -106,10 +115,13 @@ static int rx_tap(struct dvs *e, __u32 lport, struct nic *nic)
 	for (i = 0; i < RX_BATCH; i++) {
 		len = read(nic->fd, rx_buffer(e, i), RX_ROOM);
 		if (len < 0)
-			return i ? (int)i : -errno;
+			break;
 		frame_init(&e->rx.frame[i], lport, rx_buffer(e, i), (__u32)len, (__u32)len);
-		forward(e, &e->rx.frame[i]);
+		expect(e, &e->rx.frame[i]);
 	}
+	if (!i)
+		return -errno;
+	forward_batch(e, i);
 	return (int)i;
 }
 
