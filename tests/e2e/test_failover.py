@@ -20,6 +20,7 @@ import pytest
 from tests.e2e.scenes import BASICS, WEB
 from tests.support.fabric import Fabric, Host, home, tap, wire
 from tests.support.netns import Lab, Namespace
+from tests.support.packets import FrameSocket
 from tests.support.processes import wait_until
 from tests.vm.guest_image import GuestUnavailable
 from tests.vm.qemu import Guest, TapNic, WireNic
@@ -27,6 +28,7 @@ from tests.vm.qemu import Guest, TapNic, WireNic
 NEAR_MAC, FAR_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
 NEAR, FAR = "10.0.0.1", "10.0.0.2"
 PINGS, INTERVAL = 500, 0.01
+BPDU = bytes.fromhex("0180c2000000")
 SILENCE = 0.15
 """Seconds."""
 TCP_PORT, PIECES = 5000, 300
@@ -89,8 +91,9 @@ def two_uplinks(engine: str) -> Iterator[Scene]:
 @pytest.mark.parametrize("engine", ["kernel", "user"])
 def test_guests_talk_on_through_failover_and_failback(engine: str) -> None:
     try:
-        with two_uplinks(engine) as scene:
+        with two_uplinks(engine) as scene, FrameSocket(scene.network, "b1") as wire_tap:
             fail_over_and_back(scene)
+            assert wire_tap.collect(BPDU, 0.1) == []  # S-022
     except GuestUnavailable as reason:
         pytest.skip(str(reason))
 

@@ -133,7 +133,9 @@ def race(backend: Backend, programs: int) -> None:
             pytest.fail(f"DVS_SEED={SEED} program {number}: {told}", pytrace=False)
 
 
+@pytest.mark.rules("S-076")
 def test_a_few_random_programs(running: Backend) -> None:
+    """Frames are compared byte by byte: nobody's source MAC is rewritten."""
     race(running, FEW)
 
 

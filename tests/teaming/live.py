@@ -33,6 +33,7 @@ class LiveHost:
     """Namespaces, cables and the bench.  Guest N is vEth N with a NIC "eth0" in a namespace of its own."""
 
     def __init__(self, lab: Lab, guests: tuple[int, ...], uplinks: int, taps: bool) -> None:
+        self.lab = lab
         self.where, self.network = lab.namespace("host"), lab.namespace("net")
         self.guests: dict[int, Namespace] = {}
         self.cables: dict[int, FrameSocket] = {}

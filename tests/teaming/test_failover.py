@@ -93,3 +93,21 @@ async def test_without_any_uplink_local_traffic_goes_on(kind: str) -> None:
         await until(lambda: host.pinned(5) == 0, "no uplink left")
         assert host.bench.agent.compiled.veths[5].forwarding  # S-157
         assert "1 received" in host.guests[5].run("ping", "-c1", "-W2", "10.0.0.6")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_beacons_find_an_uplink_whose_link_stays_up(kind: str) -> None:
+    async with live_host(kind, guests=(5,), uplinks=3) as host:
+        host.lab.bridge(host.network, "br0", "net1", "net2", "net3")
+        await host.bench.supervisor.applied(policy(WEB, "web", VLAN, team=pb.Team(beacon=True)))
+        await host.attach(5)
+        assert host.pinned(5) == 3
+        with FrameSocket(host.guests[5], "eth0") as nic:
+            await asyncio.to_thread(host.network.run, "ip", "link", "set", "net3", "nomaster")
+            await until(lambda: host.pinned(5) == 2, "S-146: failed although its link is up")
+            assert host.bench.agent.holdings.uplinks[3].link_up
+            await asyncio.to_thread(host.network.run, "ip", "link", "set", "net3", "master", "br0")
+            await until(lambda: host.pinned(5) == 3, "recovered")
+            assert nic.collect(b"DVSB", 0.1) == []  # S-150
+        probes = await host.collect(1, b"DVSB", 3.0, 1)
+        assert probes[0][12:18] == TAG + b"\x88\xb5"

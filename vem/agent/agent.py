@@ -25,6 +25,7 @@ from vem.agent import announce, convert
 from vem.agent.ageing import DEFAULT_AGE
 from vem.agent.announcer import Announcer
 from vem.agent.attachments import Attachment, Stage
+from vem.agent.balancer import Balancer
 from vem.agent.compile import Compiled
 from vem.agent.console import Console
 from vem.agent.control_plane import ControlPlane
@@ -113,11 +114,19 @@ class Agent:
         self.control = ControlPlane(
             self.datapath, self.holdings, self._announcer, self.identity.host_uuid, self._dirty.set, self._duplicate
         )
+        self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
         self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
         async with self.lock:
             await self._pass()
         await self._save()
-        loops = (self._reconcile_loop, self._links.run, self.control.run, self._counter_loop, self._age_loop)
+        loops = (
+            self._reconcile_loop,
+            self._links.run,
+            self.control.run,
+            self._balancer.run,
+            self._counter_loop,
+            self._age_loop,
+        )
         for job in (*loops, self._announcer.run, self.session.run):
             self._spawn(job())
 

@@ -24,6 +24,8 @@ class UplinkConfig:
     plug: Plug
     adapter: str
     """Name shown to people."""
+    speed: int = 0
+    """Mbit/s, for load-based teaming; 0 = as the device says."""
 
 
 @dataclass(slots=True)
@@ -38,13 +40,14 @@ class UplinkStatus:
 
 
 def parse_uplink(text: str) -> UplinkConfig:
-    """Read ``1,profile=UPLINK,device=eth2[,netns=NS]`` or ``1,profile=UPLINK,wire=LOCAL>REMOTE[,adapter=NAME]``."""
+    """Read ``1,profile=UPLINK,device=eth2[,netns=NS]`` or ``1,profile=UPLINK,wire=LOCAL>REMOTE[,adapter=NAME]``,
+    and ``,speed=MBITS`` with either."""
     subject = f"uplink '{text}'"
     first, *rest = text.split(",")
     options: dict[str, str] = {}
     for item in rest:
         key, equals, value = item.partition("=")
-        if not equals or key not in ("profile", "device", "wire", "netns", "adapter") or not value:
+        if not equals or key not in ("profile", "device", "wire", "netns", "adapter", "speed") or not value:
             raise InvalidValue(subject, f"'{item}' is not understood", "write 1,profile=UPLINK,device=eth2")
         options[key] = value
     number = _number(first, subject)
@@ -52,13 +55,19 @@ def parse_uplink(text: str) -> UplinkConfig:
         raise InvalidValue(subject, "names no profile", "add profile=NAME of an ethernet profile")
     plug = _plug(options, subject)
     adapter = options.get("adapter") or plug.device or f"wire{number}"
-    return UplinkConfig(number, options["profile"], plug, adapter)
+    return UplinkConfig(number, options["profile"], plug, adapter, _speed(options.get("speed"), subject))
 
 
 def _number(text: str, subject: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_UPLINKS:
         raise InvalidValue(subject, f"'{text}' is not an uplink number 1-{MAX_UPLINKS}")
     return int(text)
+
+
+def _speed(text: str | None, subject: str) -> int:
+    if text is not None and (not text.isdecimal() or not 1 <= int(text) <= 1_000_000):
+        raise InvalidValue(subject, f"speed '{text}' is out of range 1-1000000 Mbit/s")
+    return int(text or 0)
 
 
 def _plug(options: dict[str, str], subject: str) -> Plug:
