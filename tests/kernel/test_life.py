@@ -15,14 +15,15 @@ from tests.support.processes import wait_until
 from vem.datapath.abi import ABI_VERSION
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import EngineError, Plug
-from vem.datapath.image import Image
+from vem.datapath.image import Group, Image, Method, Storm
 from vem.datapath.kernel import KernelEngine
 from vem.datapath.kernel_attach import Method
 
 pytestmark = pytest.mark.kernel
 
 PLENTY = world(
-    vnic(1, access(100, mac_limit=4, mac_changes_ok=True), generation=7),
+    vnic(1, access(100, mac_limit=4, limit_allow=True, mac_changes_ok=True), generation=7, pin=11),
+    vnic(3, access(100, promiscuous=True, storm=Storm(1, 2, 3))),
     vnic(2, trunk("1,100-140,4094", native=1, learn=True, bpdu_ok=True), link_up=False, blocked=True),
     vnic(1000, access(0, forged_ok=True, unknown_flood=True, blocked=True), mac_violation=True),
     uplink(10),
@@ -31,6 +32,10 @@ PLENTY = world(
     mtu=9000,
     reverse_teaming=False,
     keep_priority_tag=True,
+    rpf_promiscuous=False,
+    snooping=True,
+    method=Method.SOURCE_MAC,
+    groups={Group(100, bytes([239, 1, 1, 1])): (1, 3), Group(0, b"\xff\x15" + bytes(13) + b"\x01"): ()},
 )
 
 

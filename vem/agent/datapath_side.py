@@ -169,6 +169,7 @@ class Datapath:
     async def punted(self) -> list[PuntedFrame]:
         """See Engine."""
         return await self._thread.call(self._engine.punted)
+
     async def trace(self, lport: int, frame: bytes) -> Trace:
         """See Engine.trace."""
         return await self._thread.call(self._engine.trace, lport, frame)
