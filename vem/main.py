@@ -145,6 +145,7 @@ async def _serve(settings: config.Settings) -> None:
         StateFile(settings.state_dir),
         lambda: open_engine(engine, settings.host_uuid),
         settings.mac_age,
+        settings.reverse_teaming,
     )
     await agent.start()
     try:

@@ -63,6 +63,7 @@ def test_control_frames_are_shown_of_blocked_ports_too(engine: Engine) -> None:
 
 
 def test_beacons_are_shown_and_kept_from_guests(engine: Engine) -> None:
+    """S-150"""
     beacon = frame(BROADCAST, OUTSIDE, tag(100, priority=3), body=b"DVSB" + bytes(range(40)))
     assert engine.test(10, beacon).reason == "RESERVED_MCAST"
     (shown,) = engine.punted()

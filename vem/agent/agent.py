@@ -70,6 +70,7 @@ class Agent:
         state: StateFile,
         open_engine: Callable[[], Engine],
         mac_age: float = DEFAULT_AGE,
+        reverse_teaming: bool = True,
     ) -> None:
         self.identity = identity
         self.session = Session(endpoint, self)
@@ -79,6 +80,7 @@ class Agent:
         self._uplink_configs = uplinks
         self._state = state
         self._open_engine = open_engine
+        self._reverse_teaming = reverse_teaming
         self._mac_age = mac_age
         self.holdings: Holdings
         self.datapath: Datapath
@@ -107,6 +109,9 @@ class Agent:
         self.datapath = await Datapath.open(self._open_engine)
         self._announcer = Announcer(self.datapath)
         self.holdings = Holdings(saved, self.datapath.image, self.datapath.plugs)
+        self.holdings.teaming.reverse = self._reverse_teaming
+        if not self._reverse_teaming:
+            log.warning("reverse teaming is off: ports get duplicates, and frames they sent themselves (S-128)")
         for config in self._uplink_configs:
             self.holdings.add_uplink(config, self.identity.host_uuid)
         ports = self.holdings.staging.committed.ports.values()

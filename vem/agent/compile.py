@@ -332,7 +332,9 @@ class _Compiler:
         owned = self._indexes.teams.owned()
         switch = self._wanted.switch
         return img.Image(
-            control=img.Control(switch.mtu or 1500, True, switch.keep_priority_tag, snooping=switch.snooping)
+            control=img.Control(
+                switch.mtu or 1500, self._teaming.reverse, switch.keep_priority_tag, snooping=switch.snooping
+            )
             if switch
             else self._orphans.image.control,
             ports=self._ports,

@@ -26,6 +26,7 @@ from vem.datapath.choose import EngineKind
 MACHINE_ID = Path("/etc/machine-id")
 _NAMESPACE = uuid.UUID("6f0f4a57-7d2b-5e5e-9d0a-0c5b5a0d7653")
 _ENGINES = ("auto", "kernel", "user")
+_SWITCH = ("on", "off")
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -98,8 +99,16 @@ KEYS: tuple[Key, ...] = (
     Key("engine", _one_of("engine", _ENGINES), "KIND", "auto", "datapath: auto, kernel or user"),
     Key("state-dir", Path, "DIR", "", "where state is kept [/var/lib/dvswitch/vem; without root ~/.local/state/...]"),
     Key("socket", Path, "PATH", "", "local API [/run/dvswitch/vem.sock; without root in $XDG_RUNTIME_DIR]"),
-    Key("uplink", parse_uplink, "SPEC", "", "N,profile=NAME,device=DEV or N,profile=NAME,wire=LOCAL>REMOTE", many=True),
+    Key(
+        "uplink",
+        parse_uplink,
+        "SPEC",
+        "",
+        "N,profile=NAME,device=DEV or N,profile=NAME,wire=LOCAL>REMOTE[,speed=MBITS]",
+        many=True,
+    ),
     Key("mac-age", _seconds, "SECONDS", f"{DEFAULT_AGE:g}", "learned MACs not seen for so long are forgotten"),
+    Key("reverse-teaming", _one_of("reverse-teaming", _SWITCH), "on|off", "on", "off, for diagnosis: duplicates pass"),
     Key("log-level", _one_of("log-level", _LEVELS), "LEVEL", "info", "debug, info, warning or error"),
 )
 _BY_NAME = {key.name: key for key in KEYS}
@@ -120,6 +129,7 @@ class Settings:
     socket: Path
     uplinks: list[UplinkConfig]
     mac_age: float
+    reverse_teaming: bool
     log_level: str
 
 
@@ -164,6 +174,7 @@ def load_settings(arguments: argparse.Namespace, needs_vsm: bool = True) -> Sett
         socket=values["socket"] or Path(default_socket()),
         uplinks=values["uplink"],
         mac_age=values["mac-age"],
+        reverse_teaming=values["reverse-teaming"] == "on",
         log_level=values["log-level"],
     )
 

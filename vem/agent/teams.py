@@ -18,6 +18,8 @@ class Teaming:
     def __init__(self, places: dict[int, Place] | None = None) -> None:
         self.health = HealthBook()
         self.pins = Pins(places)
+        self.reverse = True
+        """False, for diagnosis: receivers take frames from every uplink (S-128)."""
         self.groups: Mapping[Group, Collection[int]] = {}
         """Multicast groups that snooping knows, with the lports in them."""
         self.lacp_members: frozenset[int] = frozenset()
