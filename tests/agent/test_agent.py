@@ -486,3 +486,11 @@ async def test_the_supervisors_ageing_time_beats_the_hosts(recorded: tuple[Bench
     assert [entry.mac for entry in engine.learned_macs] == [mac(77)]
     await made.supervisor.applied(fabric.Change(set_switch=pb.Switch(name="vsm", domain=1, mtu=1500)))
     await until(lambda: not engine.learned_macs, "ageing")
+
+
+async def test_a_duplicate_address_is_told_to_the_supervisor(recorded: tuple[Bench, RecordingEngine]) -> None:
+    """The agent's half of the event; which frames raise it is tested with the control plane."""
+    made, _ = recorded
+    made.agent._duplicate(mac(5), 1)
+    (event,) = await until(lambda: made.supervisor.all("event"), "event")
+    assert (event.kind, event.object) == ("duplicate_mac", "uplink 1") and str(mac(5)) in event.text

@@ -428,8 +428,11 @@ class Agent:
         return await self.datapath.learned() if learns else []
 
     def _duplicate(self, mac: MacAddress, uplink: int) -> None:
-        """S-269"""
+        """S-269: to the log, and to the supervisor's events if it is in touch."""
         log.warning("duplicate MAC: a local port's address is used outside too", mac=str(mac), uplink=uplink)
+        text = f"{mac} of a local port is used outside too: it was seen on uplink {uplink}."
+        event = fabric.LogEvent(kind="duplicate_mac", object=f"uplink {uplink}", text=text)
+        self.session.send(fabric.ModuleMessage(event=event))
 
     # --- loops --------------------------------------------------------------------------------------------------
 
