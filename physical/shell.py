@@ -23,7 +23,7 @@ from prompt_toolkit.shortcuts import CompleteStyle
 from dvswitch.errors import DvsError, InvalidValue
 from physical.lab import Lab
 from physical.plan import GUESTS, HOSTS, PROFILES
-from physical.vis import VIEWS
+from physical.vis_show import VIEWS
 
 PROMPT = "lab# "
 """While the supervisor is away."""

@@ -2,134 +2,133 @@
 
 It runs the same pipeline as the hosts' switches (vem/datapath, user engine); this file only says what is in the
 tables.  Ports are the network's side of a cable: forged transmits, learning and unknown flooding are on everywhere.
-physical/vis.py makes a process of it.
+What it speaks with its neighbours is in physical/neighbours.py; physical/vis.py makes a process of both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from dvswitch.errors import Conflict, InvalidValue, NotFound
+from dvswitch.errors import NotFound
 from dvswitch.mac import MacAddress
-from dvswitch.vlan import VlanSet, check_vlan
-from physical.options import parse_pairs
-from physical.wire import Wire
+from dvswitch.vlan import VlanSet
+from physical.switch_config import Flavour, LagConfig, MirrorConfig, PortConfig, SwitchConfig
 from vem.datapath.apply import apply_image
-from vem.datapath.engine import Engine, Plug
-from vem.datapath.image import Control, Counters, Image, LearnedMac, Policy, Port
+from vem.datapath.engine import Engine
+from vem.datapath.image import Control, Counters, Image, LearnedMac, Policy, Port, Team
 
 AGEING = 300.0
 """Seconds after which a silent MAC address is forgotten (S-069)."""
-MAX_PORT = 48
 MTU = 9000
 """Bytes of payload: the network's switches pass more than hosts send."""
 _NO_MAC = MacAddress(bytes(6))
+_EVERYTHING = VlanSet.parse("0-4094", lowest=0)
+
+Members = Mapping[int, tuple[int, ...]]
+"""LAG -> its ports in use."""
 
 
-@dataclass(frozen=True, slots=True)
-class PortConfig:
-    """A port of the switch, as --port says."""
-
-    number: int
-    """1-48."""
-    plug: Plug
-    trunk: bool = False
-    vlan: int = 1
-    """Access VLAN, or native VLAN of a trunk."""
-    allowed: VlanSet = VlanSet.all()
-    """Trunk only."""
-    shutdown: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> PortConfig:
-        """Read "1,wire=LOCAL>REMOTE,mode=access,vlan=10" or "2,wire=…,mode=trunk,allowed=1-4094,native=1"."""
-        number, pairs = parse_pairs("port", text, ("wire",), ("mode", "vlan", "allowed", "native"))
-        subject, mode = f"port {number}", pairs.get("mode", "access")
-        if not 1 <= number <= MAX_PORT:
-            raise InvalidValue(subject, f"is out of range 1-{MAX_PORT}")
-        if mode not in ("access", "trunk"):
-            raise InvalidValue(subject, f"mode '{mode}' is unknown", "use access or trunk")
-        for key in ("vlan",) if mode == "trunk" else ("allowed", "native"):
-            if key in pairs:
-                raise InvalidValue(subject, f"'{key}' does not go with mode {mode}")
-        vlan = pairs.get("native" if mode == "trunk" else "vlan", "1")
-        if not vlan.isdecimal():
-            raise InvalidValue(subject, f"vlan '{vlan}' is no number")
-        wire = Wire.parse(pairs["wire"])
-        return cls(
-            number,
-            Plug("wire", local=str(wire.local), remote=str(wire.remote)),
-            mode == "trunk",
-            check_vlan(int(vlan), subject),
-            VlanSet.parse(pairs.get("allowed", "1-4094"), subject),
-        )
-
-    def policy(self) -> Policy:
-        """What the datapath is told."""
-        return Policy(
-            trunk=self.trunk,
-            vlan=self.vlan,
-            allowed=self.allowed if self.trunk else VlanSet(),
-            forged_ok=True,
-            learn=True,
-            unknown_flood=True,
-        )
-
-
-def compile_image(ports: Iterable[PortConfig], mtu: int = MTU) -> Image:
-    """The tables of a switch with these ports; the policy of a port has the port's number."""
-    by_number = {port.number: port for port in ports}
-    policies = {number: port.policy() for number, port in by_number.items()}
-    members = _members(policies)
+def compile_image(config: SwitchConfig, members: Members, mtu: int = MTU) -> Image:
+    """The tables of a switch; the policy of a port or LAG has its lport's number, the team of a LAG the LAG's."""
+    policies = {number: _policy(config, port) for number, port in config.ports.items()}
+    ports = {number: _port(config, port, members) for number, port in config.ports.items()}
+    for lag in config.lags:
+        policies[lag.lport] = replace(policies[lag.ports[0]], team=lag.number)
+        ports[lag.lport] = Port(policy=lag.lport, number=lag.lport, mac=_NO_MAC, is_lag=True)
+    shown = {mirror.to for mirror in config.mirrors}
+    receivers = {n: policy for n, policy in policies.items() if n not in config.lag_of and n not in shown}
+    lists = _lists(receivers)
     return Image(
         control=Control(mtu=mtu, reverse_teaming=False),
-        ports={n: Port(policy=n, number=n, mac=_NO_MAC, blocked=port.shutdown) for n, port in by_number.items()},
+        ports=ports,
         policies=policies,
-        members=members,
-        unknown_members=members,
+        teams={lag.number: Team(members[lag.number], lag.method) for lag in config.lags},
+        members=lists,
+        unknown_members=lists,
     )
 
 
-def _members(policies: Mapping[int, Policy]) -> dict[int, tuple[int, ...]]:
+def _policy(config: SwitchConfig, port: PortConfig) -> Policy:
+    """An unmanaged switch passes tagged frames as they are: all its ports carry everything."""
+    if config.flavour is Flavour.UNMANAGED:
+        return replace(port.policy(), trunk=True, vlan=0, allowed=_EVERYTHING)
+    return port.policy()
+
+
+def _port(config: SwitchConfig, port: PortConfig, members: Members) -> Port:
+    """A port that shows a mirror, or is no active member of its LAG, takes no frame."""
+    lag = config.lag_of.get(port.number)
+    shows = any(mirror.to == port.number for mirror in config.mirrors)
+    rx = [mirror.to for mirror in config.mirrors if mirror.rx and port.number in mirror.sources]
+    tx = [mirror.to for mirror in config.mirrors if mirror.tx and port.number in mirror.sources]
+    return Port(
+        policy=port.number,
+        number=port.number,
+        mac=_NO_MAC,
+        blocked=port.shutdown or shows or (lag is not None and port.number not in members[lag.number]),
+        lag=lag.lport if lag else 0,
+        mirror_rx=rx[0] if rx and not port.shutdown else 0,
+        mirror_tx=tx[0] if tx else 0,
+    )
+
+
+def _lists(policies: Mapping[int, Policy]) -> dict[int, tuple[int, ...]]:
+    carried = {number: policy.vlans().mask for number, policy in sorted(policies.items())}
     vlans = VlanSet()
     for policy in policies.values():
         vlans |= policy.vlans()
-    carried = {number: policy.vlans().mask for number, policy in sorted(policies.items())}
     return {vlan: tuple(n for n, mask in carried.items() if mask >> vlan & 1) for vlan in vlans}
 
 
 class Switch:
     """A running switch on an engine of its own."""
 
-    def __init__(self, engine: Engine, ports: Iterable[PortConfig], ageing: float = AGEING, mtu: int = MTU) -> None:
+    def __init__(self, engine: Engine, config: SwitchConfig, ageing: float = AGEING, mtu: int = MTU) -> None:
         self._engine = engine
         self._ageing = ageing
         self._mtu = mtu
-        self._ports: dict[int, PortConfig] = {}
-        for port in ports:
-            if port.number in self._ports:
-                raise Conflict(f"port {port.number}", "is said twice")
-            self._ports[port.number] = port
+        self._config = config
+        self._members = {lag.number: () if lag.lacp else lag.ports for lag in config.lags}
         self._image = engine.image()
         self._apply()
-        for port in self._ports.values():
+        for port in config.ports.values():
             engine.plug(port.number, port.plug)
+
+    @property
+    def config(self) -> SwitchConfig:
+        """As it is now."""
+        return self._config
 
     @property
     def ports(self) -> Mapping[int, PortConfig]:
         """By number."""
-        return self._ports
+        return self._config.ports
+
+    @property
+    def members(self) -> Members:
+        """By LAG: the ports that carry its traffic."""
+        return dict(self._members)
+
+    def set_members(self, lag: int, ports: Iterable[int]) -> None:
+        """LACP has agreed on these members of a LAG; an address behind one without any is forgotten."""
+        self._members[lag] = tuple(ports)
+        self._apply()
+        if not self._members[lag]:
+            self._forget_port(next(found.lport for found in self._config.lags if found.number == lag))
 
     def set_shutdown(self, number: int, shutdown: bool) -> None:
         """Close a port (no frame in or out) or open it; what it learned is forgotten (S-074)."""
-        port = self._ports.get(number)
+        port = self.ports.get(number)
         if port is None:
-            raise NotFound(f"port {number}", "does not exist", f"ports: {', '.join(map(str, sorted(self._ports)))}")
-        self._ports[number] = replace(port, shutdown=shutdown)
+            raise NotFound(f"port {number}", "does not exist", f"ports: {', '.join(map(str, sorted(self.ports)))}")
+        self._config = replace(self._config, ports={**self.ports, number: replace(port, shutdown=shutdown)})
+        lag = self._config.lag_of.get(number)
+        if lag and not lag.lacp:
+            self._members[lag.number] = tuple(n for n in lag.ports if not self.ports[n].shutdown)
         self._apply()
         if shutdown:
-            self._engine.forget(entry for entry in self._engine.learned() if entry.lport == number)
+            self._forget_port(number)
 
     def age(self) -> int:
         """Forget addresses that were silent for too long; returns how many."""
@@ -146,17 +145,20 @@ class Switch:
         self._engine.forget(self._engine.learned())
 
     def counters(self) -> dict[int, Counters]:
-        """By port."""
-        return self._engine.counters(self._ports)
+        """By port, and by LAG's lport: what it lost because no member was in use."""
+        return self._engine.counters([*self.ports, *(lag.lport for lag in self._config.lags)])
 
     def close(self) -> None:
         """Unplug everything."""
         self._engine.close(keep=False)
 
+    def _forget_port(self, lport: int) -> None:
+        self._engine.forget(entry for entry in self._engine.learned() if entry.lport == lport)
+
     def _apply(self) -> None:
-        wanted = compile_image(self._ports.values(), self._mtu)
+        wanted = compile_image(self._config, self._members, self._mtu)
         apply_image(self._engine, self._image, wanted)
         self._image = wanted
 
 
-__all__ = ["AGEING", "MTU", "PortConfig", "Switch", "compile_image"]
+__all__ = ["AGEING", "MTU", "LagConfig", "MirrorConfig", "PortConfig", "Switch", "SwitchConfig", "compile_image"]

@@ -11,36 +11,105 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
-from dvswitch.errors import DvsError
+from dvswitch.errors import DvsError, InvalidValue
+from dvswitch.lldp_agent import INTERVAL, Mode
 from physical import control
-from physical.switch import AGEING, MTU, PortConfig, Switch
+from physical.neighbours import Neighbours
+from physical.switch import AGEING, MTU, Switch
+from physical.switch_config import FIRST_LAG, Flavour, LagConfig, MirrorConfig, PortConfig, SwitchConfig
+from physical.vis_show import VIEWS
 from vem.datapath.user import UserEngine
 
 AGE_INTERVAL = 10.0
 """Seconds between two looks for silent addresses."""
+LINK_INTERVAL = 1.0
+"""Seconds between two looks at the links of ports that are devices."""
 
 
 class SwitchServer:
     """What a running switch can be asked."""
 
-    def __init__(self, name: str, switch: Switch) -> None:
+    def __init__(self, name: str, switch: Switch, neighbours: Neighbours) -> None:
         self.name = name
         self._switch = switch
+        self._neighbours = neighbours
 
     def commands(self) -> dict[str, control.Handler]:
-        """The table of what the control socket takes."""
-        return {
+        """The table of what the control socket takes; what the flavour does not have is refused."""
+        page: dict[str, control.Handler] = {
             "ports": self._ports,
-            "macs": self._macs,
             "counters": self._counters,
             "shutdown": self._shutdown,
             "no-shutdown": self._no_shutdown,
-            "clear-macs": self._clear_macs,
         }
+        line: dict[str, control.Handler] = {
+            "macs": self._macs,
+            "clear-macs": self._clear_macs,
+            "lags": self._lags,
+            "mirrors": self._mirrors,
+            "neighbors": self._show_neighbours,
+        }
+        refused: Mapping[Flavour, Sequence[str]] = {
+            Flavour.UNMANAGED: (*page, *line),
+            Flavour.SMART: tuple(line),
+            Flavour.MANAGED: (),
+        }
+        return {**page, **line, **dict.fromkeys(refused[self._switch.config.flavour], self._refuse)}
+
+    async def _refuse(self, arguments: control.Arguments) -> control.Reply:
+        flavour = self._switch.config.flavour
+        lacks = "no management at all" if flavour is Flavour.UNMANAGED else "no command line, only a page of ports"
+        raise InvalidValue(f"switch {self.name}", f"is {flavour.value} and has {lacks}", "take a managed one")
+
+    async def _lags(self, arguments: control.Arguments) -> control.Reply:
+        arguments.end()
+        return {"lags": [self._lag_row(lag) for lag in self._switch.config.lags]}
+
+    def _lag_row(self, lag: LagConfig) -> dict[str, object]:
+        views = {view.number: view for view in self._neighbours.lacp_ports(lag.number)}
+        members = self._switch.members[lag.number]
+        ports = []
+        for port in lag.ports:
+            view = views.get(port)
+            lacp = (
+                {
+                    "state": int(view.actor.state),
+                    "selection": view.selection.value,
+                    "partner": str(view.partner.system),
+                    "partner_key": view.partner.key,
+                    "partner_port": view.partner.port,
+                    "churning": view.churning,
+                    "sent": view.sent,
+                    "received": view.received,
+                    "malformed": view.malformed,
+                }
+                if view
+                else {}
+            )
+            ports.append({"port": port, "active": port in members, **lacp})
+        mode = ("active" if lag.active else "passive") if lag.lacp else "static"
+        return {"lag": lag.number, "mode": mode, "hash": lag.method.name, "ports": ports}
+
+    async def _mirrors(self, arguments: control.Arguments) -> control.Reply:
+        arguments.end()
+        return {"mirrors": [asdict(mirror) for mirror in self._switch.config.mirrors]}
+
+    async def _show_neighbours(self, arguments: control.Arguments) -> control.Reply:
+        arguments.end()
+        rows = [
+            {
+                "port": found.port,
+                "chassis": str(found.told.chassis),
+                "remote_port": str(found.told.port),
+                "system": found.told.system_name,
+                "ttl": found.told.ttl,
+            }
+            for found in self._neighbours.neighbours()
+        ]
+        return {"neighbors": rows}
 
     async def _ports(self, arguments: control.Arguments) -> control.Reply:
         arguments.end()
@@ -49,14 +118,20 @@ class SwitchServer:
     async def _macs(self, arguments: control.Arguments) -> control.Reply:
         arguments.end()
         rows = [
-            {"vlan": entry.vlan, "mac": str(entry.mac), "port": entry.lport, "age": int(entry.age)}
+            {
+                "vlan": entry.vlan,
+                "mac": str(entry.mac),
+                "port": entry.lport,
+                "interface": _interface(entry.lport),
+                "age": int(entry.age),
+            }
             for entry in self._switch.macs()
         ]
         return {"macs": rows}
 
     async def _counters(self, arguments: control.Arguments) -> control.Reply:
         arguments.end()
-        return {"counters": {str(number): asdict(found) for number, found in self._switch.counters().items()}}
+        return {"counters": {_counter_name(n): asdict(found) for n, found in self._switch.counters().items()}}
 
     async def _shutdown(self, arguments: control.Arguments) -> control.Reply:
         return self._set_shutdown(arguments, True)
@@ -83,33 +158,65 @@ def _port_row(port: PortConfig) -> dict[str, object]:
         "vlan": port.vlan,
         "allowed": str(port.allowed) if port.trunk else "",
         "shutdown": port.shutdown,
-        "wire": f"{port.plug.local}>{port.plug.remote}",
+        "wire": f"{port.plug.local}>{port.plug.remote}" if port.plug.kind == "wire" else port.plug.device,
     }
 
 
-async def serve(name: str, switch: Switch, socket_path: str) -> None:
-    """Answer questions and age addresses until SIGTERM or SIGINT; forwarding goes on by itself."""
-    stopped = asyncio.Event()
-    server = control.Server(socket_path, SwitchServer(name, switch).commands())
+def _interface(lport: int) -> str:
+    """As the table of addresses has it: 0/1 for a port, 3/1 for a LAG."""
+    return f"0/{lport}" if lport < FIRST_LAG else f"3/{lport - FIRST_LAG}"
+
+
+def _counter_name(lport: int) -> str:
+    return str(lport) if lport < FIRST_LAG else f"lag{lport - FIRST_LAG}"
+
+
+async def serve(server: SwitchServer, switch: Switch, neighbours: Neighbours, events: int, socket_path: str) -> None:
+    """Answer questions, age addresses and speak with neighbours until SIGTERM or SIGINT; forwarding goes by itself."""
+    loop, stopped, due = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    listener = control.Server(socket_path, server.commands())
+
+    def stop() -> None:
+        stopped.set()
+        due.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    await server.start()
+        loop.add_signal_handler(number, stop)
+    loop.add_reader(events, due.set)
+    await listener.start()
+    aged = loop.time()
     try:
         while not stopped.is_set():
+            due.clear()
+            wait = neighbours.step()
+            if loop.time() - aged >= AGE_INTERVAL:
+                switch.age()
+                aged = loop.time()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopped.wait(), AGE_INTERVAL)
-            switch.age()
+                await asyncio.wait_for(due.wait(), min(LINK_INTERVAL, AGE_INTERVAL if wait is None else wait))
     finally:
-        await server.stop()
+        loop.remove_reader(events)
+        neighbours.shut_down()
+        await listener.stop()
 
 
 def run(options: argparse.Namespace) -> int:
     """`vis run`."""
-    ports = [PortConfig.parse(text) for text in options.port]
+    config = SwitchConfig.of(
+        [PortConfig.parse(text) for text in options.port],
+        [LagConfig.parse(text) for text in options.lag],
+        [MirrorConfig.parse(text) for text in options.mirror],
+        Flavour(options.flavour),
+    )
+    mode = Mode(options.lldp)
+    if mode is not Mode.NONE and config.flavour is not Flavour.MANAGED:
+        raise InvalidValue(f"{config.flavour.value} switch", "does not speak LLDP", "take a managed one")
     engine = UserEngine()
     try:
-        switch = Switch(engine, ports, options.ageing, options.mtu)
-        asyncio.run(serve(options.name, switch, options.socket))
+        switch = Switch(engine, config, options.ageing, options.mtu)
+        neighbours = Neighbours(options.name, switch, engine, mode, options.lldp_interval)
+        server = SwitchServer(options.name, switch, neighbours)
+        asyncio.run(serve(server, switch, neighbours, engine.event_fd(), options.socket))
     finally:
         engine.close(keep=False)
     return 0
@@ -137,56 +244,15 @@ def clear(options: argparse.Namespace) -> int:
     return 0
 
 
-def _render_macs(answer: dict[str, Any]) -> str:
-    rows = [f"{row['vlan']:<6}{row['mac']:<20}{row['age']:<6}{row['port']}" for row in answer["macs"]]
-    return "\n".join([f"{'VLAN':<6}{'MAC Address':<20}{'Age':<6}Port", "-" * 38, *rows, ""])
-
-
-def _render_ports(answer: dict[str, Any]) -> str:
-    lines = [f"{'Port':<6}{'State':<7}{'Mode':<8}{'VLAN':<6}Allowed", "-" * 38]
-    for row in answer["ports"]:
-        state = "down" if row["shutdown"] else "up"
-        lines.append(f"{row['port']:<6}{state:<7}{row['mode']:<8}{row['vlan']:<6}{row['allowed']}".rstrip())
-    return "\n".join([*lines, ""])
-
-
-def _render_counters(answer: dict[str, Any]) -> str:
-    lines = [f"{'Port':<6}{'Received':>12}{'Sent':>12}{'Flooded':>12}  Drops", "-" * 54]
-    for number, found in answer["counters"].items():
-        drops = {**found["drops_in"]}
-        for reason, count in found["drops_out"].items():
-            drops[reason] = drops.get(reason, 0) + count
-        text = " ".join(f"{reason}={count}" for reason, count in sorted(drops.items())) or "-"
-        lines.append(
-            f"{number:<6}{found['rx_frames']:>12}{found['tx_frames']:>12}{found['tx_flooded']:>12}  {text}",
-        )
-    return "\n".join([*lines, ""])
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """Something `vis show` shows."""
-
-    command: str
-    render: Callable[[dict[str, Any]], str]
-
-
-VIEWS = {
-    "mac-addr-table": View("macs", _render_macs),
-    "ports": View("ports", _render_ports),
-    "counters": View("counters", _render_counters),
-}
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vis",
         description="A modelled physical access switch on datagram wires: learns and floods per VLAN, access and trunk "
-        "ports.  It runs the same forwarding code as the hosts' switches and needs no root.",
+        "ports, LAGs, mirrors, LLDP.  It runs the same forwarding code as the hosts' switches and needs no root.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands.add_parser("run", help="be a switch until SIGTERM"))
-    shown = commands.add_parser("show", help="show the MAC table, ports or counters of a running switch")
+    shown = commands.add_parser("show", help="show tables and counters of a running switch")
     shown.add_argument("what", choices=VIEWS)
     shown.set_defaults(run=show)
     ported = commands.add_parser("port", help="close or open a port of a running switch")
@@ -208,7 +274,33 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="N,wire=LOCAL>REMOTE,mode=…",
         help="a port, mode=access,vlan=10 or mode=trunk,allowed=1-4094,native=1; each end of the wire is unix:/path or "
-        "udp:address:port; may be repeated",
+        "udp:address:port; device=NAME instead of wire takes a network device; may be repeated",
+    )
+    parser.add_argument(
+        "--lag",
+        action="append",
+        default=[],
+        metavar="N,ports=1-2,mode=…",
+        help="ports that are one: mode=static, active or passive (LACP), rate=fast|slow, hash=mac|ip; may be repeated",
+    )
+    parser.add_argument(
+        "--mirror",
+        action="append",
+        default=[],
+        metavar="N,source=1-3,to=8",
+        help="show what ports receive and send (direction=rx|tx|both) on another; may be repeated",
+    )
+    parser.add_argument(
+        "--flavour",
+        default="managed",
+        choices=[flavour.value for flavour in Flavour],
+        help="unmanaged: no VLANs, nothing to ask; smart: VLANs, no command line; default %(default)s",
+    )
+    parser.add_argument(
+        "--lldp", default="none", choices=[mode.value for mode in Mode], help="speak LLDP (default %(default)s)"
+    )
+    parser.add_argument(
+        "--lldp-interval", type=float, default=INTERVAL, metavar="S", help="between two LLDP frames (default 30)"
     )
     parser.add_argument("--socket", required=True, metavar="PATH", help="control socket to listen on")
     parser.add_argument("--ageing", type=float, default=AGEING, metavar="S", help="forget silent MACs (default 300)")

@@ -15,7 +15,8 @@ from tests.support.processes import wait_until
 from vem.datapath.abi import ABI_VERSION
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import EngineError, Plug
-from vem.datapath.image import Group, Image, Method, Storm
+from vem.datapath.image import Group, Image, Storm
+from vem.datapath.image import Method as TeamMethod
 from vem.datapath.kernel import KernelEngine
 from vem.datapath.kernel_attach import Method
 
@@ -34,7 +35,7 @@ PLENTY = world(
     keep_priority_tag=True,
     rpf_promiscuous=False,
     snooping=True,
-    method=Method.SOURCE_MAC,
+    method=TeamMethod.SOURCE_MAC,
     groups={Group(100, bytes([239, 1, 1, 1])): (1, 3), Group(0, b"\xff\x15" + bytes(13) + b"\x01"): ()},
 )
 

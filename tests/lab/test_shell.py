@@ -78,7 +78,7 @@ def test_status_and_switch_are_shown(lab: Lab) -> None:
     status = run_lab_line(lab, "lab status")
     assert all(name in status for name in ("vsm", "vem1", "vem2", "sw1", "web1", str(lab.directory)))
     assert lab.ping("web1", "web2")
-    assert lab.guest("web2").plan.mac in run_lab_line(lab, "lab switch mac-addr-table")
+    assert lab.guest("web2").plan.mac.upper() in run_lab_line(lab, "lab switch mac-addr-table")
     assert "yes" in run_lab_line(lab, "lab reachable")
     assert all(name in run_lab_line(lab, "lab") for name in COMMANDS)
 

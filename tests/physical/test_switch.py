@@ -23,7 +23,8 @@ from dvswitch.mac import BROADCAST, MacAddress
 from physical import control, vis
 from physical.cable import Cable
 from physical.frames import Ethernet
-from physical.switch import PortConfig, Switch, compile_image
+from physical.switch import Switch, compile_image
+from physical.switch_config import Flavour, LagConfig, MirrorConfig, PortConfig, SwitchConfig
 from physical.wire import open_wire
 from vem.datapath.engine import Plug
 from vem.datapath.image import LearnedMac
@@ -37,6 +38,24 @@ TRUNKS = ("4,mode=trunk,allowed=1,10,20,native=1", "5,mode=trunk,allowed=10,30,n
 
 def memory_port(text: str) -> PortConfig:
     return replace(PortConfig.parse(f"{text},wire=unix:/a>unix:/b"), plug=Plug("memory"))
+
+
+def make(
+    engine: UserEngine,
+    *ports: str,
+    lags: tuple[str, ...] = (),
+    mirrors: tuple[str, ...] = (),
+    flavour: Flavour = Flavour.MANAGED,
+) -> Switch:
+    return Switch(
+        engine,
+        SwitchConfig.of(
+            [memory_port(text) for text in ports],
+            [LagConfig.parse(text) for text in lags],
+            [MirrorConfig.parse(text) for text in mirrors],
+            flavour,
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -61,7 +80,7 @@ class Bench:
 def bench() -> Iterator[Bench]:
     engine = UserEngine()
     try:
-        yield Bench(engine, Switch(engine, [memory_port(text) for text in (*PORTS, *TRUNKS)]))
+        yield Bench(engine, make(engine, *PORTS, *TRUNKS))
     finally:
         engine.close()
 
@@ -111,7 +130,7 @@ def test_native_vlans_of_two_trunks_meet() -> None:
     engine = UserEngine()
     try:
         ports = ["1,mode=trunk,allowed=30,native=30", "2,mode=trunk,allowed=30,native=1", "3,vlan=30"]
-        bench = Bench(engine, Switch(engine, [memory_port(text) for text in ports]))
+        bench = Bench(engine, make(engine, *ports))
         assert bench.send(1, frame(A, BROADCAST)) == {2: frame(A, BROADCAST, 30), 3: frame(A, BROADCAST)}
         assert bench.send(2, frame(B, BROADCAST, 30)) == {1: frame(B, BROADCAST), 3: frame(B, BROADCAST)}
         assert bench.send(2, frame(B, BROADCAST)) == {}
@@ -120,7 +139,7 @@ def test_native_vlans_of_two_trunks_meet() -> None:
 
 
 def test_a_trunk_may_carry_everything() -> None:
-    image = compile_image([memory_port("1,mode=trunk"), memory_port("2,vlan=7")])
+    image = compile_image(SwitchConfig.of([memory_port("1,mode=trunk"), memory_port("2,vlan=7")]), {})
     assert len(image.members) == 4094
     assert image.members == image.unknown_members
     assert (image.members[7], image.members[4094]) == ((1, 2), (1,))
@@ -162,7 +181,7 @@ def test_a_port_said_twice_is_refused() -> None:
     engine = UserEngine()
     try:
         with pytest.raises(DvsError, match="port 1"):
-            Switch(engine, [memory_port("1"), memory_port("1,vlan=2")])
+            make(engine, "1", "1,vlan=2")
     finally:
         engine.close()
 
@@ -198,7 +217,7 @@ def test_the_process_switches_answers_and_ends(room: Path, capsys: pytest.Captur
         one.sendto(frame(A, BROADCAST), cables[0].end("a").remote.address)
         assert receive(two, 5) == frame(A, BROADCAST)
         assert vis.main(["show", "mac-addr-table", "--socket", ctl]) == 0
-        assert f"10    {A}   0     1" in capsys.readouterr().out
+        assert f"10       {str(A).upper()}   0/1                    1        Learned" in capsys.readouterr().out
         assert vis.main(["port", "2", "shutdown", "--socket", ctl]) == 0
         assert vis.main(["show", "ports", "--socket", ctl]) == 0
         assert "2     down   access  10" in capsys.readouterr().out

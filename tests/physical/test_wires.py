@@ -105,7 +105,7 @@ def test_options_hold_commas() -> None:
     ("text", "named"),
     [
         ("wire=unix:/a>unix:/b", "does not begin"),
-        ("1", "'wire' is missing"),
+        ("1", "needs either 'wire' or 'device'"),
         ("1,wire=unix:/a>unix:/b,wire=unix:/c>unix:/d", "twice"),
         ("1,colour=red,wire=unix:/a>unix:/b", "'colour' is unknown"),
         ("1,red", "'red' is no key=value"),

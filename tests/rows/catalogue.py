@@ -7,6 +7,7 @@ from tests.rows import (
     rows_forwarding,
     rows_groups,
     rows_methods,
+    rows_physical,
     rows_promiscuous,
     rows_teaming,
     rows_vlan,
@@ -19,6 +20,7 @@ _PARTS = (
     rows_forwarding,
     rows_teaming,
     rows_methods,
+    rows_physical,
     rows_promiscuous,
     rows_groups,
 )

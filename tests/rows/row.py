@@ -37,7 +37,7 @@ class Step:
     lport: int = 0
     frame: bytes = b""
     drop: str = ""
-    """Dropped on the way in for that reason."""
+    """Dropped on the way in for that reason; ``copies``, if any, are those of a mirror."""
     copies: tuple[Copy, ...] = ()
     gso: int = 0
     moved: bool = False
@@ -87,9 +87,9 @@ def forwarded(lport: int, frame: bytes, *copies: Copy, gso: int = 0) -> Step:
     return Step(lport, frame, copies=copies, gso=gso)
 
 
-def dropped(lport: int, frame: bytes, reason: str, gso: int = 0) -> Step:
-    """A frame that nobody gets."""
-    return Step(lport, frame, drop=reason, gso=gso)
+def dropped(lport: int, frame: bytes, reason: str, *shown: Copy, gso: int = 0) -> Step:
+    """A frame that nobody gets, but mirrors may show."""
+    return Step(lport, frame, drop=reason, copies=shown, gso=gso)
 
 
 def becomes(world: Image, *, forget: bool = False) -> Step:
@@ -120,8 +120,8 @@ class Ledger:
             port.rx_multicast += bool(step.frame[0] & 1) and step.frame[:6] != BROADCAST
         if step.drop:
             port.drops_in[step.drop] = port.drops_in.get(step.drop, 0) + 1
-            return
-        port.rx_forwarded += 1
+        else:
+            port.rx_forwarded += 1
         port.rx_copies += len(step.copies)
         for copy in step.copies:
             self._leave(copy)

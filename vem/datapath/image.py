@@ -46,6 +46,14 @@ class Port:
     pin: int = 0
     """lport of the one uplink this port uses (MAC pinning, failback=no, load-based); 0 = as its team's method says.
     The agent pins only to usable uplinks."""
+    is_lag: bool = False
+    """A LAG: no NIC of its own; its members in use are the uplinks of its policy's team."""
+    lag: int = 0
+    """lport of the LAG that this port is a member of; 0 = none.  A member is in no receiver list: its LAG is."""
+    mirror_rx: int = 0
+    """lport that is shown all that comes in here, dropped or not; 0 = none."""
+    mirror_tx: int = 0
+    """lport that is shown all that goes out here; 0 = none."""
 
 
 @dataclass(frozen=True, slots=True)

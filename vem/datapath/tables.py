@@ -24,6 +24,7 @@ _PORT_FLAGS = {
     "link_up": CONSTANTS["DVS_PORT_LINK_UP"],
     "blocked": CONSTANTS["DVS_PORT_BLOCKED"],
     "mac_violation": CONSTANTS["DVS_PORT_MAC_VIOLATION"],
+    "is_lag": CONSTANTS["DVS_PORT_LAG"],
 }
 _PORT_USED = CONSTANTS["DVS_PORT_USED"]
 _POLICY_FLAGS = {
@@ -120,8 +121,10 @@ def pack_port(port: Port | None, ifindex: int = 0) -> bytes:
         return bytes(ffi.sizeof("struct dvs_port"))
     if not 0 <= port.policy < MAX_POLICIES:
         raise EngineError(f"port {port.number}", f"policy {port.policy} is out of range 0-{MAX_POLICIES - 1}")
-    if not 0 <= port.pin < MAX_PORTS:
-        raise EngineError(f"port {port.number}", f"pin to lport {port.pin} is out of range 0-{MAX_PORTS - 1}")
+    others = {"pin": port.pin, "lag": port.lag, "mirror_rx": port.mirror_rx, "mirror_tx": port.mirror_tx}
+    for name, lport in others.items():
+        if not 0 <= lport < MAX_PORTS:
+            raise EngineError(f"port {port.number}", f"{name} to lport {lport} is out of range 0-{MAX_PORTS - 1}")
     return _bytes(
         "dvs_port",
         {
@@ -132,7 +135,7 @@ def pack_port(port: Port | None, ifindex: int = 0) -> bytes:
             "port_id": port.port_id,
             "generation": port.generation,
             "mac": list(port.mac.octets),
-            "pin": port.pin,
+            **others,
         },
     )
 
@@ -149,6 +152,9 @@ def unpack_port(data: Readable) -> Port | None:
         port_id=raw.port_id,
         generation=raw.generation,
         pin=raw.pin,
+        lag=raw.lag,
+        mirror_rx=raw.mirror_rx,
+        mirror_tx=raw.mirror_tx,
         **_flag_fields(raw.flags, _PORT_FLAGS),
     )
 

@@ -38,6 +38,7 @@
 #define DVS_PORT_LINK_UP 4
 #define DVS_PORT_BLOCKED 8
 #define DVS_PORT_MAC_VIOLATION 16
+#define DVS_PORT_LAG 32 /* no NIC: the members in use are the uplinks of its policy's team */
 
 /* dvs_policy.mode */
 #define DVS_MODE_ACCESS 0
@@ -108,6 +109,10 @@ struct dvs_port {
 	__u32 generation; /* of the vEth's place; higher wins (S-255) */
 	__u8 mac[6];      /* effective MAC (S-008 compares with it) */
 	__u16 pin;        /* lport of the one uplink to use, if the team has it; 0 = as the team's method says */
+	__u16 lag;        /* lport of the LAG that this port is a member of; 0 = none */
+	__u16 mirror_rx;  /* lport on which all that comes in here is shown too; 0 = none */
+	__u16 mirror_tx;  /* ... and all that goes out */
+	__u16 pad;
 };
 
 /* What a port profile comes to.  allowed: bit v = VLAN v is carried (trunk); bit 0 = untagged without native. */
@@ -315,7 +320,7 @@ enum dvs_drop {
 
 _Static_assert(DVS_DROP_COUNT <= DVS_DROP_SLOTS, "more drop reasons than counter slots");
 _Static_assert(sizeof(struct dvs_control) == 16, "dvs_control");
-_Static_assert(sizeof(struct dvs_port) == 32, "dvs_port");
+_Static_assert(sizeof(struct dvs_port) == 40, "dvs_port");
 _Static_assert(sizeof(struct dvs_policy) == 536, "dvs_policy");
 _Static_assert(sizeof(struct dvs_team) == 40, "dvs_team");
 _Static_assert(sizeof(struct dvs_mac_key) == 8, "dvs_mac_key");

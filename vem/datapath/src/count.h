@@ -12,7 +12,7 @@ static INL __u32 dvs_wire_bytes(const struct dvs_pkt *p, int tagged) { return p-
 
 static INL void dvs_count_received(const struct dvs_pkt *p)
 {
-	struct dvs_counters *c = dp_counters(p->lport);
+	struct dvs_counters *c = dp_counters(p->nic);
 
 	if (!c)
 		return;
@@ -27,7 +27,7 @@ static INL void dvs_count_received(const struct dvs_pkt *p)
 /* The end of a frame that nobody gets. */
 static INL int dvs_drop_in(const struct dvs_pkt *p, int reason)
 {
-	struct dvs_counters *c = dp_counters(p->lport);
+	struct dvs_counters *c = dp_counters(p->nic);
 
 	if (c && (__u32)reason < DVS_DROP_SLOTS)
 		c->drops[DVS_IN][reason]++;
@@ -36,12 +36,21 @@ static INL int dvs_drop_in(const struct dvs_pkt *p, int reason)
 
 static INL void dvs_count_forwarded(const struct dvs_pkt *p, __u32 copies)
 {
-	struct dvs_counters *c = dp_counters(p->lport);
+	struct dvs_counters *c = dp_counters(p->nic);
 
 	if (!c)
 		return;
 	c->rx_forwarded++;
 	c->rx_copies += copies;
+}
+
+/* One more copy, for a mirror. */
+static INL void dvs_count_mirrored(const struct dvs_pkt *p)
+{
+	struct dvs_counters *c = dp_counters(p->nic);
+
+	if (c)
+		c->rx_copies++;
 }
 
 /* The end of one receiver's copy that it does not get. */

@@ -27,6 +27,7 @@ struct job {
 	struct dvs_pkt p;
 	struct dvs_copy waiting; /* a receiver still to be served: lport 0 = none */
 	__u32 copies;
+	__u32 dropped; /* the reason; only a mirror gets it */
 	__u16 tci; /* the outer tag as it is now */
 	__u16 tagged;
 };
@@ -240,7 +241,16 @@ STAGE int kernel_receive(struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
 	return copy->reason;
 }
 
-/* Live: the receiver before this one is sent its copy, now that it is known not to be the last. */
+/* The copy before this one is sent, now that it is known not to be the last. */
+static INL void hold(const struct way *way, const struct dvs_copy *copy)
+{
+	struct job *job = way->job;
+
+	if (job->waiting.lport)
+		send_clone(way, &job->waiting);
+	job->waiting = *copy;
+}
+
 static INL void receive_live(const struct way *way, __u32 lport)
 {
 	struct job *job = way->job;
@@ -251,28 +261,48 @@ static INL void receive_live(const struct way *way, __u32 lport)
 	watch_copy(way, &copy);
 	if (copy.reason)
 		return;
-	if (job->waiting.lport)
-		send_clone(way, &job->waiting);
-	job->waiting = copy;
+	hold(way, &copy);
+	if (dvs_mirror_out(&job->p, &copy))
+		hold(way, &copy);
 }
 
-/* In a test run the copy is recorded instead. */
-static INL void receive_test(const struct way *way, __u32 lport)
+/* In a test run copies are recorded instead. */
+static INL void record(const struct way *way, const struct dvs_copy *copy)
 {
 	__u32 first = 0, n;
 	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
+
+	if (!copy->reason)
+		count_copy(way, copy, 1);
+	if (!trace)
+		return;
+	n = trace->n++;
+	if (n < DVS_TRACE_COPIES)
+		trace->copy[n] = *copy;
+}
+
+static INL void receive_test(const struct way *way, __u32 lport)
+{
 	struct dvs_copy copy = {};
 
 	way->job->copies++;
 	kernel_receive(&way->job->p, lport, &copy);
 	watch_copy(way, &copy);
-	if (!copy.reason)
-		count_copy(way, &copy, 1);
-	if (!trace)
-		return;
-	n = trace->n++;
-	if (n < DVS_TRACE_COPIES)
-		trace->copy[n] = copy;
+	record(way, &copy);
+	if (!copy.reason && dvs_mirror_out(&way->job->p, &copy))
+		record(way, &copy);
+}
+
+/* The frame as it came, for a mirror. */
+static INL void show(const struct way *way, int live)
+{
+	struct dvs_copy copy = {};
+
+	dvs_mirror_in(&way->job->p, &copy);
+	if (live)
+		hold(way, &copy);
+	else
+		record(way, &copy);
 }
 
 /* --- to all receivers ------------------------------------------------------------------------------------------- */
@@ -349,6 +379,10 @@ static INL int forward(struct way *way, int live)
 {
 	const struct dvs_pkt *p = &way->job->p;
 
+	if (p->mirror)
+		show(way, live);
+	if (way->job->dropped)
+		return way->job->dropped;
 	if (p->out)
 		receive(way, p->out, live);
 	if (p->flood)
@@ -363,6 +397,14 @@ static INL int forward(struct way *way, int live)
 	return DVS_OK;
 }
 
+/* dvs_ip_hash() where the frame's bytes are at hand. */
+STAGE int kernel_hash(struct __sk_buff *skb)
+{
+	struct dvs_pkt p = { .data = (const __u8 *)(long)skb->data, .end = (const __u8 *)(long)skb->data_end };
+
+	return dvs_parse(&p) ? 0 : (int)dvs_ip_hash(&p);
+}
+
 #ifndef DVS_TRACING
 
 /* The verdict for tc. */
@@ -372,6 +414,8 @@ STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
 
 	if (!job)
 		return TC_ACT_SHOT;
+	if (job->p.reads_ip)
+		job->p.hash = kernel_hash(skb);
 	forward(&way, 1);
 	return job->waiting.lport ? send_frame(&way, &job->waiting) : TC_ACT_SHOT;
 }
@@ -383,7 +427,11 @@ STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
 {
 	struct way way = { .skb = skb, .job = job };
 
-	return job ? forward(&way, 0) : DVS_DROP_NO_RECEIVER;
+	if (!job)
+		return DVS_DROP_NO_RECEIVER;
+	if (job->p.reads_ip)
+		job->p.hash = kernel_hash(skb);
+	return forward(&way, 0);
 }
 
 /* --- the two programs ------------------------------------------------------------------------------------------- */
@@ -404,7 +452,10 @@ int dvs_switch(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	reason = dvs_decide(&job.p);
 	watch_decision(skb, &job.p, reason);
-	return reason ? TC_ACT_SHOT : kernel_forward(skb, &job);
+	if (reason && !job.p.mirror)
+		return TC_ACT_SHOT;
+	job.dropped = reason;
+	return kernel_forward(skb, &job);
 }
 
 #endif
@@ -462,7 +513,8 @@ int dvs_test(struct __sk_buff *skb)
 	reason = dvs_decide(&job.p);
 	watch_decision(skb, &job.p, reason);
 	note_decision(&job.p);
-	if (!reason)
+	job.dropped = reason;
+	if (!reason || job.p.mirror)
 		reason = kernel_record(skb, &job);
 	if (reason)
 		note_verdict(reason);

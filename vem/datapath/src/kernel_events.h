@@ -35,7 +35,7 @@ STAGE int kernel_punt(struct __sk_buff *skb, struct dvs_pkt *p)
 
 	if (!p)
 		return 0;
-	lport = p->lport;
+	lport = p->nic;
 	rate = bpf_map_lookup_elem(&dvs_punt_rates, &lport);
 	if (!rate || !dvs_punt_allowed(rate, p->uplink, now))
 		return 0;

@@ -50,7 +50,7 @@ struct dvs_pkt {
 	const __u8 *end;
 	__u32 len;     /* bytes, without the out-of-band tag */
 	__u32 gso;     /* payload bytes of each segment a superframe will be cut into; 0 = not a superframe */
-	__u16 lport;   /* ingress */
+	__u16 lport;   /* ingress: the port by which it came in, or that port's LAG */
 	__u16 tci;     /* of the out-of-band tag */
 	__u8 tag_present; /* an out-of-band tag is there ... */
 	__u8 tag_foreign; /* ... but its TPID is not 0x8100 (S-045): carried along unchanged, never matched */
@@ -74,6 +74,10 @@ struct dvs_pkt {
 	__u8 capture;   /* a capture is in force */
 	__u8 protocol;  /* of IP, when a capture is in force */
 	__u64 packet;   /* number of the frame, when a capture is in force */
+	__u32 hash;     /* dvs_ip_hash(), filled by the driver, if reads_ip */
+	__u8 reads_ip;  /* some team goes by IP addresses, or snooping does */
+	__u16 nic;      /* ingress: the port by which it came in */
+	__u16 mirror;   /* lport that gets it as it came, whatever becomes of it; 0 = none */
 };
 
 static INL int dvs_is_multicast(__u64 mac) { return mac & 1; }

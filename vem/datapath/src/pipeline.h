@@ -6,8 +6,9 @@
  *      if p->spies, to every port of list dvs_spy_list() that dvs_spies() on it; and to p->out_uplink (0 = none), if
  *      it dvs_wants() it; calling dvs_receive() for each receiver, and then dvs_count_forwarded() or, if there was
  *      none, dvs_drop_in(p, dvs_nobody(p)).
- * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt, and it tells of the points on
- * the frame's way if p->capture (watch.h).  Nothing here changes the frame.
+ * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt, and to p->mirror (0 = none), and
+ * it tells of the points on the frame's way if p->capture (watch.h); after each copy that is sent, it asks
+ * dvs_mirror_out().  If p->reads_ip, it fills p->hash before it forwards.  Nothing here changes the frame.
  */
 #ifndef DVS_PIPELINE_H
 #define DVS_PIPELINE_H
@@ -21,6 +22,8 @@
 #include "storm.h"
 #include "team.h"
 #include "fdb.h"
+#include "lag.h"
+#include "mirror.h"
 
 static INL int dvs_steps(struct dvs_pkt *p)
 {
@@ -37,6 +40,9 @@ static INL int dvs_steps(struct dvs_pkt *p)
 	if (!policy)
 		return DVS_STEP(PORT, DVS_DROP_PORT_BLOCKED);
 	p->uplink = !!(port->flags & DVS_PORT_UPLINK);
+	p->mirror = port->mirror_rx;
+	dvs_enter_lag(p, port);
+	p->reads_ip = !!(control->flags & DVS_CTL_READ_IP);
 
 	dvs_punt_control(p);
 	reason = DVS_STEP(ADMIT, dvs_admit(p, port, policy, control->mtu));
@@ -65,6 +71,7 @@ static INL int dvs_decide(struct dvs_pkt *p)
 {
 	int reason = DVS_STEP(PARSE, dvs_parse(p));
 
+	p->nic = p->lport;
 	dvs_count_received(p);
 	if (!reason)
 		reason = dvs_steps(p);
@@ -145,12 +152,14 @@ static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)
  * dvs_count_sent() or dvs_drop_out(TX_ERROR) for the rest. */
 static INL void dvs_receive(const struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
 {
-	copy->lport = lport;
+	__u32 out = dvs_leave_lag(p, lport);
+
+	copy->lport = out ? out : lport;
 	copy->tagged = 0;
 	copy->tci = 0;
-	copy->reason = dvs_receive_steps(p, copy);
+	copy->reason = out ? dvs_receive_steps(p, copy) : DVS_DROP_LINK_DOWN;
 	if (copy->reason)
-		dvs_drop_out(lport, copy->reason);
+		dvs_drop_out(copy->lport, copy->reason);
 }
 
 #endif

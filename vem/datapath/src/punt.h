@@ -9,6 +9,7 @@
 #define DVS_PUNT_H
 
 #include "admit.h"
+#include "ip.h"
 #include "packet.h"
 
 #define DVS_TYPE_IPV4 0x0800
@@ -107,8 +108,8 @@ static INL void dvs_punt_event(const struct dvs_pkt *p, struct dvs_event *event)
 	event->packet = 0;
 	event->len = p->len;
 	event->kind = p->punt;
-	event->lport = p->lport;
-	event->came_by = p->lport;
+	event->lport = p->nic;
+	event->came_by = p->nic;
 	event->reason = 0;
 	event->vlan = p->vlan;
 	event->tci = p->tci;

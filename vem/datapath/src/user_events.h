@@ -68,7 +68,7 @@ static void event_copy_frame(struct dvs_event *event, const struct dvs_pkt *p, _
 
 static void punt(struct dvs *e, const struct dvs_pkt *p)
 {
-	struct dvs_punt_rate *rate = &e->punt_rate[p->lport];
+	struct dvs_punt_rate *rate = &e->punt_rate[p->nic];
 	struct dvs_event *event;
 
 	if (!dvs_punt_allowed(rate, p->uplink, e->now))

@@ -35,16 +35,37 @@ static void record_copy(struct recorder *r, const struct dvs_pkt *p, const struc
 	record_bytes(r, at, &o);
 }
 
+static INL void hand_over(struct dvs *e, struct frame *f, const struct dvs_copy *copy)
+{
+	if (e->recorder)
+		record_copy(e->recorder, &f->pkt, copy);
+	else if (!copy->reason)
+		send_copy(e, f, copy);
+}
+
 static INL void give(struct dvs *e, struct frame *f, __u32 lport)
 {
-	struct dvs_copy copy;
+	struct dvs_copy copy, shown;
 
 	dvs_receive(&f->pkt, lport, &copy);
 	watch_copy(e, &f->pkt, &copy);
-	if (e->recorder)
-		record_copy(e->recorder, &f->pkt, &copy);
-	else if (!copy.reason)
-		send_copy(e, f, &copy);
+	shown = copy;
+	if (copy.reason || !dvs_mirror_out(&f->pkt, &shown)) {
+		hand_over(e, f, &copy);
+		return;
+	}
+	finish_here(f);
+	hand_over(e, f, &copy);
+	hand_over(e, f, &shown);
+}
+
+static void show(struct dvs *e, struct frame *f)
+{
+	struct dvs_copy copy;
+
+	dvs_mirror_in(&f->pkt, &copy);
+	finish_here(f);
+	hand_over(e, f, &copy);
 }
 
 static __u32 flood(struct dvs *e, struct frame *f)
@@ -125,8 +146,12 @@ static int forward(struct dvs *e, struct frame *f)
 	__u32 copies = 1;
 
 	watch_decision(e, &f->pkt, reason);
+	if (f->pkt.mirror)
+		show(e, f);
 	if (reason)
 		return reason;
+	if (f->pkt.reads_ip)
+		f->pkt.hash = dvs_ip_hash(&f->pkt);
 	if (f->pkt.out && !f->pkt.spies)
 		give(e, f, f->pkt.out);
 	else

@@ -69,6 +69,8 @@ static int trace_forward(struct dvs *e, struct dvs_pkt *p)
 	dvs_trace_decision(tracing, p);
 	if (reason)
 		return reason;
+	if (p->reads_ip)
+		p->hash = dvs_ip_hash(p);
 	trace_receivers(e, p);
 	return tracing->n ? DVS_OK : dvs_nobody(p);
 }

@@ -1,0 +1,136 @@
+"""Rows: what physical switches do besides (S-158, and the managed switch of S0): LAGs and port mirroring."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.rows.row import Row, becomes, dropped, forwarded, lost, sent
+from tests.rows.world import BROADCAST, OUTSIDE, OUTSIDE2, At, access, frame, switch_port, tag, trunk, world
+from vem.datapath.image import Image, Method, Port, Team
+
+V100 = access(100)
+LAG, M1, M2 = 20, 5, 6
+"""A LAG and its two members; by source MAC, even last bytes leave by M1 and odd ones by M2."""
+EVEN, ODD = OUTSIDE, OUTSIDE2
+
+
+def with_lag(*ports: At, method: Method = Method.SOURCE_MAC, members: tuple[int, ...] = (M1, M2)) -> Image:
+    """A world with that LAG, a trunk."""
+    carrier = trunk("100,200")
+    lag = replace(switch_port(LAG, replace(carrier, team=1)), port=_lag_port())
+    made = world(
+        *ports, *(switch_port(lport, carrier, lag=LAG) for lport in (M1, M2)), lag, teams={1: Team(members).uplinks}
+    )
+    lists = {vlan: tuple(n for n in lports if n not in (M1, M2)) for vlan, lports in made.members.items()}
+    return replace(made, members=lists, unknown_members=lists, teams={1: Team(members, method)})
+
+
+def _lag_port() -> Port:
+    return replace(switch_port(LAG, V100).port, is_lag=True)
+
+
+TWO = with_lag(switch_port(1, V100), switch_port(2, V100))
+EMPTY = with_lag(switch_port(1, V100), members=())
+
+LAGS = [
+    Row(
+        "a flood gives a LAG one copy, by the member that the hash picks",
+        ("S-158",),
+        TWO,
+        (
+            forwarded(
+                1, frame(BROADCAST, EVEN), sent(2, frame(BROADCAST, EVEN)), sent(M1, frame(BROADCAST, EVEN, tag(100)))
+            ),
+            forwarded(
+                1, frame(BROADCAST, ODD), sent(2, frame(BROADCAST, ODD)), sent(M2, frame(BROADCAST, ODD, tag(100)))
+            ),
+        ),
+    ),
+    Row(
+        "what comes by a member never goes back to the LAG",
+        ("S-158",),
+        TWO,
+        (
+            forwarded(
+                M1, frame(BROADCAST, EVEN, tag(100)), sent(1, frame(BROADCAST, EVEN)), sent(2, frame(BROADCAST, EVEN))
+            ),
+            dropped(M2, frame(EVEN, ODD, tag(100)), "SAME_PORT"),
+            dropped(M2, frame(BROADCAST, ODD, tag(200)), "NO_RECEIVER"),
+        ),
+    ),
+    Row(
+        "an address behind a LAG is learned once, whichever member it speaks by",
+        ("S-158", "S-072"),
+        TWO,
+        (
+            forwarded(
+                M1, frame(BROADCAST, EVEN, tag(100)), sent(1, frame(BROADCAST, EVEN)), sent(2, frame(BROADCAST, EVEN))
+            ),
+            forwarded(
+                M2, frame(BROADCAST, EVEN, tag(100)), sent(1, frame(BROADCAST, EVEN)), sent(2, frame(BROADCAST, EVEN))
+            ),
+            forwarded(1, frame(EVEN, ODD), sent(M2, frame(EVEN, ODD, tag(100)))),
+        ),
+    ),
+    Row(
+        "a lost member's share goes by the others, and by none is a drop",
+        ("S-158", "S-090"),
+        TWO,
+        (
+            becomes(with_lag(switch_port(1, V100), switch_port(2, V100), members=(M1,))),
+            forwarded(
+                1, frame(BROADCAST, ODD), sent(2, frame(BROADCAST, ODD)), sent(M1, frame(BROADCAST, ODD, tag(100)))
+            ),
+            becomes(EMPTY),
+            forwarded(1, frame(BROADCAST, ODD), lost(LAG, "LINK_DOWN")),
+        ),
+    ),
+]
+
+TAGGED = trunk("100,200", 200)
+MIRRORED = world(
+    switch_port(1, V100, mirror_rx=9, mirror_tx=9), switch_port(2, TAGGED, mirror_tx=8), switch_port(3, V100)
+)
+
+
+def showing(made: Image) -> Image:
+    """With ports 8 and 9, which show and do nothing else."""
+    shows = {lport: replace(switch_port(lport, V100).port, policy=0, blocked=True) for lport in (8, 9)}
+    return replace(made, ports={**made.ports, **shows})
+
+
+MIRRORS = [
+    Row(
+        "a mirrored port shows what comes in, and what goes out, as it is on the wire",
+        ("S-161",),
+        showing(MIRRORED),
+        (
+            forwarded(
+                1,
+                frame(BROADCAST, EVEN),
+                sent(9, frame(BROADCAST, EVEN)),
+                sent(2, frame(BROADCAST, EVEN, tag(100))),
+                sent(8, frame(BROADCAST, EVEN, tag(100))),
+                sent(3, frame(BROADCAST, EVEN)),
+            ),
+            forwarded(2, frame(EVEN, ODD, tag(100, 5)), sent(1, frame(EVEN, ODD)), sent(9, frame(EVEN, ODD))),
+        ),
+    ),
+    Row(
+        "a port that shows takes nothing in and gets no other traffic",
+        ("S-161",),
+        showing(MIRRORED),
+        (
+            dropped(9, frame(BROADCAST, EVEN), "PORT_BLOCKED"),
+            forwarded(
+                3,
+                frame(BROADCAST, ODD),
+                sent(1, frame(BROADCAST, ODD)),
+                sent(9, frame(BROADCAST, ODD)),
+                sent(2, frame(BROADCAST, ODD, tag(100))),
+                sent(8, frame(BROADCAST, ODD, tag(100))),
+            ),
+        ),
+    ),
+]
+ROWS = [*LAGS, *MIRRORS]

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Port mirroring: what a port receives, dropped or not, and what it sends is also shown on another port, as it is on the
+ * wire.  A shown copy passes none of the receiver's checks.  The drivers ask for it after dvs_decide() and after each
+ * copy that is sent.
+ */
+#ifndef DVS_MIRROR_H
+#define DVS_MIRROR_H
+
+#include "packet.h"
+#include "count.h"
+
+/* The frame as it came, for p->mirror, which is not 0. */
+static INL void dvs_mirror_in(const struct dvs_pkt *p, struct dvs_copy *copy)
+{
+	copy->lport = p->mirror;
+	copy->reason = DVS_OK;
+	copy->tagged = p->tag_present && !p->tag_foreign;
+	copy->tci = copy->tagged ? p->tci : 0;
+	dvs_count_mirrored(p);
+}
+
+/* Turns a copy that is sent into the one that is shown elsewhere; 0 = nobody wants to see it. */
+static INL int dvs_mirror_out(const struct dvs_pkt *p, struct dvs_copy *copy)
+{
+	const struct dvs_port *port = dp_port(copy->lport);
+
+	if (!port || !port->mirror_tx)
+		return 0;
+	copy->lport = port->mirror_tx;
+	dvs_count_mirrored(p);
+	return 1;
+}
+
+#endif
