@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from dvswitch.errors import InvalidValue
 from dvswitch.v1 import fabric_pb2 as fabric
@@ -180,16 +181,16 @@ async def test_a_mass_failover_is_announced_bit_by_bit(
     assert len(gaps) == 2 and gaps[1] > 0.9 * TICK  # the first tick may have begun with the vNIC's own announcement
 
 
-async def test_somebody_elses_use_of_a_local_mac_is_told(
-    host: tuple[Bench, RecordingEngine], capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_somebody_elses_use_of_a_local_mac_is_told(host: tuple[Bench, RecordingEngine]) -> None:
     made, _ = host
     await attach(made, 5)
     now = asyncio.get_running_loop().time()
-    for moment in (now + 0.1, now + 60.0, now + 61.0):
-        frame = announce.rarp(mac(5))
-        made.agent.control._take(PuntedFrame(2, Punt.MOVED, frame, 10, None, moment))
-    assert capsys.readouterr().out.count("duplicate MAC") == 1  # S-269: not our own echo, not twice
+    with capture_logs() as lines:
+        for moment in (now + 0.1, now + 60.0, now + 61.0):
+            frame = announce.rarp(mac(5))
+            made.agent.control._take(PuntedFrame(2, Punt.MOVED, frame, 10, None, moment))
+    told = [line for line in lines if "duplicate MAC" in line["event"]]
+    assert len(told) == 1  # S-269: not our own echo, not twice
 
 
 def test_uplink_speeds() -> None:
@@ -201,19 +202,18 @@ def test_uplink_speeds() -> None:
 
 
 @pytest.mark.parametrize("reverse", [True, False])
-async def test_the_filter_can_be_switched_off_for_diagnosis(
-    path: Path, capsys: pytest.CaptureFixture[str], reverse: bool
-) -> None:
+async def test_the_filter_can_be_switched_off_for_diagnosis(path: Path, reverse: bool) -> None:
     engine = RecordingEngine()
     made = Bench(path, lambda: engine, ())
     await made.supervisor.start(made.address)
     identity = Identity("11111111-2222-3333-4444-555555555555", "alpha", 1)
     made.agent = Agent(identity, Endpoint(made.address), [], StateFile(path), lambda: engine, reverse_teaming=reverse)
-    await made.agent.start()
+    with capture_logs() as lines:
+        await made.agent.start()
     try:
         await made.in_touch()
         assert engine.image().control.reverse_teaming is reverse  # S-128
-        assert ("reverse teaming is off" in capsys.readouterr().out) is not reverse
+        assert any("reverse teaming is off" in line["event"] for line in lines) is not reverse
     finally:
         await made.agent.stop(keep=False)
         await made.supervisor.stop()
