@@ -119,7 +119,7 @@ async def test_an_update_takes_effect_at_its_commit_only(recorded: tuple[Bench, 
     engine.calls.clear()
     await made.supervisor.applied()
     assert engine.image().policies[index].vlan == 20
-    assert engine.names() == ["set_members", "set_config", "set_members"]
+    assert engine.changes() == ["set_members", "set_config", "set_members"]
 
 
 async def test_what_cannot_be_done_is_refused_by_name(recorded: tuple[Bench, RecordingEngine]) -> None:
@@ -277,7 +277,7 @@ async def test_a_supervisor_that_comes_back_finds_nothing_touched(recorded: tupl
     assert (reminder.veth, reminder.generation, reminder.mac) == (5, 1, str(mac(5)))
     report = (await until(lambda: made.supervisor.all("counters"), "counters"))[0]
     assert {entry.veth for entry in report.ports if entry.veth} == {5}
-    assert engine.calls == []
+    assert engine.changes() == []
 
 
 async def test_a_silent_supervisor_is_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,7 +332,7 @@ async def test_draining_removes_everything_before_it_is_reported(recorded: tuple
     await made.supervisor.update(port(5, "web1", phase=pb.Port.DRAINING))
     drained = (await until(lambda: made.supervisor.all("drained"), "PortDrained"))[0]
     assert (drained.veth, drained.generation, drained.last.rx_frames) == (5, 1, 12)
-    assert engine.names() == ["set_static_macs", "set_port", "set_members", "forget"]
+    assert engine.changes() == ["set_static_macs", "set_port", "set_members", "forget"]
     assert engine.image().static_macs == {mac(6): 3} and engine.image().ports[2].blocked
     assert [entry.lport for entry in engine.learned_macs] == [3]
     await made.supervisor.applied(port(5, "web1", phase=pb.Port.DRAINING))
@@ -418,7 +418,7 @@ async def test_a_corrupt_state_file_is_kept_aside_and_the_datapath_goes_on(path:
     engine.plug(3, Plug("memory"))
     engine.calls.clear()
     async with bench(path, lambda: engine, uplinks, supervisor=False) as made:
-        assert engine.image() == before and engine.names() == ["unplug"]
+        assert engine.image() == before and engine.changes() == ["unplug"]
         assert (path / "state.corrupt").read_text() == content
         made.snapshot = (*made.snapshot, port(5, "web1"))
         await made.supervisor.start(made.address)

@@ -48,9 +48,10 @@ class RecordingEngine(Engine):
         self._plugs: dict[int, Plug] = {}
         self._image = Image()
 
-    def names(self) -> list[str]:
-        """Names of the calls so far."""
-        return [call.name for call in self.calls]
+    def changes(self) -> list[str]:
+        """Names of the calls so far that changed tables; not the frames sent, which go by clocks of their own (a port's
+        announcements are repeated for seconds after it went live)."""
+        return [call.name for call in self.calls if call.name != "emit"]
 
     def _note(self, name: str, *arguments: object) -> None:
         self.calls.append(Call(name, arguments, self._image))
