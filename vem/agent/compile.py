@@ -133,7 +133,8 @@ class _Compiler:
         self._orphans = orphans
         self._teaming = teaming
         self._memory = memory
-        self._lports: dict[int, int] = {}
+        self._grounds: dict[int, tuple[object, ...]] = {}
+        """By policy id: what the entries of its ports follow from."""
         self._refusals = list(wanted.refusals)
         self._ports: dict[int, img.Port] = {}
         self._policies: dict[int, img.Policy] = {BLOCKED_POLICY: img.Policy(blocked=True)}
@@ -160,7 +161,7 @@ class _Compiler:
         for policy in self._wanted.policies.values():
             self._add_policy(policy, teams[policy.id])
         self._teams = {number: team for team, number in self._indexes.teams.owned().items()}
-        self._lports = self._memory.same("uplinks", {number: item.lport for number, item in self._uplinks.items()})
+        self._note_grounds()
         for nic in nics:
             self._add_nic(nic)
         self._memory.keep_only({nic.lport for nic in nics})
@@ -261,9 +262,10 @@ class _Compiler:
                 BLOCKED_POLICY, nic.veth, nic.mac, nic.veth, link_up=nic.link_up, blocked=True
             )
             return
-        policy = self._wanted.policies.get(wanted.policy)
-        if self._as_before(nic, wanted, policy):
+        grounds = self._grounds.get(wanted.policy)
+        if self._as_before(nic, wanted, (nic, wanted, grounds, self._teaming.pins.at(wanted.veth))):
             return
+        policy = self._wanted.policies.get(wanted.policy)
         refused = len(self._refusals)
         if policy is None:
             self._refuse(wanted, f"policy {wanted.policy} is not known")
@@ -283,16 +285,18 @@ class _Compiler:
         state = self._veth_state(nic, port)
         self._ports[nic.lport], self._veths[wanted.veth] = port, state
         if len(self._refusals) == refused and nic.effective is None:
-            self._memory.put(nic.lport, self._key(nic, wanted, policy), NicEntries(port, state, live))
+            key = nic, wanted, grounds, self._teaming.pins.at(wanted.veth)
+            self._memory.put(nic.lport, key, NicEntries(port, state, live))
 
-    def _key(self, nic: PluggedNic, wanted: want.Port, policy: want.Policy | None) -> tuple[object, ...]:
-        """All that a NIC's entries follow from, other NICs with its MAC address left out."""
-        entry, choice = (self._policies.get(self._index(policy)), self._choices[policy.id]) if policy else (None, None)
-        return nic, wanted, policy, entry, choice, self._lports, self._teaming.pins.at(wanted.veth)
+    def _note_grounds(self) -> None:
+        lports = {number: uplink.lport for number, uplink in self._uplinks.items()}
+        for ident, policy in self._wanted.policies.items():
+            grounds = policy, self._policies.get(self._index(policy)), self._choices[ident], lports
+            self._grounds[ident] = self._memory.same(("grounds", ident), grounds)
 
-    def _as_before(self, nic: PluggedNic, wanted: want.Port, policy: want.Policy | None) -> bool:
+    def _as_before(self, nic: PluggedNic, wanted: want.Port, key: tuple[object, ...]) -> bool:
         """Take the NIC's entries from the last pass, if they would come out the same."""
-        found = self._memory.get(nic.lport, self._key(nic, wanted, policy))
+        found = self._memory.get(nic.lport, key)
         if found is None or (found.live and found.port.mac in self._owner):
             return False
         if found.live:

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ FORMAT = 1
 _NIC_FIELDS = tuple(item.name for item in fields(Nic))
 _PLUG_FIELDS = tuple(item.name for item in fields(Plug))
 _RUN_TIME = ("request", "refused", "held_at_start", "last")
-_ATTACHMENT_FIELDS = tuple(item.name for item in fields(Attachment) if item.name not in _RUN_TIME)
+_written = attrgetter(*(item.name for item in fields(Attachment) if item.name not in _RUN_TIME))
+"""What the file says of an attachment, but for its final counters."""
 log = structlog.get_logger(__name__)
 
 
@@ -96,7 +98,7 @@ class StateFile:
 
     def _text(self, attachment: Attachment) -> str:
         """One attachment in JSON; made again only when it changed, as all are written whenever one is."""
-        key = tuple(getattr(attachment, name) for name in _ATTACHMENT_FIELDS)
+        key = _written(attachment)
         known = self._texts.get(attachment.lport)
         if known is not None and known[0] == key and attachment.stage is not Stage.LEAVING:
             return known[1]
