@@ -31,7 +31,9 @@ BESIDE_NEAR_MAC, BESIDE_FAR_MAC = "52:54:00:00:09:01", "52:54:00:00:09:02"
 NEAR, FAR = "10.0.0.1", "10.0.0.2"
 BESIDE_NEAR, BESIDE_FAR = "10.9.0.1", "10.9.0.2"
 """On the cable of their own."""
-ECHO, ECHO_SECONDS = "/tmp/echo", 3.0
+ECHO, ECHO_SECONDS = "/tmp/echo", 4.0
+UP_DELAY = "teaming up-delay 1000"
+"""A mended cable is used once the bridge outside forwards on it, too."""
 BPDU = bytes.fromhex("0180c2000000")
 SILENCE = 0.15
 """Seconds."""
@@ -68,7 +70,7 @@ def two_uplinks(engine: str) -> Iterator[Scene]:
             lab.veth(alpha_space, f"up{number}", network, f"a{number}")
         lab.veth(beta_space, "up1", network, "b1")
         lab.bridge(network, "br0", "a1", "a2", "b1")
-        fabric.configure(*BASICS)
+        fabric.configure(*BASICS, UP_DELAY)
         specs = [f"{number},profile=UPLINK,device=up{number}" for number in (1, 2)]
         alpha = fabric.add_host("alpha", engine, where=alpha_space, uplinks=specs)
         beta = fabric.add_host("beta", engine, where=beta_space, uplinks=specs[:1])
