@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dvswitch.errors import DvsError, InvalidValue
@@ -138,7 +138,7 @@ def configs(draw: st.DrawFn) -> Config:
     st.dictionaries(st.sampled_from(["Vethernet1", "Vethernet5"]), all_settings(ProfileType.VETHERNET)),
     st.dictionaries(st.sampled_from(["Ethernet3/1", "Ethernet66/32"]), all_settings(ProfileType.ETHERNET)),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 def test_identity(config: Config, veths: dict[str, Settings], uplinks: dict[str, Settings]) -> None:
     start = state()
     start = replace(start, config=config, inventory=replace(start.inventory, next_policy_id=200))
