@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 from dvswitch.mac import BROADCAST, MacAddress
 from vem.agent.teams import uplink_of
-from vem.datapath.image import Image, LearnedMac, Policy, Port, Team
+from vem.datapath.image import Image, LearnedMac, Policy, Team
 
 Frame = tuple[int, bytes]
 """lport of an uplink, and what leaves by it."""
@@ -54,13 +54,19 @@ def placed(image: Image, lport: int, mac: MacAddress) -> int:
 
 def touched(old: Image, new: Image) -> list[int]:
     """vNICs whose uplink may differ between the two."""
-    return [lport for lport, port in new.ports.items() if not port.uplink and _way(old, lport) != _way(new, lport)]
+    stays = {index for index in new.policies if _team(old, index) == _team(new, index)}
+    found = []
+    for lport, port in new.ports.items():
+        before = old.ports.get(lport)
+        if not port.uplink and (port.policy not in stays or (before is not port and before != port)):
+            found.append(lport)
+    return found
 
 
-def _way(image: Image, lport: int) -> tuple[Port | None, Team]:
-    port = image.ports.get(lport)
-    policy = image.policies.get(port.policy) if port else None
-    return port, image.teams.get(policy.team, Team()) if policy and not policy.blocked else Team()
+def _team(image: Image, index: int) -> Team:
+    """Of a policy."""
+    policy = image.policies.get(index)
+    return image.teams.get(policy.team, Team()) if policy and not policy.blocked else Team()
 
 
 def relocations(old: Image, new: Image, lports: Collection[int], learned: Iterable[LearnedMac] = ()) -> list[Frame]:
