@@ -71,6 +71,7 @@ class Agent:
         open_engine: Callable[[], Engine],
         mac_age: float = DEFAULT_AGE,
         reverse_teaming: bool = True,
+        rpf_promiscuous: bool = True,
     ) -> None:
         self.identity = identity
         self.session = Session(endpoint, self)
@@ -81,6 +82,7 @@ class Agent:
         self._state = state
         self._open_engine = open_engine
         self._reverse_teaming = reverse_teaming
+        self._rpf_promiscuous = rpf_promiscuous
         self._mac_age = mac_age
         self.holdings: Holdings
         self.datapath: Datapath
@@ -110,6 +112,7 @@ class Agent:
         self._announcer = Announcer(self.datapath)
         self.holdings = Holdings(saved, self.datapath.image, self.datapath.plugs)
         self.holdings.teaming.reverse = self._reverse_teaming
+        self.holdings.teaming.rpf_promiscuous = self._rpf_promiscuous
         if not self._reverse_teaming:
             log.warning("reverse teaming is off: ports get duplicates, and frames they sent themselves (S-128)")
         for config in self._uplink_configs:

@@ -1,7 +1,7 @@
 """Commands about single frames, from people on the host (Host API) and from the supervisor's command line:
 
-    capture [--point P]... [--port Veth3] [--uplink Eth1] [--mac M] [--vlan V] [--type T] [--protocol N] [--count N]
-            [--snaplen N] [--seconds S] [--pcapng]
+    capture [--point P]... [--port Veth3 [--dir in|out]] [--uplink Eth1] [--mac M] [--vlan V] [--type T]
+            [--protocol N] [--count N] [--snaplen N] [--seconds S] [--pcapng]
     trace --in Veth3 [--frame HEX | --dst M [--src M] [--vlan V] [--type T] [--size N]]
     drops [PORT]
 
@@ -25,12 +25,14 @@ from vem.capture import text
 from vem.capture.explain import Names, explain
 from vem.capture.pcapng import PcapngWriter
 from vem.datapath.image import Port
-from vem.datapath.watch import POINTS, SNAPLEN_MAX, Capture
+from vem.datapath.watch import POINTS, SNAPLEN_MAX, Capture, Point
 
 if TYPE_CHECKING:
     from vem.agent.agent import Agent
 
 BROADCAST = MacAddress(b"\xff" * 6)
+DIRECTIONS = {"in": Point.PORT_INPUT, "0": Point.PORT_INPUT, "out": Point.PORT_OUTPUT, "1": Point.PORT_OUTPUT}
+"""Where a port is watched when no point is given (S-245c), as the switch sees it."""
 REMOTE_SECONDS = 10.0
 """How long a command of the supervisor may take."""
 _PORT = re.compile(r"(v(?:eth(?:ernet)?)?|e(?:th(?:ernet)?)?)\s*(?:(\d+)/)?(\d+)", re.IGNORECASE)
@@ -60,7 +62,14 @@ def _number(value: str) -> int:
 def add_capture(parser: argparse.ArgumentParser) -> None:
     """The filters (S-245d)."""
     parser.add_argument("--point", action="append", default=[], metavar="POINT", help="a point of the way; repeatable")
-    parser.add_argument("--port", default="", help="seen at this port")
+    parser.add_argument("--port", default="", help="seen at this port: as it enters, if no point is given")
+    parser.add_argument(
+        "--dir",
+        default="",
+        choices=["", *DIRECTIONS],
+        metavar="DIR",
+        help="of a port without a point: in (0), from it, or out (1), to it [in]",
+    )
     parser.add_argument("--uplink", default="", help="seen at this uplink, or came by it")
     parser.add_argument("--mac", default="", help="source or destination")
     parser.add_argument("--vlan", type=_number)
@@ -81,6 +90,19 @@ def add_trace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vlan", type=_number, help="with a tag of this VLAN")
     parser.add_argument("--type", type=_number, default=0x0800, help="ethertype [0x0800]")
     parser.add_argument("--size", type=_number, default=60, help="bytes of the frame [60]")
+
+
+def _points(names: Sequence[str], port: str, direction: str) -> frozenset[Point]:
+    """Those that are named; for a port alone where it enters, or is left, the switch (S-245c); else all."""
+    unknown = [name for name in names if name.lower() not in POINTS]
+    if unknown:
+        labels = ", ".join(point.label for point in POINTS.values())
+        raise InvalidValue(f"point {unknown[0]}", "is unknown", f"choose from {labels}")
+    if direction and (names or not port):
+        raise InvalidValue(f"dir {direction}", "is for a port without a point", "give --port, and no --point")
+    if names:
+        return frozenset(POINTS[name.lower()] for name in names)
+    return frozenset({DIRECTIONS[direction or "in"]}) if port else Capture().points
 
 
 class Console:
@@ -173,12 +195,8 @@ class Console:
                     return
 
     def _wanted(self, options: argparse.Namespace) -> Capture:
-        unknown = [point for point in options.point if point.lower() not in POINTS]
-        if unknown:
-            labels = ", ".join(point.label for point in POINTS.values())
-            raise InvalidValue(f"point {unknown[0]}", "is unknown", f"choose from {labels}")
         return Capture(
-            points=frozenset(POINTS[point.lower()] for point in options.point) or Capture().points,
+            points=_points(options.point, options.port, options.dir),
             lport=self._lport(options.port) if options.port else 0,
             uplink=self._lport(options.uplink) if options.uplink else 0,
             mac=MacAddress.parse(options.mac) if options.mac else None,
