@@ -30,6 +30,7 @@ SHOWN = [
     "show interface ethernet 3/1",
     "show interface vethernet 1 drops",
     "show interface vethernet 2 drops",
+    "show drops",
     "show interface virtual",
     "show interface virtual module 4",
     "show mac address-table",
@@ -80,7 +81,7 @@ def test_no_line_looks_like_an_error(line: str) -> None:
 
 
 def test_every_show_command_is_covered() -> None:
-    shown = {Terminal().service.execute("t", line).ok and _row(line) for line in SHOWN}
+    shown = {Terminal().run(line).ok and _row(line) for line in SHOWN}
     assert {command.syntax for command in COMMANDS if command.show} <= shown
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
+from dvswitch.errors import DvsError, Unavailable
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from tests.support.fake_runtime import FakeRuntime
@@ -117,7 +121,18 @@ class Terminal:
     def __init__(self, start: State | None = None) -> None:
         self.supervisor = Supervisor(MemoryStore(state() if start is None else start))
         self.runtime = runtime()
-        self.service = CliService(self.supervisor, self.runtime, lambda: NOW)
+        self.service = CliService(self.supervisor, self.runtime, lambda: NOW, self._module)
+        self.asked: list[tuple[int, list[str]]] = []
+        """What modules were asked, in order."""
+        self.answers: dict[int, str | DvsError] = {3: "Veth1 in forged-tx: 0.3 s ago\n    what it means\n"}
+        """What they say; others are not there."""
+
+    async def _module(self, slot: int, words: Sequence[str]) -> str:
+        self.asked.append((slot, list(words)))
+        answer = self.answers.get(slot, Unavailable(f"module {slot}", "is not connected"))
+        if isinstance(answer, DvsError):
+            raise answer
+        return answer
 
     @property
     def state(self) -> State:
@@ -126,9 +141,12 @@ class Terminal:
     def run(self, *lines: str) -> CliReply:
         """Run lines; the reply to the last.  Any other that is refused fails the test."""
         for line in lines[:-1]:
-            reply = self.service.execute("test", line)
+            reply = self._one(line)
             assert reply.ok, f"{line}: {reply.output}"
-        return self.service.execute("test", lines[-1])
+        return self._one(lines[-1])
+
+    def _one(self, line: str) -> CliReply:
+        return asyncio.run(self.service.run("test", line))
 
     def configure(self, *lines: str) -> CliReply:
         """Likewise, in configuration mode."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import structlog
 
 from dvswitch import __version__
-from dvswitch.errors import DvsError, StorageError
+from dvswitch.errors import StorageError
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent import announce, convert
@@ -32,6 +32,7 @@ from vem.agent.control_plane import ControlPlane
 from vem.agent.datapath_side import Datapath
 from vem.agent.holdings import Holdings
 from vem.agent.links import Links
+from vem.agent.remote import RemoteCommands
 from vem.agent.reports import Reports
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
@@ -76,6 +77,7 @@ class Agent:
         self.identity = identity
         self.session = Session(endpoint, self)
         self.console = Console(self)
+        self._remote = RemoteCommands(self.console, lambda output: self.session.send(output))
         self.lock = asyncio.Lock()
         """Held while NICs, numbers and tables change."""
         self._uplink_configs = uplinks
@@ -146,7 +148,7 @@ class Agent:
 
     async def stop(self, keep: bool) -> None:
         """End; keep: leave the datapath forwarding if the engine can."""
-        tasks = (*self._tasks, *self._finishing, *self._announcer.tasks)
+        tasks = (*self._tasks, *self._finishing, *self._announcer.tasks, *self._remote.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -217,20 +219,15 @@ class Agent:
 
     def commanded(self, command: fabric.Command) -> None:
         """Run it beside everything else, and answer."""
-        task = asyncio.create_task(self._answer_command(command))
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
+        self._remote.begin(command)
 
-    async def _answer_command(self, command: fabric.Command) -> None:
-        try:
-            text, ok = await self.console.run_bounded(list(command.words)), True
-        except DvsError as error:
-            text, ok = f"{error}\n", False
-        output = fabric.CommandOutput(id=command.id, text=text, ok=ok)
-        self.session.send(fabric.ModuleMessage(output=output))
+    def command_cancelled(self, cancel: fabric.CancelCommand) -> None:
+        """End it; nobody waits for its answer."""
+        self._remote.cancel(cancel.id)
 
     def lost(self) -> None:
         """Nothing changes on the host; Updates that were not applied will come again."""
+        self._remote.cancel_all()
         self.holdings.staging.forget_staged()
         self._unacked.clear()
         self._in_sync = self._report_all = False
@@ -448,11 +445,11 @@ class Agent:
 
     async def _age_loop(self) -> None:
         while True:
-            await asyncio.sleep(min(10.0, self._age_limit() / 10))
+            await asyncio.sleep(min(10.0, self.age_limit() / 10))
             with suppress(EngineError):
-                await self.datapath.age(self._age_limit())
+                await self.datapath.age(self.age_limit())
 
-    def _age_limit(self) -> float:
+    def age_limit(self) -> float:
         """Seconds after which an address that is not seen goes: the switch's setting, else the host's."""
         switch = self.holdings.staging.committed.switch
         return (switch.mac_age if switch else 0.0) or self._mac_age

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from dvswitch.errors import InvalidValue
+from dvswitch.host_commands import POINTS
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Interface, Vethernet, parse_interface
@@ -188,6 +189,15 @@ def _mac_prefix(text: str) -> str:
         raise Mismatch("Invalid mac prefix") from None
 
 
+def _as_typed(expression: str, message: str = INVALID) -> Callable[[str], str]:
+    """The text itself, if it has this form: for a module that reads it again."""
+
+    def parse(text: str) -> str:
+        return text if re.fullmatch(expression, text, re.IGNORECASE) else _refuse(message)
+
+    return parse
+
+
 def _hostname(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
         raise Mismatch
@@ -210,6 +220,8 @@ def _uplinks(state: State) -> Iterable[str]:
     return [f"{slot}/{n}" for slot, n in sorted(state.inventory.uplinks)]
 
 
+_IFNAME = r"v(eth(ernet)?)?\d{1,7}|e(th(ernet)?)?(\d{1,2}/)?\d{1,2}"
+_POINT = f"Unknown point, choose from {', '.join(POINTS)}"
 _VETH_RANGE, _VETH = f"<1-{MAX_VETH}>[,-]", f"<1-{MAX_VETH}>"
 _PORT_HELP = "Slot and port number"
 
@@ -226,6 +238,14 @@ TYPES: dict[str, ArgumentType] = {
     "uuid": ArgumentType("UUID", "Host UUID, as 1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", _uuid),
     "mac": ArgumentType("E.E.E", "MAC address, as 5254.0012.3456 or 52:54:00:12:34:56", _mac),
     "mac-prefix": ArgumentType("E:E:E", "1-5 octets for local use, as 52:54:00 or 02", _mac_prefix),
+    "ifname": ArgumentType("IFNAME", "Name of an interface, as Veth5 or Eth3/1", _as_typed(_IFNAME)),
+    "number": ArgumentType("NUMBER", "Number, as 2048 or 0x0800", _as_typed(r"\d{1,9}|0x[0-9a-f]{1,8}")),
+    "hex": ArgumentType("HEX", "Bytes in hexadecimal", _as_typed("[0-9a-f:]+")),
+    "seconds": ArgumentType("SECONDS", "Seconds, as 5 or 0.5", _as_typed(r"\d{1,4}(\.\d{1,3})?")),
+    "point": ArgumentType(
+        "POINT", "Point of a frame's way", _as_typed("|".join(POINTS), _POINT), known=lambda _: POINTS
+    ),
+    "direction": ArgumentType("DIR", "in or 0, out or 1", _as_typed("in|out|0|1"), known=lambda _: ("in", "out")),
     "veth": ArgumentType(_VETH, "Number of the vEthernet", _single(_veths), known=_veth_numbers),
     "veths": ArgumentType(_VETH_RANGE, "Numbers of vEthernets, as 1-4,7", _veths, known=_veth_numbers),
     "port": ArgumentType("<3-66>/<1-32>", _PORT_HELP, _single(_ethernets), known=_uplinks),

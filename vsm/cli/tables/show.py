@@ -36,12 +36,6 @@ ROWS: tuple[Command, ...] = (
         interface="Interfaces",
     ),
     _row(
-        f"interface {_ONE} drops",
-        "Show frames dropped on an interface, by reason",
-        interfaces.show_drops,
-        interface="Interfaces",
-    ),
-    _row(
         "interface virtual [vm <vm:word> | module <slot:3-66>]",
         "Show virtual ports and what is plugged into them",
         interfaces.show_virtual,
