@@ -220,6 +220,8 @@ class Inventory:
     moves: Mapping[int, Move] = field(default_factory=dict)
     uplink_policies: Mapping[tuple[int, int], int] = field(default_factory=dict)
     """Own policies of uplinks (slot, number) that have overrides; they outlive the host's reports."""
+    channels: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    """Port-channel numbers, by slot and the id of the policy that makes the channel (vsm/model/channels.py)."""
     mac_leases: Mapping[tuple[str, int], MacLease] = field(default_factory=dict)
     """By Nic.key."""
     next_policy_id: int = 1

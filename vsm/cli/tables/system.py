@@ -60,7 +60,8 @@ def _without_module(state: State, slot: int) -> State:
     inventory = state.inventory
     modules = {number: module for number, module in inventory.modules.items() if number != slot}
     uplinks = {key: uplink for key, uplink in inventory.uplinks.items() if key[0] != slot}
-    return replace(state, inventory=replace(inventory, modules=modules, uplinks=uplinks))
+    channels = {key: number for key, number in inventory.channels.items() if key[0] != slot}
+    return replace(state, inventory=replace(inventory, modules=modules, uplinks=uplinks, channels=channels))
 
 
 def _domain_note(state: State, _call: Call) -> str:
