@@ -81,7 +81,7 @@ def encode(source: MacAddress, told: Announcement) -> bytes:
 def checksum(data: bytes) -> int:
     """The Internet checksum, but for a last odd byte: it counts as the low half of a word, and one of 0x80 or more as
     a negative number less one, as the first implementation had it."""
-    words = sum(struct.unpack(f"!{len(data) // 2}H", data[: len(data) & ~1]))
+    words: int = sum(struct.unpack(f"!{len(data) // 2}H", data[: len(data) & ~1]))
     if len(data) % 2:
         last = data[-1]
         words += last if last < 0x80 else 0xFF00 | (last - 1)
