@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dvswitch.errors import DvsError, InvalidValue
+from dvswitch.lldp_agent import Mode
 from dvswitch.vlan import VlanSet
 from tests.support.switches import HOSTS, Terminal, state
 from vsm.config.parse import load
@@ -121,6 +122,8 @@ def configs(draw: st.DrawFn) -> Config:
         keep_priority_tag=draw(st.booleans()),
         port_defaults=draw(st.builds(Settings, promiscuous=BOOLS, mac_changes=BOOLS, forged_transmits=BOOLS)),
         mac_prefix=draw(st.sampled_from(["52:54:00", "02", "fe:00:00:00:01"])),
+        cdp=draw(st.sampled_from(Mode)),
+        lldp=draw(st.sampled_from(Mode)),
         mac_aging=draw(st.sampled_from([0, 10, 300, 918000])),
         snooping=draw(st.booleans()),
         query_interval=draw(st.sampled_from([32, 125, 3600])),

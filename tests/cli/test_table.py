@@ -32,6 +32,7 @@ VALUES = {
     "interval": "60",
     "delay": "60",
     "count": "9",
+    "channel": "1",
     "name": "NEW",
     "parent": "BASE",
     "profile": "WEB",
@@ -61,6 +62,7 @@ INTERFACES = {
     "<1-1048575>[,-]": "1-2",
     "<3-66>/<1-32>": "3/1",
     "<3-66>/<1-32>[,-]": "3/1-2",
+    "port-channelN": "Po1",
     "IFNAME": "Veth1",
     "IFNAME[,-]": "Veth1-2",
 }

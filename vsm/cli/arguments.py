@@ -16,6 +16,7 @@ from dvswitch.errors import InvalidValue
 from dvswitch.host_commands import POINTS
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
+from vsm.model.channels import MAX_CHANNEL
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Interface, Vethernet, parse_interface
 from vsm.model.macs import check_prefix
 from vsm.model.state import MAX_VETH, State
@@ -168,6 +169,16 @@ def _interface_range(text: str) -> tuple[Interface, ...]:
     raise Mismatch
 
 
+def _channel(text: str) -> int:
+    """``port-channel1``, ``po1``: the name in one word."""
+    match = re.fullmatch(r"(po[a-z-]*)(\d{1,9})", text, re.IGNORECASE)
+    if not match or not "port-channel".startswith(match[1].lower()):
+        raise Mismatch
+    if not 1 <= int(match[2]) <= MAX_CHANNEL:
+        raise Mismatch(f"Invalid number, range is (1-{MAX_CHANNEL})")
+    return int(match[2])
+
+
 def _uuid(text: str) -> str:
     try:
         return str(UUID(text)) if len(text) == 36 else _refuse("Invalid UUID")
@@ -251,6 +262,7 @@ TYPES: dict[str, ArgumentType] = {
     "port": ArgumentType("<3-66>/<1-32>", _PORT_HELP, _single(_ethernets), known=_uplinks),
     "ports": ArgumentType("<3-66>/<1-32>[,-]", f"{_PORT_HELP}s, as 3/1-2", _ethernets, known=_uplinks),
     "uplink-list": ArgumentType("<1-32>[,-]", "Numbers of uplinks in order, as 2,1 or 1-4", _uplink_list),
+    "channel": ArgumentType("port-channelN", "Name of a port-channel, as Po1", _channel),
     "interface": ArgumentType("IFNAME", "Name of an interface, as Veth5 or Eth3/1", _interface),
     "interfaces": ArgumentType("IFNAME[,-]", "Name of interfaces, as Veth1-4 or Eth3/1", _interface_range),
 }
