@@ -100,7 +100,8 @@ def test_capture_shows_lines(scene: Scene) -> None:
         f"{b} VnicRx",
     ]
     assert len({line.split()[1] for line in lines}) == 1, "one packet, one number"
-    assert "vlan 10 IPv4 ICMP, length 102" in lines[3] and "IPv4 ICMP, length 98" in lines[4]
+    assert "vlan 10 IPv4 ICMP, length 98" in lines[3]  # S-055: the VLAN is shown beside the frame's own length
+    assert "vlan" not in lines[4] and "IPv4 ICMP, length 98" in lines[4]
 
 
 def test_a_port_without_a_point_is_watched_where_it_enters_or_is_left(scene: Scene) -> None:
