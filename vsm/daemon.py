@@ -81,9 +81,9 @@ class Daemon:
         options = self._options
         fabric, operators = make_server(), make_server()
         self._servers += [fabric, operators]
-        cli = CliService(self._supervisor, self._runtime, time.time)
+        cli = CliService(self._supervisor, self._runtime, time.time, self._fabric.command)
         fabric_pb2_grpc.add_FabricServicer_to_server(self._fabric, fabric)  # type: ignore[no-untyped-call]
-        operator = OperatorService(self._supervisor, self._runtime, cli, self._bus, self._fabric.command)
+        operator = OperatorService(self._supervisor, self._runtime, cli, self._bus)
         operator_pb2_grpc.add_OperatorServicer_to_server(operator, operators)  # type: ignore[no-untyped-call]
         manager = ManagerService(self._supervisor, self._runtime, self._mobility)
         manager_pb2_grpc.add_ManagerServicer_to_server(manager, operators)  # type: ignore[no-untyped-call]

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dvswitch.errors import DvsError, InvalidValue
+from dvswitch.lldp_agent import Mode
 from dvswitch.vlan import VlanSet
 from tests.support.switches import HOSTS, Terminal, state
 from vsm.config.parse import load
@@ -121,6 +122,8 @@ def configs(draw: st.DrawFn) -> Config:
         keep_priority_tag=draw(st.booleans()),
         port_defaults=draw(st.builds(Settings, promiscuous=BOOLS, mac_changes=BOOLS, forged_transmits=BOOLS)),
         mac_prefix=draw(st.sampled_from(["52:54:00", "02", "fe:00:00:00:01"])),
+        cdp=draw(st.sampled_from(Mode)),
+        lldp=draw(st.sampled_from(Mode)),
         mac_aging=draw(st.sampled_from([0, 10, 300, 918000])),
         snooping=draw(st.booleans()),
         query_interval=draw(st.sampled_from([32, 125, 3600])),
@@ -138,7 +141,7 @@ def configs(draw: st.DrawFn) -> Config:
     st.dictionaries(st.sampled_from(["Vethernet1", "Vethernet5"]), all_settings(ProfileType.VETHERNET)),
     st.dictionaries(st.sampled_from(["Ethernet3/1", "Ethernet66/32"]), all_settings(ProfileType.ETHERNET)),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 def test_identity(config: Config, veths: dict[str, Settings], uplinks: dict[str, Settings]) -> None:
     start = state()
     start = replace(start, config=config, inventory=replace(start.inventory, next_policy_id=200))

@@ -13,7 +13,7 @@ from tests.support.switches import HOSTS, Terminal, state
 from vsm.cli.command import Command, Mode
 from vsm.cli.grammar import Match
 from vsm.cli.registry import COMMANDS, GRAMMAR
-from vsm.cli.syntax import START, Keyword, Syntax, compile_syntax
+from vsm.cli.syntax import START, Element, Keyword, Syntax, compile_syntax
 from vsm.cli.words import WORDS
 from vsm.config.render import WHOLE, running_config
 from vsm.model.state import PortProfile, ProfileType, State
@@ -32,6 +32,7 @@ VALUES = {
     "interval": "60",
     "delay": "60",
     "count": "9",
+    "channel": "1",
     "name": "NEW",
     "parent": "BASE",
     "profile": "WEB",
@@ -46,12 +47,22 @@ VALUES = {
     "columns": "511",
     "minutes": "5",
     "vm": "vm01",
+    "dst": "52:54:00:00:00:02",
+    "frame": "ffff:00",
+    "dir": "out",
+    "point": "VnicRx",
+    "protocol": "17",
+    "size": "64",
+    "snaplen": "64",
+    "src": "5254.0000.0001",
+    "type": "0x0806",
 }
 INTERFACES = {
     "<1-1048575>": "1",
     "<1-1048575>[,-]": "1-2",
     "<3-66>/<1-32>": "3/1",
     "<3-66>/<1-32>[,-]": "3/1-2",
+    "port-channelN": "Po1",
     "IFNAME": "Veth1",
     "IFNAME[,-]": "Veth1-2",
 }
@@ -66,6 +77,13 @@ ENTER = {
 }
 
 
+def element_of(element: Element) -> tuple[str, bool]:
+    """A keyword itself, or a value that fits."""
+    if isinstance(element, Keyword):
+        return element.word, True
+    return INTERFACES.get(element.type.placeholder) or VALUES[element.name], False
+
+
 def spellings(syntax: Syntax) -> Iterator[list[tuple[str, bool]]]:
     """All ways through a syntax: lists of (word, whether it is a keyword)."""
 
@@ -74,11 +92,10 @@ def spellings(syntax: Syntax) -> Iterator[list[tuple[str, bool]]]:
             yield said
         for later in syntax.after[position]:
             element = syntax.elements[later]
-            if isinstance(element, Keyword):
-                yield from follow(later, [*said, (element.word, True)])
-            else:
-                value = INTERFACES.get(element.type.placeholder) or VALUES[element.name]
-                yield from follow(later, [*said, (value, False)])
+            # Options that may be repeated: in the order of the text, and not more than three of them.
+            if later <= position or (text([element_of(element)]).startswith("--") and text(said).count("--") == 3):
+                continue
+            yield from follow(later, [*said, element_of(element)])
 
     return follow(START, [])
 
@@ -140,7 +157,7 @@ def test_every_word_and_command_has_help(command: Command) -> None:
     assert command.help and command.help[0].isupper() and not command.help.endswith(".")
     for word in {*compile_syntax(command.syntax).words(), *compile_syntax(command.no or "").words()}:
         assert command.words.get(word) or WORDS[word]
-    assert sum(bool(what) for what in (command.edit or command.enter, command.show, command.act)) == 1
+    assert sum(bool(what) for what in (command.edit or command.enter, command.show, command.ask, command.act)) == 1
 
 
 def test_no_help_is_left_over() -> None:

@@ -1,18 +1,19 @@
 """CLI sessions over the supervisor: a line in, text and a prompt out.
 
 The grammar says what a line means, handlers say what it does; here it is done: edits are checked and go through
-Supervisor.transact(), show commands through their filters, and whatever fails becomes the operator's text.
+Supervisor.transact(), show commands through their filters, and whatever fails becomes the operator's text.  Only what
+asks a module (Command.ask) takes time; meanwhile other lines, of this session too, are run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dvswitch.errors import DvsError
+from dvswitch.errors import DvsError, Unavailable
 from vsm.cli import pipe
-from vsm.cli.command import Call, Command, Form, Mode, View
+from vsm.cli.command import Call, Command, Form, Mode, Run, View
 from vsm.cli.grammar import Candidate, Failure, Match, Word
 from vsm.cli.registry import GRAMMAR
 from vsm.cli.session import Session
@@ -37,29 +38,73 @@ class CliReply:
     """The session has ended."""
 
 
-class CliService:
-    """All CLI sessions of a supervisor.  Single-threaded, like it; no call blocks on anything but the store."""
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A command that asks modules, understood."""
 
-    def __init__(self, supervisor: Supervisor, runtime: Runtime, clock: Callable[[], float]) -> None:
-        """``clock`` gives Unix time."""
+    command: Command
+    call: Call
+    filters: list[Word]
+    offset: int
+
+
+class CliService:
+    """All CLI sessions of a supervisor.  Single-threaded, like it; no call blocks on anything but the store.
+
+    run() waits for modules where that is what a command does.
+    """
+
+    def __init__(
+        self, supervisor: Supervisor, runtime: Runtime, clock: Callable[[], float], run: Run | None = None
+    ) -> None:
+        """``clock`` gives Unix time; ``run`` has a module run a command."""
+        self._run_on_module = run or _nobody
         self._supervisor = supervisor
         self._runtime = runtime
         self._clock = clock
         self._sessions: dict[str, Session] = {}
 
-    def execute(self, session: str, line: str) -> CliReply:
-        """Run one line in a session; an unknown session begins in exec mode."""
+    async def run(self, session: str, line: str) -> CliReply:
+        """Run one line in a session and wait for its outcome; an unknown session begins in exec mode.
+
+        When the caller is cancelled, so is what a module does for it.
+        """
         here = self._session(session)
+        todo = self._read(here, line)
+        if not isinstance(todo, _Question):
+            return todo
+        view = View(self._supervisor.state, self._runtime, self._time(), here)
+        try:
+            assert todo.command.ask is not None
+            output: str | Failure = pipe.apply(
+                await todo.command.ask(view, todo.call, self._run_on_module), todo.filters
+            )
+        except DvsError as error:
+            return self._reply(here, f"ERROR: {error}\n", False)
+        if isinstance(output, Failure):
+            return self._reply(here, self._failed(here, output, todo.offset), False)
+        return self._reply(here, output, True)
+
+    def execute(self, session: str, line: str) -> CliReply:
+        """Run one line at once; a command that asks a module is refused."""
+        here = self._session(session)
+        todo = self._read(here, line)
+        if isinstance(todo, _Question):
+            return self._reply(here, "ERROR: a command that asks a module can't be run here\n", False)
+        return todo
+
+    def _read(self, here: Session, line: str) -> CliReply | _Question:
+        """Do what the line says; a question to modules is only understood."""
         line = line.replace("\x00", "").rstrip("\r\n").expandtabs(1)
         if not line.strip() or line.lstrip().startswith("!"):
             return self._reply(here, "", True)
         here.remember(line.strip())
         text, offset = _without_do(line)
         try:
-            output, ok = self._run(here, Mode.EXEC if offset else here.position.mode, text, offset)
+            outcome = self._run(here, Mode.EXEC if offset else here.position.mode, text, offset)
         except DvsError as error:
-            output, ok = f"ERROR: {error}\n", False
-        return self._reply(here, output, ok)
+            outcome = f"ERROR: {error}\n", False
+        return outcome if isinstance(outcome, _Question) else self._reply(here, *outcome)
 
     def complete(self, session: str, line: str) -> list[Candidate]:
         """What may come next after ``line``."""
@@ -101,15 +146,17 @@ class CliService:
             self.close(session.name)
         return CliReply(output, self._prompt(session), ok, session.closed)
 
-    def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool]:
+    def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool] | _Question:
         head, filters = pipe.cut(text)
         match = GRAMMAR.parse(mode, head)
-        if filters and not (isinstance(match, Match) and match.command.show):
+        if filters and not (isinstance(match, Match) and match.command.reports):
             # A bar means something behind show commands only; elsewhere it is text.
             whole = GRAMMAR.parse(mode, text)
             match, filters = (whole, []) if isinstance(whole, Match) else (match, filters)
         if isinstance(match, Failure):
             return self._failed(session, match, offset), False
+        if match.command.ask:
+            return _Question(match.command, self._call(session, match), filters, offset)
         outcome = self._perform(session, match, filters)
         return (outcome, True) if isinstance(outcome, str) else (self._failed(session, outcome, offset), False)
 
@@ -117,12 +164,16 @@ class CliService:
         column = len(self._prompt(session)) + offset + failure.offset
         return f"{' ' * column}^\n% {failure.message} at '^' marker.\n"
 
+    def _call(self, session: Session, match: Match) -> Call:
+        return Call(session.position, match.form, match.words, match.args, self._runtime, match.said)
+
+    def _time(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
     def _perform(self, session: Session, match: Match, filters: list[Word]) -> str | Failure:
-        command = match.command
-        call = Call(session.position, match.form, match.words, match.args, self._runtime)
+        command, call = match.command, self._call(session, match)
         if command.show:
-            now = datetime.fromtimestamp(self._clock(), UTC)
-            report = command.show(View(self._supervisor.state, self._runtime, now, session), call)
+            report = command.show(View(self._supervisor.state, self._runtime, self._time(), session), call)
             return pipe.apply(report, filters)
         if command.act:
             return command.act(session, call)
@@ -139,9 +190,13 @@ class CliService:
         return f"{note}\n" if note else ""
 
 
+async def _nobody(slot: int, _words: Sequence[str]) -> str:
+    raise Unavailable(f"module {slot}", "can't be asked here")
+
+
 def _is_show(mode: Mode, head: str) -> bool:
     match = GRAMMAR.parse(mode, head) if head.strip() else None
-    return isinstance(match, Match) and match.command.show is not None
+    return isinstance(match, Match) and match.command.reports
 
 
 def _checked(before: State, after: State) -> State:
