@@ -113,12 +113,16 @@ def _numbers(text: str, low: int, high: int) -> list[int]:
     return found
 
 
-def _uplink_list(text: str) -> tuple[int, ...]:
+def _uplink_list(text: str, lowest: int = 1) -> tuple[int, ...]:
     """``2,1,3-4`` in the order given."""
-    found = _numbers(text, 1, MAX_UPLINK)
+    found = _numbers(text, lowest, MAX_UPLINK)
     if len(set(found)) < len(found):
         raise Mismatch("Uplink named twice")
     return tuple(found)
+
+
+def _group_list(text: str) -> tuple[int, ...]:
+    return _uplink_list(text, 0)
 
 
 def _veths(text: str) -> tuple[Interface, ...]:
@@ -290,6 +294,7 @@ TYPES: dict[str, ArgumentType] = {
     "ports": ArgumentType("<3-66>/<1-32>[,-]", f"{_PORT_HELP}s, as 3/1-2", _ethernets, known=_uplinks),
     "uplink-list": ArgumentType("<1-32>[,-]", "Numbers of uplinks in order, as 2,1 or 1-4", _uplink_list),
     "channel": ArgumentType("port-channelN", "Name of a port-channel, as Po1", _channel),
+    "group-list": ArgumentType("<0-32>[,-]", "Numbers of sub-groups in order, as 2,1", _group_list),
     "interface": ArgumentType("IFNAME", "Name of an interface, as Veth5 or Eth3/1", _interface),
     "interfaces": ArgumentType("IFNAME[,-]", "Name of interfaces, as Veth1-4 or Eth3/1", _interface_range),
 }
