@@ -90,7 +90,7 @@ class CliService:
         head, filters = pipe.cut(text)
         if filters and _is_show(mode, head):
             return pipe.candidates(text[filters[-1].offset :])
-        found = GRAMMAR.candidates(mode, text, self._switch.supervisor.state)
+        found = GRAMMAR.candidates(mode, text, self._switch.supervisor.state, _beside(here))
         if any(candidate.word == "<CR>" for candidate in found) and _is_show(mode, text):
             found.append(Candidate("|", "Pipe command output to filter"))
         return found
@@ -127,30 +127,35 @@ class CliService:
 
     def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool]:
         head, filters = pipe.cut(text)
-        match = GRAMMAR.parse(mode, head)
+        match = GRAMMAR.parse(mode, head, _beside(session))
         if filters and not (isinstance(match, Match) and match.command.show):
             # A bar means something behind show commands only; elsewhere it is text.
-            whole = GRAMMAR.parse(mode, text)
-            match, filters = (whole, []) if isinstance(whole, Match) else (match, filters)
+            whole = GRAMMAR.parse(mode, text, _beside(session))
+            match, filters, head = (whole, [], text) if isinstance(whole, Match) else (match, filters, head)
         if isinstance(match, Failure):
             return self._failed(session, match, offset), False
-        outcome = self._perform(session, match, filters)
+        outcome = self._perform(session, match, filters, head)
         return (outcome, True) if isinstance(outcome, str) else (self._failed(session, outcome, offset), False)
 
     def _failed(self, session: Session, failure: Failure, offset: int) -> str:
         column = len(self._prompt(session)) + offset + failure.offset
         return f"{' ' * column}^\n% {failure.message} at '^' marker.\n"
 
-    def _perform(self, session: Session, match: Match, filters: list[Word]) -> str | Failure:
+    def _perform(self, session: Session, match: Match, filters: list[Word], line: str) -> str | Failure:
         command, desk = match.command, Desk(self._switch, session)
         call = Call(session.position, match.form, match.words, match.args, self._switch.runtime)
         if command.show:
-            view = View(desk.state, self._switch.runtime, desk.time, session, desk.files)
+            switch = self._switch
+            view = View(desk.state, switch.runtime, desk.time, session, desk.files, switch.candidates)
             return pipe.apply(command.show(view, call), filters, desk.files)
         if command.act:
             return command.act(session, call)
         if command.do:
             return command.do(desk, call)
+        if session.position.candidate:
+            candidate = self._switch.candidates.get(session.position.candidate)
+            session.position = candidate.add(session.position, line, desk.state, self._switch.runtime)
+            return ""
         return self._edit(desk, command, match, call)
 
     def _edit(self, desk: Desk, command: Command, match: Match, call: Call) -> str:
@@ -161,6 +166,10 @@ class CliService:
             desk.session.position = command.enter(call)
         note = command.note(state, call) if command.note and edit else ""
         return f"{note}\n" if note else ""
+
+
+def _beside(session: Session) -> Mode | None:
+    return Mode.SESSION if session.position.candidate else None
 
 
 def _is_show(mode: Mode, head: str) -> bool:
