@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import structlog
 
 from dvswitch import __version__
-from dvswitch.errors import DvsError, StorageError
+from dvswitch.errors import StorageError
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent import announce, convert, observed
@@ -33,6 +33,7 @@ from vem.agent.datapath_side import Datapath
 from vem.agent.discovery_side import HostFacts
 from vem.agent.holdings import Holdings
 from vem.agent.links import Links
+from vem.agent.remote import RemoteCommands
 from vem.agent.reports import Reports
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
@@ -72,16 +73,19 @@ class Agent:
         open_engine: Callable[[], Engine],
         mac_age: float = DEFAULT_AGE,
         reverse_teaming: bool = True,
+        rpf_promiscuous: bool = True,
     ) -> None:
         self.identity = identity
         self.session = Session(endpoint, self)
         self.console = Console(self)
+        self._remote = RemoteCommands(self.console, lambda output: self.session.send(output))
         self.lock = asyncio.Lock()
         """Held while NICs, numbers and tables change."""
         self._uplink_configs = uplinks
         self._state = state
         self._open_engine = open_engine
         self._reverse_teaming = reverse_teaming
+        self._rpf_promiscuous = rpf_promiscuous
         self._mac_age = mac_age
         self.holdings: Holdings
         self.datapath: Datapath
@@ -111,6 +115,7 @@ class Agent:
         self._announcer = Announcer(self.datapath)
         self.holdings = Holdings(saved, self.datapath.image, self.datapath.plugs)
         self.holdings.teaming.reverse = self._reverse_teaming
+        self.holdings.teaming.rpf_promiscuous = self._rpf_promiscuous
         if not self._reverse_teaming:
             log.warning("reverse teaming is off: ports get duplicates, and frames they sent themselves (S-128)")
         for config in self._uplink_configs:
@@ -150,7 +155,7 @@ class Agent:
 
     async def stop(self, keep: bool) -> None:
         """End; keep: leave the datapath forwarding if the engine can."""
-        tasks = (*self._tasks, *self._finishing, *self._announcer.tasks)
+        tasks = (*self._tasks, *self._finishing, *self._announcer.tasks, *self._remote.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -223,20 +228,15 @@ class Agent:
 
     def commanded(self, command: fabric.Command) -> None:
         """Run it beside everything else, and answer."""
-        task = asyncio.create_task(self._answer_command(command))
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
+        self._remote.begin(command)
 
-    async def _answer_command(self, command: fabric.Command) -> None:
-        try:
-            text, ok = await self.console.run_bounded(list(command.words)), True
-        except DvsError as error:
-            text, ok = f"{error}\n", False
-        output = fabric.CommandOutput(id=command.id, text=text, ok=ok)
-        self.session.send(fabric.ModuleMessage(output=output))
+    def command_cancelled(self, cancel: fabric.CancelCommand) -> None:
+        """End it; nobody waits for its answer."""
+        self._remote.cancel(cancel.id)
 
     def lost(self) -> None:
         """Nothing changes on the host; Updates that were not applied will come again."""
+        self._remote.cancel_all()
         self.holdings.staging.forget_staged()
         self._unacked.clear()
         self._in_sync = self._report_all = False
@@ -468,11 +468,11 @@ class Agent:
 
     async def _age_loop(self) -> None:
         while True:
-            await asyncio.sleep(min(10.0, self._age_limit() / 10))
+            await asyncio.sleep(min(10.0, self.age_limit() / 10))
             with suppress(EngineError):
-                await self.datapath.age(self._age_limit())
+                await self.datapath.age(self.age_limit())
 
-    def _age_limit(self) -> float:
+    def age_limit(self) -> float:
         """Seconds after which an address that is not seen goes: the switch's setting, else the host's."""
         switch = self.holdings.staging.committed.switch
         return (switch.mac_age if switch else 0.0) or self._mac_age

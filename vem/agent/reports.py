@@ -63,7 +63,8 @@ class Reports:
 
     def ports(self, states: Mapping[int, VethState]) -> list[fabric.PortState]:
         """vEths whose link, forwarding or pinning changed."""
-        changed = [state for veth, state in states.items() if self._ports.get(veth) != state]
+        told = self._ports
+        changed = [item for veth, item in states.items() if (old := told.get(veth)) is not item and old != item]
         self._ports = dict(states)
         return [
             fabric.PortState(

@@ -52,6 +52,8 @@ class Match:
     args: Mapping[str, Any]
     exact: bool
     """The first word was given in full."""
+    said: tuple[str, ...] = ()
+    """The whole command in order: keywords in full, values as they were typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class _Path:
     at: int = START
     words: tuple[str, ...] = ()
     args: tuple[tuple[str, Any], ...] = ()
+    said: tuple[str, ...] = ()
 
     def next(self) -> Iterator[tuple[int, Element]]:
         """The positions that may follow."""
@@ -90,10 +93,10 @@ class _Path:
         return ((position, syntax.elements[position]) for position in syntax.after[self.at])
 
     def keyword(self, position: int, word: str) -> _Path:
-        return _Path(self.variant, position, (*self.words, word), self.args)
+        return _Path(self.variant, position, (*self.words, word), self.args, (*self.said, word))
 
-    def argument(self, position: int, name: str, value: Any) -> _Path:
-        return _Path(self.variant, position, self.words, (*self.args, (name, value)))
+    def argument(self, position: int, name: str, value: Any, text: str) -> _Path:
+        return _Path(self.variant, position, self.words, (*self.args, (name, value)), (*self.said, text))
 
     @property
     def complete(self) -> bool:
@@ -159,7 +162,7 @@ class Grammar:
         path = done[0]
         exact = bool(path.words) and words[0].text.lower() == path.words[0].lower()
         words_said = path.words if path.variant.form is Form.SET else path.words[1:]
-        return Match(path.variant.command, path.variant.form, words_said, dict(path.args), exact)
+        return Match(path.variant.command, path.variant.form, words_said, dict(path.args), exact, path.said)
 
     def _shadows(self, mode: Mode, layer: Mode, words: list[Word], match: Match) -> bool:
         """Whether a single abbreviated word also begins another keyword in another mode in reach.
@@ -231,7 +234,7 @@ def _step(paths: list[_Path], word: Word, line: str) -> tuple[list[_Path], bool]
                 continue
             try:
                 text = line[word.offset :].rstrip() if element.type.rest else word.text
-                argument.append(path.argument(position, element.name, element.type.parse(text)))
+                argument.append(path.argument(position, element.name, element.type.parse(text), text))
                 took_rest = took_rest or element.type.rest
             except Mismatch as mismatch:
                 messages.append(mismatch.message)
