@@ -66,13 +66,14 @@ class Announcement(Advertisement):
 
 
 def encode(source: MacAddress, told: Announcement) -> bytes:
-    """The frame (S-224); one of TTL 0 says who and nothing else.  InvalidValue: a value does not fit."""
+    """The frame (S-224); one of TTL 0 says the rest too, without which others do not take it.
+
+    InvalidValue: a value does not fit.
+    """
     if not 0 <= told.ttl <= 255:
         raise InvalidValue("CDP", f"holdtime {told.ttl} is out of range 0-255")
-    addresses = _tlv(2, _addresses(told.management)) if told.management and told.ttl else b""
-    tlvs = _text(_DEVICE, str(told.chassis)) + addresses + _text(_PORT, str(told.port))
-    if told.ttl:
-        tlvs += b"".join(_optional(told))
+    addresses = _tlv(2, _addresses(told.management)) if told.management else b""
+    tlvs = _text(_DEVICE, str(told.chassis)) + addresses + _text(_PORT, str(told.port)) + b"".join(_optional(told))
     head = struct.pack("!BB", _VERSION, told.ttl)
     body = SNAP + head + struct.pack("!H", checksum(head + b"\0\0" + tlvs)) + tlvs
     return GROUP.octets + source.octets + struct.pack("!H", len(body)) + body

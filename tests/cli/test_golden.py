@@ -18,8 +18,22 @@ from vsm.cli.grammar import Match
 from vsm.cli.registry import COMMANDS, GRAMMAR
 
 GOLDEN = Path(__file__).parent / "golden"
-TEXT_ONLY = ("show running-config", "show cli history", "show terminal")
+TEXT_ONLY = (
+    "show running-config",
+    "show startup-config",
+    "show diff",
+    "show file",
+    "show cli history",
+    "show terminal",
+)
 SHOWN = [
+    "dir",
+    "dir bootflash:base.cfg",
+    "show checkpoint",
+    "show checkpoint summary",
+    "show diff rollback-patch running-config file base.cfg",
+    "show file bootflash:base.cfg",
+    "show file bootflash:base.cfg md5sum",
     "show cli history",
     "show cdp neighbors",
     "show cdp neighbors detail",
@@ -66,6 +80,11 @@ SHOWN = [
     "show running-config interface Vethernet2",
     "show running-config port-profile WEB",
     "show running-config vlan",
+    "show running-config vlan 10,30 all",
+    "show running-config all",
+    "show running-config diff",
+    "show running-config interface Vethernet1-2 expand-port-profile",
+    "show startup-config",
     "show svs domain",
     "show terminal",
     "show version",
@@ -87,7 +106,7 @@ def terminal(line: str) -> Terminal:
 def test_text_is_as_agreed(line: str) -> None:
     reply = terminal(line).run(line)
     assert reply.ok and reply.prompt == "vsm-a# "
-    path = GOLDEN / f"{line.replace(' ', '_').replace('/', '-')}.txt"
+    path = GOLDEN / f"{line.replace(' ', '_').replace('/', '-').replace(':', '-')}.txt"
     if os.environ.get("DVS_UPDATE_GOLDEN"):
         path.write_text(reply.output)
     assert reply.output == path.read_text()

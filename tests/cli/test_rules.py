@@ -58,6 +58,8 @@ PORT_RULES = [
     ("S-146", ["teaming failure-detection beacon"], {"team": TeamSpec(beacon=True)}),
     ("S-152", ["teaming notify-switches yes"], {"team": TeamSpec()}),
     ("S-154", ["teaming notify-switches no"], {"team": TeamSpec(notify=False)}),
+    ("no pinning", ["no pinning id"], {"team": TeamSpec()}),
+    ("pinning first", ["pinning id 0 backup 1"], {"team": TeamSpec(pin=0, pin_backup=(1,))}),
     ("pinning", ["pinning id 2 backup 3,1"], {"team": TeamSpec(pin=2, pin_backup=(3, 1))}),
 ]
 UPLINK_RULES = [

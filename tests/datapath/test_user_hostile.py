@@ -165,7 +165,7 @@ def _sanitizer_runtime() -> str:
 
 @pytest.mark.skipif(SANITIZED, reason="this is the sanitized run")
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", ["rows", "datapath/test_user_wires.py", "datapath/test_user_hostile.py", HOSTILE])
 def test_rows_wires_and_hostile_frames_under_sanitizers(part: str) -> None:
     runtime = _sanitizer_runtime()
@@ -185,7 +185,7 @@ def test_rows_wires_and_hostile_frames_under_sanitizers(part: str) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
         check=False,
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
@@ -199,6 +199,6 @@ def test_hostile_superframes_under_sanitizers(tmp_path: Path) -> None:
     program = tmp_path / "fuzz"
     flags = ["-O1", "-g", "-Wall", "-Wextra", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     source = Path(__file__).parent / "offload_fuzz.c"
-    subprocess.run([cc, *flags, f"-I{SOURCES}", str(source), "-o", str(program)], check=True, timeout=60)
-    run = subprocess.run([str(program)], capture_output=True, text=True, timeout=60, check=False)
+    subprocess.run([cc, *flags, f"-I{SOURCES}", str(source), "-o", str(program)], check=True, timeout=250)
+    run = subprocess.run([str(program)], capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

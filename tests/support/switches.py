@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from dvswitch.errors import DvsError, Unavailable
 from dvswitch.mac import MacAddress
@@ -27,6 +32,7 @@ from vsm.model.state import (
 )
 from vsm.observed import ChannelStatus, Discovery, LacpEnd, LacpMember, Member, MemberState, Neighbor
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
+from vsm.store.bootflash import Bootflash
 from vsm.supervisor import Supervisor
 
 HOSTS = {3: "1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", 4: "1d2f8a10-55aa-4c1e-9a41-0c0ffee00034"}
@@ -80,7 +86,7 @@ def state() -> State:
         domain=100,
         vlans={1: Vlan(1, "default"), 10: Vlan(10, "web"), 20: Vlan(20), 30: Vlan(30, active=False)},
         profiles={profile.name: profile for profile in profiles},
-        overrides={"Vethernet2": Settings(mac_learning=True, mac_limit=16)},
+        overrides={"Vethernet2": Settings(mac_learning=True, mac_limit=16, mac_limit_allow=False)},
         descriptions={"Vethernet2": "nested hypervisor", "Ethernet3/1": "to-leaf-1"},
         slots={slot: VemSlot(slot, uuid) for slot, uuid in HOSTS.items()},
     )
@@ -174,13 +180,25 @@ def neighbours() -> list[Neighbor]:
     ]  # fmt: skip
 
 
+def flash() -> Bootflash:
+    """A bootflash with one file, gone when nobody uses it any more."""
+    files = Bootflash(Path(tempfile.mkdtemp(prefix="dvs-flash-")))
+    weakref.finalize(files, shutil.rmtree, files.directory, ignore_errors=True)
+    path = files.directory / "base.cfg"
+    path.write_text("hostname vsm-z\nvlan 40\n  name forty\n")
+    os.utime(path, (NOW, NOW))
+    return files
+
+
 class Terminal:
     """One CLI session over a switch of its own."""
 
     def __init__(self, start: State | None = None) -> None:
         self.supervisor = Supervisor(MemoryStore(state() if start is None else start))
         self.runtime = runtime()
-        self.service = CliService(self.supervisor, self.runtime, lambda: NOW, self._module)
+        self.now = NOW
+        self.files = flash()
+        self.service = CliService(self.supervisor, self.runtime, lambda: self.now, self._module, files=self.files)
         self.asked: list[tuple[int, list[str]]] = []
         """What modules were asked, in order."""
         self.answers: dict[int, str | DvsError] = {3: "Veth1 in forged-tx: 0.3 s ago\n    what it means\n"}

@@ -25,7 +25,7 @@ from vem.agent.lacp_side import LacpSide
 from vem.datapath.engine import EngineError
 from vem.datapath.image import Punt, PuntedFrame
 from vem.snooping.groups import Snooper
-from vem.snooping.messages import igmp_query, mld_query
+from vem.snooping.messages import SOON, igmp_query, mld_query
 from vem.teaming import beacon
 
 TICK = 1.0
@@ -77,13 +77,13 @@ class ControlPlane:
         self._beacons.configure([beacon.Probed(tuple(n for n in ns if n in up), vlan) for ns, vlan in probed], now)
         switch = compiled.wanted.switch
         if switch is None or not switch.snooping:
-            self._snooper = None
+            self._snooper, self._vlans = None, {}
         else:
             self._snooper = self._snooper or Snooper()
             self._snooper.interval = switch.querier_interval
-            self._vlans = _vlans_of(compiled)
+            before, self._vlans = self._vlans, _vlans_of(compiled)
             self._snooper.keep_only(self._vlans.keys())
-            self._snooper.nudge(moved, now)
+            self._snooper.nudge(moved, self._vlans.keys() - before.keys(), now)
         self._wake.set()
 
     async def run(self) -> None:
@@ -159,9 +159,16 @@ class ControlPlane:
     def _queries(self, now: float) -> list[Frame]:
         if self._snooper is None:
             return []
+        interval = self._snooper.interval
+        after_moves = self._snooper.nudged(self._vlans, now)
+        frames = self._queried(after_moves, igmp_query(interval, SOON), mld_query(interval, SOON))
+        in_turn = [place for place in self._snooper.to_ask(self._vlans, now) if place not in after_moves]
+        return frames + self._queried(in_turn, igmp_query(interval), mld_query(interval))
+
+    def _queried(self, places: Iterable[tuple[int, int]], *bodies: bytes) -> list[Frame]:
+        """Queries to these (lport, VLAN), tagged where the port is."""
         frames, image = [], self._datapath.image
-        bodies = igmp_query(self._snooper.interval), mld_query(self._snooper.interval)
-        for lport, vlan in self._snooper.to_ask(self._vlans, now):
+        for lport, vlan in places:
             if port := image.ports.get(lport):
                 tagged = leaves_tagged(vlan, image.policies[port.policy])
                 tag = b"\x81\x00" + vlan.to_bytes(2, "big") if tagged else b""

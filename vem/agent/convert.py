@@ -113,7 +113,7 @@ def _rules_from(message: pb.Team) -> Rules:
         failback=not message.no_failback,
         notify=not message.no_notify,
         beacon=message.beacon,
-        pin=message.pin,
+        pin=message.pin if message.HasField("pin") else None,
         pin_backup=tuple(message.pin_backup),
         balance=Balance(message.method),
     )

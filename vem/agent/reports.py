@@ -112,7 +112,7 @@ class Reports:
     ) -> fabric.NeighborReport | None:
         """All neighbours, if one of them spoke, came or went."""
         key = tuple(found)
-        if key == (self._neighbors or ()):
+        if key == self._neighbors:
             return None
         self._neighbors = key
         return report()

@@ -20,6 +20,7 @@ from vsm.model.channels import MAX_CHANNEL
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Interface, Vethernet, parse_interface
 from vsm.model.macs import check_prefix
 from vsm.model.state import MAX_VETH, State
+from vsm.store.bootflash import file_name
 
 INVALID = "Invalid command"
 
@@ -112,12 +113,16 @@ def _numbers(text: str, low: int, high: int) -> list[int]:
     return found
 
 
-def _uplink_list(text: str) -> tuple[int, ...]:
+def _uplink_list(text: str, lowest: int = 1) -> tuple[int, ...]:
     """``2,1,3-4`` in the order given."""
-    found = _numbers(text, 1, MAX_UPLINK)
+    found = _numbers(text, lowest, MAX_UPLINK)
     if len(set(found)) < len(found):
         raise Mismatch("Uplink named twice")
     return tuple(found)
+
+
+def _group_list(text: str) -> tuple[int, ...]:
+    return _uplink_list(text, 0)
 
 
 def _veths(text: str) -> tuple[Interface, ...]:
@@ -209,6 +214,23 @@ def _as_typed(expression: str, message: str = INVALID) -> Callable[[str], str]:
     return parse
 
 
+def _file(text: str) -> str:
+    """A file in bootflash, with or without the prefix; gives its name."""
+    try:
+        return file_name(text)
+    except InvalidValue:
+        raise Mismatch("Invalid file name") from None
+
+
+def _flash_file(text: str) -> str:
+    """Likewise, where the prefix is needed to tell it from other things."""
+    return _file(text) if text.lower().startswith("bootflash:") else _refuse(INVALID)
+
+
+def _network_file(text: str) -> str:
+    return text if re.match(r"(s?ftp|tftp|scp|https?):", text, re.IGNORECASE) else _refuse(INVALID)
+
+
 def _hostname(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
         raise Mismatch
@@ -221,6 +243,10 @@ def _refuse(message: str) -> str:
 
 def _profiles(state: State) -> Iterable[str]:
     return sorted(state.config.profiles)
+
+
+def _checkpoints(state: State) -> Iterable[str]:
+    return sorted(state.archive.checkpoints)
 
 
 def _veth_numbers(state: State) -> Iterable[str]:
@@ -245,6 +271,11 @@ TYPES: dict[str, ArgumentType] = {
     "word": word(80, "Text without blanks"),
     "pattern": line(200, "Regular expression"),
     "text": line(254, "Text"),
+    "checkpoint": word(80, "Name of the checkpoint", _checkpoints),
+    "new-checkpoint": word(80, "Name of the new checkpoint"),
+    "file": ArgumentType("FILE", "Name of the file, as bootflash:NAME", _file),
+    "flash-file": ArgumentType("bootflash:FILE", "A file of the supervisor", _flash_file),
+    "network-file": ArgumentType("SCHEME://HOST/FILE", "A file of another machine", _network_file),
     "hostname": ArgumentType("WORD", "Name of the switch (max 63 characters)", _hostname),
     "uuid": ArgumentType("UUID", "Host UUID, as 1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", _uuid),
     "mac": ArgumentType("E.E.E", "MAC address, as 5254.0012.3456 or 52:54:00:12:34:56", _mac),
@@ -263,6 +294,7 @@ TYPES: dict[str, ArgumentType] = {
     "ports": ArgumentType("<3-66>/<1-32>[,-]", f"{_PORT_HELP}s, as 3/1-2", _ethernets, known=_uplinks),
     "uplink-list": ArgumentType("<1-32>[,-]", "Numbers of uplinks in order, as 2,1 or 1-4", _uplink_list),
     "channel": ArgumentType("port-channelN", "Name of a port-channel, as Po1", _channel),
+    "group-list": ArgumentType("<0-32>[,-]", "Numbers of sub-groups in order, as 2,1", _group_list),
     "interface": ArgumentType("IFNAME", "Name of an interface, as Veth5 or Eth3/1", _interface),
     "interfaces": ArgumentType("IFNAME[,-]", "Name of interfaces, as Veth1-4 or Eth3/1", _interface_range),
 }

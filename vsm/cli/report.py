@@ -1,15 +1,17 @@
 """What a show command gives: rows, and the text made from them.
 
-Text for people and JSON for programs come from the same rows, so they can't disagree.  JSON has the shape of NX-OS
+Text for people, JSON and XML for programs come from the same rows, so they can't disagree.  JSON has the shape of NX-OS
 (nexus-1000v section 11.4): TABLE_x / ROW_x, a single row as an object, all values strings.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
+from xml.etree import ElementTree
 
 RULE = "-" * 80
 """The line above and below column titles."""
@@ -53,6 +55,28 @@ def data(report: Report) -> dict[str, Any]:
 def as_json(report: Report, pretty: bool = False) -> str:
     """The report as JSON text."""
     return json.dumps(data(report), indent=2 if pretty else None) + "\n"
+
+
+def as_xml(report: Report) -> str:
+    """The report as XML text: elements in the place of JSON's keys."""
+    root = ElementTree.Element("show")
+    _elements(root, data(report))
+    ElementTree.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _elements(parent: ElementTree.Element, values: dict[str, Any]) -> None:
+    for key, value in values.items():
+        for item in value if isinstance(value, list) else [value]:
+            element = ElementTree.SubElement(parent, key)
+            if isinstance(item, dict):
+                _elements(element, item)
+            else:
+                element.text = _UNPRINTABLE.sub("?", item)
+
+
+_UNPRINTABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML can't hold."""
 
 
 def lines(*texts: str) -> str:

@@ -13,6 +13,7 @@ from enum import Enum
 
 from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
+from vsm.model.archive import Archive
 from vsm.model.settings import NOTHING, Settings
 
 MAX_CHAIN = 4
@@ -234,9 +235,10 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Config and inventory at one revision."""
+    """Config and inventory at one revision, and the configurations kept beside."""
 
     config: Config = Config()
     inventory: Inventory = Inventory()
     revision: int = 0
     """Rises by one with every stored change."""
+    archive: Archive = field(default_factory=Archive)

@@ -32,7 +32,8 @@ class TeamSpec:
     failback: bool = True
     notify: bool = True
     beacon: bool = False
-    pin: int = 0
+    pin: int | None = None
+    """Sub-group."""
     pin_backup: tuple[int, ...] = ()
 
 

@@ -8,6 +8,7 @@ from vsm.cli.show import (
     channel_interface,
     channels,
     interfaces,
+    kept,
     lacp,
     logging,
     macs,
@@ -30,6 +31,12 @@ _SPECIAL = {
     "state": "State",
     "vlan": "Of a vlan",
 }
+
+
+def _source(number: int) -> str:
+    return (
+        f"{{running-config | startup-config | checkpoint <checkpoint{number}:checkpoint> | file <file{number}:file>}}"
+    )
 
 
 def _row(syntax: str, text: str, show: Show, **special: str) -> Command:
@@ -110,13 +117,28 @@ ROWS: tuple[Command, ...] = (
         profiles.show_sync_status,
     ),
     _row(
-        f"running-config [interface [{_SOME}] | port-profile [<profile:profile>] | vlan]",
+        f"running-config [interface [{_SOME}] | port-profile [<profile:profile>] | vlan [<vlans:vlan-list>]] "
+        "[all | expand-port-profile]",
         "Show the running configuration",
         system.show_running_config,
+        all="With defaults",
+        expand_port_profile="What port-profiles say, on each interface",
         interface="Interfaces only",
         port_profile="Port-profiles only",
         vlan="Vlans only",
     ),
+    _row("running-config diff", "Show what differs from the saved configuration", kept.show_difference),
+    _row("startup-config", "Show the saved configuration", kept.show_startup_config),
+    _row("checkpoint [<name:checkpoint> | all]", "Show checkpoints", kept.show_checkpoints, checkpoint="Checkpoints"),
+    _row("checkpoint summary", "Show who made which checkpoint when", kept.show_checkpoint_summary),
+    _row(
+        f"diff rollback-patch {_source(0)} {_source(1)}",
+        "Show the lines that turn one configuration into another",
+        kept.show_rollback_patch,
+        checkpoint="A checkpoint",
+    ),
+    _row("file <file:file> [md5sum]", "Show a file", kept.show_file),
+    Command(modes=(Mode.EXEC,), syntax="dir [bootflash: | <file:file>]", help="List files", show=kept.directory),
     _row("svs domain", "Show the domain that hosts belong to", system.show_svs_domain),
     _row("terminal", "Show the settings of this session", system.show_terminal),
     _row("version", "Show the software and for how long it has run", system.show_version),

@@ -123,6 +123,7 @@ SYSTEM: tuple[Command, ...] = (
         no="system mtu [<mtu:1280-9190>]",
         undo=_set(mtu=lambda _call: Config().mtu),
         render=lambda config: [f"system mtu {config.mtu}"] if config.mtu != Config().mtu else [],
+        always=lambda config: [f"system mtu {config.mtu}"],
     ),
     Command(
         modes=CONFIG,
@@ -132,6 +133,7 @@ SYSTEM: tuple[Command, ...] = (
         no="system priority-tag [keep]",
         undo=_set(keep_priority_tag=lambda _call: False),
         render=lambda config: ["system priority-tag keep"] if config.keep_priority_tag else [],
+        always=lambda config: [f"{'' if config.keep_priority_tag else 'no '}system priority-tag keep"],
     ),
     *guards.SWITCH_WIDE,
     _discovery("cdp", "CDP"),
@@ -155,6 +157,7 @@ SYSTEM: tuple[Command, ...] = (
         render=lambda config: (
             [f"mac pool prefix {config.mac_prefix}"] if config.mac_prefix != Config().mac_prefix else []
         ),
+        always=lambda config: [f"mac pool prefix {config.mac_prefix}"],
     ),
     Command(
         modes=CONFIG,
@@ -164,6 +167,7 @@ SYSTEM: tuple[Command, ...] = (
         no="ip igmp snooping",
         undo=_set(snooping=lambda _call: False),
         render=lambda config: ["ip igmp snooping"] if config.snooping else [],
+        always=lambda config: [f"{'' if config.snooping else 'no '}ip igmp snooping"],
     ),
     Command(
         modes=CONFIG,
@@ -177,6 +181,7 @@ SYSTEM: tuple[Command, ...] = (
             if config.query_interval != Config().query_interval
             else []
         ),
+        always=lambda config: [f"ip igmp snooping query-interval {config.query_interval}"],
     ),
     Command(
         modes=CONFIG,
@@ -186,6 +191,7 @@ SYSTEM: tuple[Command, ...] = (
         no=f"teaming up-delay [{_UP_DELAY}]",
         undo=_set(up_delay=lambda _call: Config().up_delay),
         render=lambda config: [f"teaming up-delay {config.up_delay}"] if config.up_delay != Config().up_delay else [],
+        always=lambda config: [f"teaming up-delay {config.up_delay}"],
     ),
 )
 
