@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dvswitch.mac import MacAddress
-from vem.datapath import abi, events, libbpf, tables
+from vem.datapath import abi, events, kernel_features, libbpf, tables
 from vem.datapath.engine import EngineError, ListChanges
 from vem.datapath.groups import GroupNumbers
 from vem.datapath.image import Control, Counters, Group, Image, LearnedMac, Policy, Port, Team
@@ -42,7 +42,7 @@ SHARED = [
 
 _U32 = 4
 _PORT_WORDS = abi.ffi.sizeof("struct dvs_port") // 8
-_PORT_USED = abi.CONSTANTS["DVS_PORT_USED"]
+_PORT_USED, _PORT_PEER = abi.CONSTANTS["DVS_PORT_USED"], abi.CONSTANTS["DVS_PORT_PEER"]
 _SLOTS = abi.CONSTANTS["DVS_POLICY_SLOTS"]
 _NO_TEAM = b"\xff" * abi.ffi.sizeof("struct dvs_team")  # more uplinks than a team can have: the pipeline finds none
 _FIRST_GROUP = tables.list_key("GROUP", 0)
@@ -84,7 +84,8 @@ class Tables:
         self._slots = self._index()
         self._groups = GroupNumbers({group: key - _FIRST_GROUP for group, key in self._group_keys().items()})
         self._capturing = False
-        self.set_capture(False)  # what an earlier agent began has nobody to take it
+        self._renew_control()
+        self._straight: set[int] = set()
         self._drained = False
         """No frame is left that came in under the bank that is not in force."""
 
@@ -95,6 +96,14 @@ class Tables:
         self._bank_memory.close()
         self._port_memory.close()
         self._live_memory.close()
+
+    def features(self) -> int:
+        """What a program needs for the tables as they are."""
+        control, policies, teams = self._in_force
+        wanted = kernel_features.of_config(control, policies.values(), teams.values())
+        for port in self.ports().values():
+            wanted |= kernel_features.of_port(port)
+        return wanted
 
     # --- control, policies, teams -------------------------------------------------------------------------------
     def set_config(self, control: Control, policies: Mapping[int, Policy], teams: Mapping[int, Team]) -> None:
@@ -125,12 +134,19 @@ class Tables:
 
     def set_capture(self, on: bool) -> None:
         """Whether frames are captured; the bank in force keeps all else."""
-        self._capturing = on
-        key = _key(self._bank[0])
-        control = self._maps["dvs_control"].get(key)
-        assert control is not None
-        if tables.with_capture(control, on) != control:
-            self._maps["dvs_control"].update(key, tables.with_capture(control, on))
+        if on != self._capturing:
+            self._capturing = on
+            self._renew_control()
+
+    def _renew_control(self) -> None:
+        """Write the entry in force as this version of the program wants it: without the capture of an earlier agent,
+        which has nobody to take it, and with flags that an earlier version did not know."""
+        control, policies, teams = self._in_force
+        bank = self._bank[0]
+        entry = tables.pack_control(control, bank, policies.values(), teams.values())
+        entry = tables.with_capture(entry, self._capturing)
+        if entry != self._maps["dvs_control"].get(_key(bank)):
+            self._maps["dvs_control"].update(_key(bank), entry)
 
     def _place(self, packed: Mapping[int, bytes]) -> dict[int, int]:
         """A slot for each policy: the one that holds it already, or a fresh one that is written now."""
@@ -166,7 +182,7 @@ class Tables:
     def set_port(self, lport: int, port: Port | None, ifindex: int) -> None:
         """Write or remove a port's entry."""
         old = self.port(lport)
-        new = tables.pack_port(port, ifindex)
+        new = tables.pack_port(port, ifindex, lport in self._straight)
         words = [int.from_bytes(new[at : at + 8], "little") for at in range(0, len(new), 8)]
         entry = self._ports[lport]
         if old and (port is None or (old.mac, old.number, old.uplink) != (port.mac, port.number, port.uplink)):
@@ -182,6 +198,18 @@ class Tables:
     def set_ifindex(self, lport: int, ifindex: int) -> None:
         """Which NIC the port sends by; 0 = none."""
         self._ports[lport].ifindex = ifindex
+
+    def set_straight(self, lport: int, on: bool) -> None:
+        """Whether frames may go straight to the other end of the port's veth."""
+        (self._straight.add if on else self._straight.discard)(lport)
+        flags = self._ports[lport].flags
+        wanted = flags | _PORT_PEER if on and flags else flags & ~_PORT_PEER
+        if wanted != flags:
+            self._ports[lport].flags = wanted
+
+    def straight(self, lport: int) -> bool:
+        """Whether they do."""
+        return bool(self._ports[lport].flags & _PORT_PEER)
 
     def port(self, lport: int) -> Port | None:
         """A port's entry."""

@@ -26,7 +26,7 @@ _PORT_FLAGS = {
     "mac_violation": CONSTANTS["DVS_PORT_MAC_VIOLATION"],
     "is_lag": CONSTANTS["DVS_PORT_LAG"],
 }
-_PORT_USED = CONSTANTS["DVS_PORT_USED"]
+_PORT_USED, _PORT_PEER = CONSTANTS["DVS_PORT_USED"], CONSTANTS["DVS_PORT_PEER"]
 _POLICY_FLAGS = {
     "blocked": CONSTANTS["DVS_POL_BLOCKED"],
     "forged_ok": CONSTANTS["DVS_POL_FORGED_OK"],
@@ -87,8 +87,9 @@ def _in_use(control: Control, policies: Iterable[Policy], teams: Iterable[Team])
     policies = tuple(policies)
     flags = CONSTANTS["DVS_CTL_PROMISCUOUS"] if any(policy.promiscuous for policy in policies) else 0
     flags |= CONSTANTS["DVS_CTL_STORM"] if any(policy.storm != Storm() for policy in policies) else 0
-    hashes = control.snooping or any(team.method is Method.IP_HASH for team in teams)
-    return flags | (CONSTANTS["DVS_CTL_READ_IP"] if hashes else 0)
+    hashes = any(team.method is Method.IP_HASH for team in teams)
+    flags |= CONSTANTS["DVS_CTL_IP_HASH"] if hashes else 0
+    return flags | (CONSTANTS["DVS_CTL_READ_IP"] if hashes or control.snooping else 0)
 
 
 def unpack_control(data: Readable) -> Control:
@@ -115,8 +116,8 @@ def control_bank(data: Readable) -> int:
     return int(_struct("dvs_control", data).bank)
 
 
-def pack_port(port: Port | None, ifindex: int = 0) -> bytes:
-    """struct dvs_port; None is an unused entry."""
+def pack_port(port: Port | None, ifindex: int = 0, straight: bool = False) -> bytes:
+    """struct dvs_port; None is an unused entry.  ``straight``: see DVS_PORT_PEER."""
     if port is None:
         return bytes(ffi.sizeof("struct dvs_port"))
     if not 0 <= port.policy < MAX_POLICIES:
@@ -128,7 +129,7 @@ def pack_port(port: Port | None, ifindex: int = 0) -> bytes:
     return _bytes(
         "dvs_port",
         {
-            "flags": _PORT_USED | _flags(port, _PORT_FLAGS),
+            "flags": _PORT_USED | _flags(port, _PORT_FLAGS) | (_PORT_PEER if straight else 0),
             "ifindex": ifindex,
             "policy": port.policy,
             "number": port.number,

@@ -11,7 +11,15 @@
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+
+/* Known when the program is loaded, so that the verifier takes out what is not wanted. */
+#define DVS_HAS(feature) (dvs_features & DVS_FEATURE_##feature)
+
 #include "packet.h"
+
+/* DVS_FEATURE_*; set before loading (Object in libbpf.py).  A section of its own: clang puts constants of its making into
+ * .rodata. */
+const volatile __u32 dvs_features SEC(".rodata.features") = DVS_FEATURES_ALL;
 
 /* The bank in force: one word, the only thing that changes when a new configuration takes effect. */
 struct {
@@ -141,7 +149,7 @@ struct {
 	__type(value, struct dvs_punt_rate);
 } dvs_punt_rates SEC(".maps");
 
-/* The capture in force; its own copy in each object, and gone with the agent. */
+/* The capture in force; gone with the agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -179,44 +187,22 @@ struct {
 	__type(value, struct dvs_last_drop);
 } dvs_drop_scratch SEC(".maps");
 
-/* The bank that the frame in hand is judged by, from its first step to its last copy. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} dvs_frame_bank SEC(".maps");
-
-static INL void kernel_latch_bank(void)
-{
-	__u32 first = 0;
-	const __u32 *bank = bpf_map_lookup_elem(&dvs_bank, &first);
-	__u32 *frame = bpf_map_lookup_elem(&dvs_frame_bank, &first);
-
-	if (bank && frame)
-		*frame = *(const volatile __u32 *)bank & 1;
-}
-
+/* The bank that a frame is judged by, from its first step to its last copy. */
 static INL __u32 kernel_bank(void)
 {
 	__u32 first = 0;
-	const __u32 *frame = bpf_map_lookup_elem(&dvs_frame_bank, &first);
+	const __u32 *bank = bpf_map_lookup_elem(&dvs_bank, &first);
 
-	return frame ? *frame & 1 : 0;
+	return bank ? *(const volatile __u32 *)bank & 1 : 0;
 }
 
-static INL const struct dvs_control *dp_control(void)
-{
-	__u32 bank = kernel_bank();
-
-	return bpf_map_lookup_elem(&dvs_control, &bank);
-}
+static INL const struct dvs_control *dp_control(__u32 bank) { return bpf_map_lookup_elem(&dvs_control, &bank); }
 
 static INL const struct dvs_port *dp_port(__u32 lport) { return bpf_map_lookup_elem(&dvs_ports, &lport); }
 
-static INL const struct dvs_policy *dp_policy(__u32 policy)
+static INL const struct dvs_policy *dp_policy(__u32 bank, __u32 policy)
 {
-	__u32 at = kernel_bank() * DVS_MAX_POLICIES + policy;
+	__u32 at = bank * DVS_MAX_POLICIES + policy;
 	const __u32 *index;
 	__u32 slot;
 
@@ -229,9 +215,9 @@ static INL const struct dvs_policy *dp_policy(__u32 policy)
 	return bpf_map_lookup_elem(&dvs_policies, &slot);
 }
 
-static INL const struct dvs_team *dp_team(__u32 team)
+static INL const struct dvs_team *dp_team(__u32 bank, __u32 team)
 {
-	__u32 at = kernel_bank() * DVS_MAX_TEAMS + team;
+	__u32 at = bank * DVS_MAX_TEAMS + team;
 
 	if (team >= DVS_MAX_TEAMS)
 		return 0;
