@@ -236,13 +236,13 @@ class KernelEngine(Engine):
 
     # --- tables ---------------------------------------------------------------------------------------------
     def set_config(self, control: Control, policies: Mapping[int, Policy], teams: Mapping[int, Team]) -> None:
-        self._need(kernel_features.of_config(control, policies.values(), teams.values()))
+        self.need(kernel_features.of_config(control, policies.values(), teams.values()))
         self._tables.set_config(control, policies, teams)
 
     def set_port(self, lport: int, port: Port | None) -> None:
         if not 0 < lport < MAX_PORTS:
             raise EngineError(f"lport {lport}", f"is out of range 1-{MAX_PORTS - 1}")
-        self._need(kernel_features.of_port(port))
+        self.need(kernel_features.of_port(port))
         note = self._attachments.notes.get(lport)
         self._tables.set_port(lport, port, note.ifindex if note else 0)
         if port is None:
@@ -300,7 +300,7 @@ class KernelEngine(Engine):
 
     def capture(self, capture: Capture | None) -> None:
         if capture is not None:
-            self._need(kernel_features.bits("capture"))
+            self.need(kernel_features.bits("capture"))
         self._captures.begin(capture)
         self._tables.set_capture(capture is not None)
 
@@ -316,9 +316,11 @@ class KernelEngine(Engine):
     def last_drops(self, lports: Iterable[int] | None = None) -> list[LastDrop]:
         return self._tables.last_drops(lports)
 
-    def test_ns(self, lport: int, frame: bytes, repeat: int = 1_000_000) -> float:
-        """Nanoseconds the pipeline takes for a frame, averaged; the frame is counted that many times."""
-        return self._programs.tracer().test_ns(lport, frame, repeat)
+    def test_ns(self, lport: int, frame: bytes, repeat: int = 1_000_000, features: int | None = None) -> float:
+        """Nanoseconds the pipeline takes for a frame, averaged; the frame is counted that many times.
+
+        ``features``: by a program with exactly these, which must be those that the tables ask for, or more."""
+        return self._programs.tracer(features).test_ns(lport, frame, repeat)
 
     def _is_uplink(self, lport: int) -> bool:
         port = self._tables.port(lport)
@@ -330,13 +332,14 @@ class KernelEngine(Engine):
         lost.  EngineError, with nothing changed, if the kernel refuses the program."""
         self._programs.replace(path, self._swap)
 
-    def _need(self, features: int) -> None:
-        """Have these features (kernel_features.py) in the program before the tables ask for them."""
+    def need(self, features: int) -> None:
+        """Have these features (kernel_features.py) in the program.  Calls that write tables do so by themselves before
+        the tables ask for them; features stay as long as the engine is open."""
         self._programs.need(features, self._swap)
 
     def need_all(self) -> None:
-        """Have every feature in the program, whether the tables ask for it or not; for measurements."""
-        self._need(kernel_features.ALL)
+        """Have every feature, whether the tables ask for it or not; for measurements."""
+        self.need(kernel_features.ALL)
 
     def _swap(self, program: libbpf.Program) -> None:
         self._attachments.use(program)

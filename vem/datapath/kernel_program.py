@@ -41,7 +41,7 @@ class Programs:
         self._path, self._pins = path, pins
         self._is_uplink = is_uplink
         self._object = loaded
-        self._tests: libbpf.Object | None = None
+        self._tests: dict[int, libbpf.Object] = {}
         self.features = features
         """DVS_FEATURE_* that the live program has."""
         self.kept = {name: libbpf.Map(name, os.dup(loaded.maps[name].fd)) for name in _KEPT}
@@ -82,11 +82,12 @@ class Programs:
     def _load(self, path: Path, program: str, features: int) -> libbpf.Object:
         return libbpf.Object(path, self._pins, SHARED, programs=(program,), constant=features, given=self.kept)
 
-    def tracer(self) -> Tracer:
-        """Test runs, of the program as it is on NICs."""
-        if self._tests is None:
-            self._tests = self._load(self._path, _TEST, self.features)
-        return Tracer(self._tests, self._is_uplink)
+    def tracer(self, features: int | None = None) -> Tracer:
+        """Test runs, of the program as it is on NICs, or as it would be with exactly these features."""
+        wanted = self.features if features is None else features
+        if wanted not in self._tests:
+            self._tests[wanted] = self._load(self._path, _TEST, wanted)
+        return Tracer(self._tests[wanted], self._is_uplink)
 
     def test(self, lport: int, frame: bytes, gso: int) -> Fate:
         """See Engine.test."""
@@ -97,9 +98,9 @@ class Programs:
         return self._dry.trace(lport, frame, gso)
 
     def _forget_tests(self) -> None:
-        if self._tests is not None:
-            self._tests.close()
-            self._tests = None
+        for loaded in self._tests.values():
+            loaded.close()
+        self._tests.clear()
 
     def close(self) -> None:
         """Let go; what is on NICs stays."""

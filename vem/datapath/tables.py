@@ -26,7 +26,7 @@ _PORT_FLAGS = {
     "mac_violation": CONSTANTS["DVS_PORT_MAC_VIOLATION"],
     "is_lag": CONSTANTS["DVS_PORT_LAG"],
 }
-_PORT_USED, _PORT_PEER = CONSTANTS["DVS_PORT_USED"], CONSTANTS["DVS_PORT_PEER"]
+_PORT_USED = CONSTANTS["DVS_PORT_USED"]
 _POLICY_FLAGS = {
     "blocked": CONSTANTS["DVS_POL_BLOCKED"],
     "forged_ok": CONSTANTS["DVS_POL_FORGED_OK"],
@@ -116,8 +116,8 @@ def control_bank(data: Readable) -> int:
     return int(_struct("dvs_control", data).bank)
 
 
-def pack_port(port: Port | None, ifindex: int = 0, straight: bool = False) -> bytes:
-    """struct dvs_port; None is an unused entry.  ``straight``: see DVS_PORT_PEER."""
+def pack_port(port: Port | None, ifindex: int = 0, more: int = 0) -> bytes:
+    """struct dvs_port; None is an unused entry.  ``more``: flags of the kernel engine's own."""
     if port is None:
         return bytes(ffi.sizeof("struct dvs_port"))
     if not 0 <= port.policy < MAX_POLICIES:
@@ -129,7 +129,7 @@ def pack_port(port: Port | None, ifindex: int = 0, straight: bool = False) -> by
     return _bytes(
         "dvs_port",
         {
-            "flags": _PORT_USED | _flags(port, _PORT_FLAGS) | (_PORT_PEER if straight else 0),
+            "flags": _PORT_USED | _flags(port, _PORT_FLAGS) | more,
             "ifindex": ifindex,
             "policy": port.policy,
             "number": port.number,
@@ -257,6 +257,12 @@ def unpack_members(data: Readable) -> tuple[int, ...]:
 def list_key(kind: str, number: int) -> int:
     """Key of a receiver list: kind "ALL", "UNKNOWN", "PROMISCUOUS" (number = VLAN) or "GROUP"."""
     return CONSTANTS[f"DVS_LIST_{kind}"] * 4096 + number
+
+
+def pack_vlans(vlans: Iterable[int]) -> list[bytes]:
+    """The words of a bitmap of VLANs, 64 in each (dvs_spied of the kernel engine)."""
+    bitmap = sum(1 << vlan for vlan in set(vlans)).to_bytes(512, "little")
+    return [bitmap[at : at + 8] for at in range(0, 512, 8)]
 
 
 def split_lists(lists: Mapping[int, tuple[int, ...]], kind: str) -> dict[int, tuple[int, ...]]:

@@ -151,10 +151,12 @@ DVS_ONCE int dvs_learn_at(__u64 key, __u32 lport, const struct dvs_policy *polic
 }
 
 /* Never from an uplink (S-062). */
-static INL int dvs_learn(const struct dvs_pkt *p, const struct dvs_policy *policy)
+static INL int dvs_learn(const struct dvs_pkt *p, const struct dvs_port *port, const struct dvs_policy *policy)
 {
 	if (!DVS_HAS(LEARN) || p->uplink || !(policy->flags & DVS_POL_LEARN))
 		return DVS_OK;
+	if ((port->flags & DVS_PORT_OWNS_MAC) && p->src == dvs_load_mac(port->mac))
+		return DVS_OK; /* what dvs_learn_at() would find */
 	return dvs_learn_at(dvs_mac_key(p->src, p->vlan), p->lport, policy, p->bank);
 }
 

@@ -427,7 +427,7 @@ static INL int forward(struct way *way, int live)
 		return way->job->dropped;
 	if (p->flood)
 		flood(way, live);
-	if (DVS_HAS(PROMISCUOUS) && p->spies)
+	if (DVS_HAS(PROMISCUOUS) && p->spies && kernel_spied(p->vlan))
 		show_spies(way, live);
 	if (DVS_HAS(UPLINK) && p->out_uplink)
 		offer(way, p->out_uplink, live);
@@ -471,12 +471,10 @@ STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
 SEC("tc")
 int dvs_switch(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex;
-	const __u32 *lport = bpf_map_lookup_elem(&dvs_ifindex, &ifindex);
 	struct job job = {};
 	int reason;
 
-	if (take(&job, skb, lport ? *lport : 0))
+	if (take(&job, skb, kernel_lport(skb->ifindex)))
 		return TC_ACT_SHOT;
 	reason = dvs_decide(&job.p);
 	watch_decision(skb, &job.p, reason);

@@ -94,6 +94,14 @@ struct {
 	__array(values, struct members_map);
 } dvs_lists SEC(".maps");
 
+/* VLANs that some promiscuous port carries: bit v of them all. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} dvs_spied SEC(".maps");
+
 /* Registered multicast groups: the key of each one's list. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -118,6 +126,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct dvs_counters);
 } dvs_counters SEC(".maps");
+
+/* The same for most NICs, found faster: by the low bits of its index, index << 32 | lport. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DVS_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} dvs_nics SEC(".maps");
 
 /* Which port a NIC is.  All NICs of one engine are in one network namespace, so the index says it all. */
 struct {
@@ -313,6 +329,27 @@ static INL __u32 dp_exchange(__u32 *number, __u32 by) { return __sync_lock_test_
 static INL int dp_replace(__u64 *number, __u64 old, __u64 by)
 {
 	return __sync_val_compare_and_swap(number, old, by) == old;
+}
+
+/* The port that a NIC is; 0 = none. */
+static INL __u32 kernel_lport(__u32 ifindex)
+{
+	__u32 at = ifindex & (DVS_MAX_PORTS - 1);
+	const __u64 *nic = bpf_map_lookup_elem(&dvs_nics, &at);
+	const __u32 *lport;
+
+	if (nic && *nic >> 32 == ifindex)
+		return (__u32)*nic;
+	lport = bpf_map_lookup_elem(&dvs_ifindex, &ifindex);
+	return lport ? *lport : 0;
+}
+
+static INL int kernel_spied(__u32 vlan)
+{
+	__u32 word = vlan >> 6 & 63;
+	const __u64 *vlans = bpf_map_lookup_elem(&dvs_spied, &word);
+
+	return vlans && (*vlans >> (vlan & 63) & 1);
 }
 
 static INL const struct dvs_members *kernel_members(__u32 key)

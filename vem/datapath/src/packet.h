@@ -37,9 +37,13 @@
 #define DVS_ONCE static INL
 #endif
 
-/* Is this feature in the program at all?  What it stands before costs nothing where it is not. */
+/* Is this feature in the program at all?  What it stands before costs nothing where it is not.  The user engine has all,
+ * unless it is built otherwise to be measured. */
 #ifndef DVS_HAS
-#define DVS_HAS(feature) 1
+#ifndef DVS_BUILT
+#define DVS_BUILT DVS_FEATURES_ALL
+#endif
+#define DVS_HAS(feature) ((DVS_BUILT & DVS_FEATURE_##feature) != 0)
 #endif
 
 #define DVS_ETH_HLEN 14

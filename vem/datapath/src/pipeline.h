@@ -58,7 +58,7 @@ static INL int dvs_steps(struct dvs_pkt *p)
 	if (DVS_HAS(STORM) && !reason && (control->flags & DVS_CTL_STORM))
 		reason = DVS_STEP(STORM, dvs_storm_group(p, policy));
 	if (!reason)
-		reason = DVS_STEP(LEARN, dvs_learn(p, policy));
+		reason = DVS_STEP(LEARN, dvs_learn(p, port, policy));
 	if (!reason)
 		reason = DVS_STEP(LOOKUP, dvs_lookup(p, port, policy, control->flags));
 	dvs_punt_accepted(p, control->flags, reason);
