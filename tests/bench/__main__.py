@@ -14,7 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import part_control, part_engines, part_features, part_memory, part_scale, part_silence, part_switching
+from tests.bench import (
+    part_config,
+    part_control,
+    part_engines,
+    part_features,
+    part_memory,
+    part_scale,
+    part_silence,
+    part_switching,
+)
 from tests.bench.results import Results, as_table
 
 OUTPUT = Path("bench-results")
@@ -37,6 +46,7 @@ PARTS: dict[str, Part] = {
     "engines": part_engines.measure,
     "features": part_features.measure,
     "control": part_control.measure,
+    "config": part_config.measure,
     "silence": part_silence.measure,
     "memory": part_memory.measure,
     "scale": part_scale.measure,

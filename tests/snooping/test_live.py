@@ -70,3 +70,25 @@ async def test_hosts_that_joined_before_are_asked(kind: str) -> None:
             assert [frame[34 + 4 : 34 + 5] for frame in queries] == [b"\x11"]
             await until(lambda: members(host) == {5}, "the answer", 12.0)
         listener.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_after_a_failover_receivers_are_asked_and_answer_by_the_new_uplink(kind: str) -> None:
+    """S-156, S-239"""
+    async with live_host(kind, guests=(5,), basics=(*BASICS, SNOOPING)) as host:
+        await host.attach(5)
+        assert host.pinned(5) == 2
+        listener = joined(host.guests[5])
+        await until(lambda: members(host) == {5}, "the join")
+        reports = socket.inet_aton("224.0.0.22")  # of IGMPv3
+        await host.collect(2, reports, 2.0, 1)
+        await host.collect(1, reports, 0.1)
+        with FrameSocket(host.guests[5], "eth0") as nic:
+            await asyncio.to_thread(nic.collect, b"\x94\x04\0\0", 0.1)
+            await asyncio.to_thread(host.cut, 2)
+            await until(lambda: host.pinned(5) == 1, "failover")
+            queries = await asyncio.to_thread(nic.collect, b"\x94\x04\0\0", 5.0, enough=1)
+            assert [frame[38:39] for frame in queries] == [b"\x11"]
+        assert await host.collect(1, reports, 12.0, 1), "the answer"
+        assert members(host) == {5}
+        listener.close()

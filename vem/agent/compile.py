@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from dvswitch.errors import Unavailable
 from dvswitch.mac import MacAddress
@@ -383,7 +384,11 @@ class _Compiler:
         switch = self._wanted.switch
         return img.Image(
             control=img.Control(
-                switch.mtu or 1500, self._teaming.reverse, switch.keep_priority_tag, snooping=switch.snooping
+                switch.mtu or 1500,
+                self._teaming.reverse,
+                switch.keep_priority_tag,
+                self._teaming.rpf_promiscuous,
+                switch.snooping,
             )
             if switch
             else self._orphans.image.control,
@@ -398,11 +403,16 @@ class _Compiler:
         )
 
     def _groups(self) -> dict[img.Group, tuple[int, ...]]:
-        """Multicast groups that are registered, as far as their members carry the VLAN."""
-        groups = {}
+        """Multicast groups that are registered, as far as their members carry the VLAN.
+
+        Orphans that had joined a group before stay in it.  A group that only they are in is not registered, so that it
+        is flooded: the others that may be in it have yet to say so again.
+        """
+        old, groups = self._orphans.image, {}
         for group, lports in self._teaming.groups.items():
-            if members := tuple(sorted(set(lports).intersection(self._members.get(group.vlan, ())))):
-                groups[group] = members
+            carriers = {*self._members.get(group.vlan, ()), *old.members.get(group.vlan, ())}
+            if members := carriers.intersection(lports):
+                groups[group] = tuple(sorted(members.union(old.groups.get(group, ()))))
         return groups
 
     # --- orphans ------------------------------------------------------------------------------------------------
@@ -449,17 +459,19 @@ def restrict(image: img.Image, lports: Iterable[int]) -> Orphans:
             members=_restricted_lists(image.members, kept),
             unknown_members=_restricted_lists(image.unknown_members, kept),
             promiscuous_members=_restricted_lists(image.promiscuous_members, kept),
+            groups=_restricted_lists(image.groups, kept),
         ),
         kept,
     )
 
 
+Key = TypeVar("Key")
 Lists = Mapping[int, tuple[int, ...]]
 
 
-def _restricted_lists(lists: Lists, kept: frozenset[int]) -> dict[int, tuple[int, ...]]:
-    reduced = {vlan: tuple(lport for lport in lports if lport in kept) for vlan, lports in lists.items()}
-    return {vlan: lports for vlan, lports in reduced.items() if lports}
+def _restricted_lists(lists: Mapping[Key, tuple[int, ...]], kept: frozenset[int]) -> dict[Key, tuple[int, ...]]:
+    reduced = {key: tuple(lport for lport in lports if lport in kept) for key, lports in lists.items()}
+    return {key: lports for key, lports in reduced.items() if lports}
 
 
 def _merged_lists(one: Lists, other: Lists) -> dict[int, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""The protocols that the agent speaks itself: LACP, beacon probes, IGMP and MLD snooping.
+"""The protocols that the agent speaks itself: LACP, LLDP, CDP, beacon probes, IGMP and MLD snooping.
 
 Frames come from the datapath as punts and leave by Engine.emit.  What the protocols find out (members of a LAG, uplinks
 that reach nothing, groups) goes to Teaming, and a pass brings it into the datapath.
@@ -19,6 +19,7 @@ from vem.agent.announce import Frame, leaves_tagged
 from vem.agent.announcer import Announcer
 from vem.agent.compile import Compiled
 from vem.agent.datapath_side import Datapath
+from vem.agent.discovery_side import DiscoverySide, HostFacts
 from vem.agent.holdings import Holdings
 from vem.agent.lacp_side import LacpSide
 from vem.datapath.engine import EngineError
@@ -49,8 +50,10 @@ class ControlPlane:
         host_uuid: str,
         dirty: Callable[[], None],
         duplicate: Callable[[MacAddress, int], None],
+        facts: HostFacts,
     ) -> None:
         self.lacp = LacpSide(host_uuid)
+        self.discovery = DiscoverySide(facts, self.lacp.system)
         self._host = uuid.UUID(host_uuid).bytes
         self._datapath = datapath
         self._holdings = holdings
@@ -68,6 +71,7 @@ class ControlPlane:
         """A pass is over; ``moved``: vNICs whose uplink may have changed."""
         now, holdings = time.monotonic(), self._holdings
         self.lacp.configure(compiled.wanted, holdings.uplinks, now)
+        self.discovery.configure(compiled.wanted, holdings.uplinks, self.lacp.members(), now)
         up = {number for number, uplink in holdings.uplinks.items() if uplink.link_up}
         probed = holdings.teaming.probed.values()
         self._beacons.configure([beacon.Probed(tuple(n for n in ns if n in up), vlan) for ns, vlan in probed], now)
@@ -99,7 +103,8 @@ class ControlPlane:
     async def _sleep(self) -> None:
         """Until a frame waits, something is due, or a pass is over."""
         loop, fd = asyncio.get_running_loop(), self._datapath.event_fd
-        moments = [moment for moment in (self.lacp.due(), self._beacons.due()) if moment is not None]
+        timers = (self.lacp.due(), self._beacons.due(), self.discovery.due())
+        moments = [moment for moment in timers if moment is not None]
         left = min([TICK, *(moment - time.monotonic() for moment in moments)])
         if fd >= 0:
             loop.add_reader(fd, self._wake.set)
@@ -119,6 +124,7 @@ class ControlPlane:
         match punt.kind:
             case Punt.CONTROL if uplink and punt.tci is None:
                 self.lacp.receive(uplink, punt.frame, punt.time)
+                self.discovery.receive(uplink, punt.frame, punt.time)
             case Punt.BEACON if uplink:
                 self._beacons.receive(uplink, punt.frame, punt.time)
             case Punt.SNOOPED if self._snooper is not None:
@@ -138,7 +144,7 @@ class ControlPlane:
     # --- what goes out ------------------------------------------------------------------------------------------
 
     def _to_send(self, now: float) -> list[Frame]:
-        return [*self.lacp.to_send(now), *self._probes(now), *self._queries(now)]
+        return [*self.lacp.to_send(now), *self.discovery.to_send(now), *self._probes(now), *self._queries(now)]
 
     def _probes(self, now: float) -> list[Frame]:
         due, image, uplinks = self._beacons.to_send(now), self._datapath.image, self._holdings.uplinks
