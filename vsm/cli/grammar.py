@@ -52,6 +52,8 @@ class Match:
     args: Mapping[str, Any]
     exact: bool
     """The first word was given in full."""
+    said: tuple[str, ...] = ()
+    """The whole command in order: keywords in full, values as they were typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class _Path:
     at: int = START
     words: tuple[str, ...] = ()
     args: tuple[tuple[str, Any], ...] = ()
+    said: tuple[str, ...] = ()
 
     def next(self) -> Iterator[tuple[int, Element]]:
         """The positions that may follow."""
@@ -90,10 +93,10 @@ class _Path:
         return ((position, syntax.elements[position]) for position in syntax.after[self.at])
 
     def keyword(self, position: int, word: str) -> _Path:
-        return _Path(self.variant, position, (*self.words, word), self.args)
+        return _Path(self.variant, position, (*self.words, word), self.args, (*self.said, word))
 
-    def argument(self, position: int, name: str, value: Any) -> _Path:
-        return _Path(self.variant, position, self.words, (*self.args, (name, value)))
+    def argument(self, position: int, name: str, value: Any, text: str) -> _Path:
+        return _Path(self.variant, position, self.words, (*self.args, (name, value)), (*self.said, text))
 
     @property
     def complete(self) -> bool:
@@ -119,15 +122,16 @@ class Grammar:
                 for mode in command.modes:
                     self._variants[mode].append(variant)
 
-    def parse(self, mode: Mode, line: str) -> Match | Failure:
-        """Understand a line in a mode."""
+    def parse(self, mode: Mode, line: str, beside: Mode | None = None) -> Match | Failure:
+        """Understand a line in a mode; ``beside`` is a mode whose commands work, too."""
         words = split(line)
         failures: list[Failure] = []
-        for layer in _layers(mode):
+        layers = tuple(_layers(mode, beside))
+        for layer in layers:
             result = self._match(layer, words, line)
             if isinstance(result, Failure):
                 failures.append(result)
-            elif self._shadows(mode, layer, words, result):
+            elif self._shadows(layers, words, result):
                 return Failure(AMBIGUOUS, words[0].offset)
             else:
                 return result
@@ -135,12 +139,12 @@ class Grammar:
         doubtful = [failure for failure in failures if failure == Failure(AMBIGUOUS, words[0].offset)]
         return doubtful[0] if doubtful else max(failures, key=lambda failure: failure.rank)
 
-    def candidates(self, mode: Mode, line: str, state: State) -> list[Candidate]:
+    def candidates(self, mode: Mode, line: str, state: State, beside: Mode | None = None) -> list[Candidate]:
         """What may come next at the end of ``line``: words beginning with its last word, or the next words."""
         words = split(line)
         partial = words.pop().text if words and not line[-1].isspace() else ""
         found: dict[str, str] = {}
-        for layer in _layers(mode):
+        for layer in _layers(mode, beside):
             paths = self._walk(layer, words, line)
             if not isinstance(paths, Failure):
                 for path in paths:
@@ -159,9 +163,9 @@ class Grammar:
         path = done[0]
         exact = bool(path.words) and words[0].text.lower() == path.words[0].lower()
         words_said = path.words if path.variant.form is Form.SET else path.words[1:]
-        return Match(path.variant.command, path.variant.form, words_said, dict(path.args), exact)
+        return Match(path.variant.command, path.variant.form, words_said, dict(path.args), exact, path.said)
 
-    def _shadows(self, mode: Mode, layer: Mode, words: list[Word], match: Match) -> bool:
+    def _shadows(self, layers: Iterable[Mode], words: list[Word], match: Match) -> bool:
         """Whether a single abbreviated word also begins another keyword in another mode in reach.
 
         `sh` in interface mode could be `shutdown` or `show`: too dangerous to guess.
@@ -170,7 +174,7 @@ class Grammar:
             return False
         starts = {
             element.word
-            for other in _layers(mode)
+            for other in layers
             for variant in self._variants[other]
             for _, element in _Path(variant).next()
             if isinstance(element, Keyword) and _abbreviates(words[0].text, element.word)
@@ -204,8 +208,10 @@ def _variants(command: Command) -> Iterator[Variant]:
         yield Variant(command, Form.DEFAULT, compile_syntax(f"default {command.no}"))
 
 
-def _layers(mode: Mode | None) -> Iterator[Mode]:
+def _layers(mode: Mode | None, beside: Mode | None = None) -> Iterator[Mode]:
     while mode is not None:
+        if mode is Mode.EXEC and beside:
+            yield beside
         yield mode
         mode = PARENTS.get(mode)
 
@@ -231,7 +237,7 @@ def _step(paths: list[_Path], word: Word, line: str) -> tuple[list[_Path], bool]
                 continue
             try:
                 text = line[word.offset :].rstrip() if element.type.rest else word.text
-                argument.append(path.argument(position, element.name, element.type.parse(text)))
+                argument.append(path.argument(position, element.name, element.type.parse(text), text))
                 took_rest = took_rest or element.type.rest
             except Mismatch as mismatch:
                 messages.append(mismatch.message)
