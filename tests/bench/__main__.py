@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import part_control, part_engines, part_features, part_memory, part_switching
+from tests.bench import part_config, part_control, part_engines, part_features, part_memory, part_switching
 from tests.bench.results import Results, as_table
 
 OUTPUT = Path("bench-results")
@@ -37,6 +37,7 @@ PARTS: dict[str, Part] = {
     "engines": part_engines.measure,
     "features": part_features.measure,
     "control": part_control.measure,
+    "config": part_config.measure,
     "memory": part_memory.measure,
 }
 QUICK_PARTS = [name for name in PARTS if name != "memory"]

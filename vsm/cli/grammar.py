@@ -23,6 +23,7 @@ AMBIGUOUS = "Ambiguous command"
 INCOMPLETE = "Incomplete command"
 FORM_HELP = {Form.NO: "Negate a command or set its defaults", Form.DEFAULT: "Set a command to its defaults"}
 CR = "<CR>"
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ class Grammar:
             for variant in _variants(command):
                 for mode in command.modes:
                     self._variants[mode].append(variant)
+        self._by_word: dict[tuple[Mode, str], list[Variant]] = {}
+        """What _beginning() found: most lines of a long text begin with one of few words."""
 
     def parse(self, mode: Mode, line: str, beside: Mode | None = None) -> Match | Failure:
         """Understand a line in a mode; ``beside`` is a mode whose commands work, too."""
@@ -181,8 +184,20 @@ class Grammar:
         }
         return len(starts) > 1
 
+    def _beginning(self, mode: Mode, words: list[Word]) -> list[Variant]:
+        """The commands of a mode that the first word may begin; all of them when it begins none."""
+        if not words:
+            return self._variants[mode]
+        word = words[0].text.lower()
+        found = self._by_word.get((mode, word))
+        if found is None:
+            found = [variant for variant in self._variants[mode] if _may_begin(variant, word)] or self._variants[mode]
+            if len(self._by_word) < _REMEMBERED:
+                self._by_word[mode, word] = found
+        return found
+
     def _walk(self, mode: Mode, words: list[Word], line: str) -> list[_Path] | Failure:
-        paths = [_Path(variant) for variant in self._variants[mode]]
+        paths = [_Path(variant) for variant in self._beginning(mode, words)]
         for word in words:
             step = _step(paths, word, line)
             if isinstance(step, Failure):
@@ -191,6 +206,11 @@ class Grammar:
             if rest:
                 break
         return paths
+
+
+def _may_begin(variant: Variant, word: str) -> bool:
+    elements = (variant.syntax.elements[position] for position in variant.syntax.after[START])
+    return any(isinstance(element, Argument) or _abbreviates(word, element.word) for element in elements)
 
 
 def split(line: str) -> list[Word]:
