@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dvswitch.vlan import VlanSet
-from tests.support.switches import Terminal, state
+from tests.support.switches import Terminal, bare, state
 from vsm.model.settings import ChannelMode, TeamMethod
 from vsm.policy.compile import wanted
 from vsm.policy.wanted import PolicySpec, StormSpec, SwitchSpec, TeamSpec
@@ -79,7 +79,7 @@ SWITCH_RULES = [
 
 
 def policy(terminal: Terminal, number: int) -> PolicySpec:
-    return wanted(terminal.state, 3).policies[number]
+    return bare(wanted(terminal.state, 3).policies[number])
 
 
 @pytest.mark.parametrize(("lines", "told"), [row[1:] for row in PORT_RULES], ids=[row[0] for row in PORT_RULES])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dvswitch.errors import DvsError, Unavailable
 from dvswitch.mac import MacAddress
@@ -24,6 +25,7 @@ from vsm.model.state import (
     Veth,
     Vlan,
 )
+from vsm.policy.wanted import PolicySpec
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 from vsm.supervisor import Supervisor
 
@@ -60,6 +62,11 @@ def module(slot: int) -> Module:
     return Module(
         slot, HOSTS[slot], f"kvm-{slot}.example.net", "VEM", "kernel", "0.1.0", "Linux 6.8", f"192.0.2.{slot}", 1022
     )
+
+
+def bare(spec: PolicySpec) -> PolicySpec:
+    """What it comes to, without who said so."""
+    return replace(spec, layers=(), blocked=("", ""))
 
 
 def state() -> State:
