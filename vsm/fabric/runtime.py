@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from vsm.fabric.counters import CounterBook, Record
+from vsm.fabric.mac_moves import MacMoves
 from vsm.model.interfaces import Vethernet
 from vsm.model.state import State
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
@@ -29,6 +30,7 @@ class FabricRuntime:
         self._log: deque[LogLine] = deque(maxlen=_LOG)
         self._modules: dict[int, ModuleStatus] = {}
         self._ports: dict[int, tuple[int, PortStatus]] = {}
+        self.mac_moves = MacMoves()
         self._macs: dict[int, list[MacRow]] = {}
         self._drained: dict[tuple[int, int], int] = {}
         self._plugged: set[tuple[int, int]] = set()
@@ -81,6 +83,7 @@ class FabricRuntime:
         known = self._modules.get(slot, ModuleStatus(False, 0))
         self._modules[slot] = replace(known, connected=False, since=self._clock())
         self._macs.pop(slot, None)
+        self.mac_moves.gone(slot)
         self._plugged = {place for place in self._plugged if place[0] != slot}
         self.notify()
 
