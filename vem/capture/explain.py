@@ -50,9 +50,30 @@ def explain(trace: Trace, lport: int, frame: bytes, image: Image, names: Names) 
     for copy in trace.copies:
         told += _receiver(copy, trace, names, image)
     told += _outcome(trace, lport, names)
+    remedies = _of_the_network(image, lport, frame)
     for reason in sorted({trace.reason, *(copy.reason for copy in trace.copies)} - {""}):
-        told += [f"{reason}: {BY_NAME[reason].sentence}", f"  remedy: {VERDICTS[reason].remedy}"]
+        remedy = remedies.get(reason, VERDICTS[reason].remedy)
+        told += [f"{reason}: {BY_NAME[reason].sentence}", f"  remedy: {remedy}"]
     return "\n".join(told) + "\n"
+
+
+NATIVE = (
+    "it came untagged: if the physical switch's native VLAN is one of ours, give the uplink's profile the same one, "
+    "or let the physical switch tag it"
+)
+
+
+def _of_the_network(image: Image, lport: int, frame: bytes) -> dict[str, str]:
+    """Remedies for what an uplink brings: of untagged frames the native VLAN is suspected (S-047)."""
+    port = image.ports.get(lport)
+    untagged = port is not None and port.uplink and frame[12:14] not in (b"\x81\x00", b"\x88\xa8")
+    return {"VLAN_MISMATCH": NATIVE, "UNKNOWN_UNICAST": NATIVE} if untagged and _tagging(image, lport) else {}
+
+
+def _tagging(image: Image, lport: int) -> bool:
+    """Whether the port takes untagged frames for none of its VLANs."""
+    policy = image.policies.get(image.ports[lport].policy)
+    return policy is not None and policy.trunk and not policy.vlan
 
 
 def _deciding(trace: Trace, item: TraceStep, lport: int, frame: bytes, image: Image) -> tuple[str, ...]:

@@ -17,8 +17,11 @@ from dvswitch.errors import Unavailable
 from dvswitch.vlan import VlanSet
 from vsm.model.state import State
 from vsm.runtime import Runtime
+from vsm.store.bootflash import Bootflash
 
 if TYPE_CHECKING:
+    from vsm.cli.candidate import Candidates
+    from vsm.cli.desk import Desk
     from vsm.cli.report import Report
     from vsm.cli.session import Session
 
@@ -33,6 +36,8 @@ class Mode(Enum):
     INTERFACE = "(config-if)"
     VEM = "(config-vem-slot)"
     SVS_DOMAIN = "(config-svs-domain)"
+    SESSION = "(config-s)"
+    """Beside the mode of a line in a configuration session."""
 
 
 PARENTS: dict[Mode, Mode] = {
@@ -56,6 +61,8 @@ class Position:
     interfaces: tuple[str, ...] = ()
     """Full names."""
     slot: int = 0
+    candidate: str = ""
+    """The configuration session to which lines are added; "" = they take effect at once."""
 
     @property
     def subject(self) -> str:
@@ -69,7 +76,20 @@ class Position:
     @property
     def suffix(self) -> str:
         """What the prompt says about the mode."""
-        return "(config-if-range)" if len(self.interfaces) > 1 else self.mode.value
+        said = "(config-if-range)" if len(self.interfaces) > 1 else self.mode.value
+        return said.replace("(config", "(config-s") if self.candidate else said
+
+    @property
+    def header(self) -> str:
+        """The line that leads here from configuration mode; "" = this is none of its sub-modes."""
+        lines = {
+            Mode.PROFILE: f"port-profile {self.profile}",
+            Mode.VLAN: f"vlan {self.vlans}",
+            Mode.INTERFACE: f"interface {','.join(self.interfaces)}",
+            Mode.VEM: f"vem {self.slot}",
+            Mode.SVS_DOMAIN: "svs-domain",
+        }
+        return lines.get(self.mode, "")
 
 
 class Form(Enum):
@@ -115,6 +135,8 @@ class View:
     runtime: Runtime
     now: datetime
     session: Session
+    files: Bootflash
+    candidates: Candidates
 
 
 Edit = Callable[[State, Call], State]
@@ -127,6 +149,8 @@ Ask = Callable[["View", "Call", Run], Awaitable["Report"]]
 """A show command that asks modules and waits for them."""
 Act = Callable[["Session", Call], str]
 """Something about the session itself; returns what to print."""
+Do = Callable[["Desk", Call], str]
+"""Something about whole configurations or files; returns what to print."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +164,7 @@ class Command:
     show: Show | None = None
     ask: Ask | None = None
     act: Act | None = None
+    do: Do | None = None
     enter: Callable[[Call], Position] | None = None
     """Where the command leads, after ``edit``."""
     no: str | None = None
@@ -150,6 +175,8 @@ class Command:
     """What `default` does, where it differs from `no`."""
     render: Callable[[Any], Iterable[str]] | None = None
     """The command's lines in the running configuration, for the object of its mode."""
+    always: Callable[[Any], Iterable[str]] | None = None
+    """Its lines with `all`, where ``render`` leaves out a default."""
     note: Callable[[State, Call], str] | None = None
     """A warning to print once ``edit`` or ``undo`` has been committed; "" = none."""
     words: Mapping[str, str] = field(default_factory=dict)

@@ -18,6 +18,8 @@ from vsm.model.macs import check_prefix
 from vsm.model.settings import NOTHING
 from vsm.model.state import FIRST_SLOT, LAST_SLOT, MAX_CHAIN, Config, PortProfile, ProfileType, State
 from vsm.policy.check_settings import out_of_range, settings_problems, team_problems
+from vsm.policy.inherit import effective
+from vsm.policy.ports import member_vlans
 
 MAX_PROFILES = 6144
 MAX_NAME = 80
@@ -96,6 +98,12 @@ def _profile(config: Config, profile: PortProfile, subject: str) -> Iterator[Dvs
             subject, f"min-ports {profile.min_ports} must be between 1 and max-ports {profile.max_ports}"
         )
     yield from _ancestors(config, profile, subject)
+    if (
+        missing := profile.system_vlans - member_vlans(effective(config, profile.name))
+        if profile.system_vlans
+        else None
+    ):
+        yield InvalidValue(subject, f"system vlan {missing} is not among its vlans", "allow it there first")
 
 
 def _ancestors(config: Config, profile: PortProfile, subject: str) -> Iterator[DvsError]:
