@@ -23,12 +23,14 @@ TEXT_ONLY = (
     "show startup-config",
     "show diff",
     "show file",
+    "show configuration",
     "show cli history",
     "show terminal",
 )
 SHOWN = [
     "dir",
     "dir bootflash:base.cfg",
+    "show configuration session",
     "show checkpoint",
     "show checkpoint summary",
     "show diff rollback-patch running-config file base.cfg",

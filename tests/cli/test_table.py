@@ -16,6 +16,7 @@ from vsm.cli.registry import COMMANDS, GRAMMAR
 from vsm.cli.syntax import START, Element, Keyword, Syntax, compile_syntax
 from vsm.cli.words import WORDS
 from vsm.config.render import WHOLE, running_config
+from vsm.model.settings import PortMode, Settings
 from vsm.model.state import PortProfile, ProfileType, State
 
 NOW = datetime(2026, 11, 20, 20, 53, 10, tzinfo=UTC)
@@ -83,6 +84,7 @@ ENTER = {
     Mode.INTERFACE: ["configure terminal", "interface vethernet 1"],
     Mode.VEM: ["configure terminal", "vem 7"],
     Mode.SVS_DOMAIN: ["configure terminal", "svs-domain"],
+    Mode.SESSION: ["configure session one"],
 }
 
 
@@ -183,9 +185,10 @@ def plain_switch() -> State:
         name: PortProfile(name, kind, policy_id=number)
         for name, kind, number in (("PLAIN", ProfileType.VETHERNET, 90), ("PLAINUP", ProfileType.ETHERNET, 91))
     }
+    plain["PLAINTRUNK"] = PortProfile("PLAINTRUNK", policy_id=92, settings=Settings(mode=PortMode.TRUNK))
     slots = {slot: bound for slot, bound in start.config.slots.items() if slot in HOSTS}
     config = replace(start.config, profiles={**start.config.profiles, **plain}, slots=slots)
-    return replace(start, config=config, inventory=replace(start.inventory, next_policy_id=92))
+    return replace(start, config=config, inventory=replace(start.inventory, next_policy_id=93))
 
 
 def editable() -> list[tuple[Mode, Command]]:
@@ -205,6 +208,8 @@ def test_said_shown_repeated_and_taken_back(mode: Mode, command: Command) -> Non
     enter = ENTER[mode]
     if command.syntax.startswith(("mtu", "channel-group")):
         enter = ["configure terminal", "port-profile PLAINUP" if mode is Mode.PROFILE else "interface ethernet 3/1"]
+    if command.syntax.startswith("system vlan"):
+        enter = ["configure terminal", "port-profile PLAINTRUNK"]
     bare = command.no.split(" [")[0].split("{")[-1].split(" |")[0] if command.no else ""
     if not enter[-1].startswith("interface") or "inherit" not in command.syntax:
         terminal.run(*enter, f"default {bare}")

@@ -20,6 +20,7 @@ from vsm.runtime import Runtime
 from vsm.store.bootflash import Bootflash
 
 if TYPE_CHECKING:
+    from vsm.cli.candidate import Candidates
     from vsm.cli.desk import Desk
     from vsm.cli.report import Report
     from vsm.cli.session import Session
@@ -35,6 +36,8 @@ class Mode(Enum):
     INTERFACE = "(config-if)"
     VEM = "(config-vem-slot)"
     SVS_DOMAIN = "(config-svs-domain)"
+    SESSION = "(config-s)"
+    """Beside the mode of a line in a configuration session."""
 
 
 PARENTS: dict[Mode, Mode] = {
@@ -58,11 +61,26 @@ class Position:
     interfaces: tuple[str, ...] = ()
     """Full names."""
     slot: int = 0
+    candidate: str = ""
+    """The configuration session to which lines are added; "" = they take effect at once."""
 
     @property
     def suffix(self) -> str:
         """What the prompt says about the mode."""
-        return "(config-if-range)" if len(self.interfaces) > 1 else self.mode.value
+        said = "(config-if-range)" if len(self.interfaces) > 1 else self.mode.value
+        return said.replace("(config", "(config-s") if self.candidate else said
+
+    @property
+    def header(self) -> str:
+        """The line that leads here from configuration mode; "" = this is none of its sub-modes."""
+        lines = {
+            Mode.PROFILE: f"port-profile {self.profile}",
+            Mode.VLAN: f"vlan {self.vlans}",
+            Mode.INTERFACE: f"interface {','.join(self.interfaces)}",
+            Mode.VEM: f"vem {self.slot}",
+            Mode.SVS_DOMAIN: "svs-domain",
+        }
+        return lines.get(self.mode, "")
 
 
 class Form(Enum):
@@ -109,6 +127,7 @@ class View:
     now: datetime
     session: Session
     files: Bootflash
+    candidates: Candidates
 
 
 Edit = Callable[[State, Call], State]

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from vsm.cli.command import Command
 from vsm.cli.grammar import Grammar
-from vsm.cli.tables import checkpoints, files, guards, interface, modules, profile, settings, show, system, vlan
+from vsm.cli.tables import (
+    candidate,
+    checkpoints,
+    files,
+    guards,
+    interface,
+    modules,
+    profile,
+    settings,
+    show,
+    system,
+    vlan,
+)
 from vsm.cli.tables import exec as session_commands
 
 COMMANDS: tuple[Command, ...] = (
@@ -12,6 +24,7 @@ COMMANDS: tuple[Command, ...] = (
     *files.ROWS,
     *files.LATER,
     *checkpoints.ROWS,
+    *candidate.ROWS,
     *show.ROWS,
     *modules.ROWS,
     *system.SYSTEM,
