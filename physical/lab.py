@@ -39,6 +39,7 @@ from physical.traffic import Guest, Probe, Stream
 RPC_PATIENCE = 10.0
 PING_PATIENCE = 1.0
 """Seconds until there is no answer: a busy machine may need many times the milliseconds that an idle one does."""
+LINE_PATIENCE = 30.0
 _DOMAIN = "1"
 _SUPERVISOR_NICENESS = "5"
 """On a machine with few processors, frames come before a supervisor that starts."""
@@ -172,7 +173,7 @@ class Lab:
     def remote_execute(self, session: str, line: str) -> operator_pb2.ExecuteReply:
         """Run a CLI line in any session; grpc.RpcError when the supervisor is away."""
         request = operator_pb2.ExecuteRequest(session=session, line=line)
-        reply: operator_pb2.ExecuteReply = self._operator().Execute(request, timeout=RPC_PATIENCE)
+        reply: operator_pb2.ExecuteReply = client.interruptible(self._operator().Execute, request, LINE_PATIENCE)
         return reply
 
     def remote_complete(self, session: str, line: str) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.shortcuts import CompleteStyle
 
-from dvswitch.client import operator_stub
+from dvswitch.client import interruptible, operator_stub
 from dvswitch.errors import Unavailable
 from dvswitch.v1 import operator_pb2
 
@@ -54,7 +54,7 @@ class Remote:
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:
-            return method(request, timeout=_TIMEOUT)
+            return interruptible(method, request, _TIMEOUT)
         except grpc.RpcError as error:
             detail = error.details() if isinstance(error, grpc.Call) else str(error)
             raise Unavailable(
@@ -97,7 +97,10 @@ def run_prompt(remote: Remote) -> int:
                 continue
             except EOFError:
                 return 0
-            reply = remote.execute(line)
+            try:
+                reply = remote.execute(line)
+            except KeyboardInterrupt:
+                continue
             sys.stdout.write(reply.output)
             if reply.closed:
                 return 0

@@ -13,9 +13,10 @@ from tests.support.switches import HOSTS, Terminal, state
 from vsm.cli.command import Command, Mode
 from vsm.cli.grammar import Match
 from vsm.cli.registry import COMMANDS, GRAMMAR
-from vsm.cli.syntax import START, Keyword, Syntax, compile_syntax
+from vsm.cli.syntax import START, Element, Keyword, Syntax, compile_syntax
 from vsm.cli.words import WORDS
 from vsm.config.render import WHOLE, running_config
+from vsm.model.settings import PortMode, Settings
 from vsm.model.state import PortProfile, ProfileType, State
 
 NOW = datetime(2026, 11, 20, 20, 53, 10, tzinfo=UTC)
@@ -25,13 +26,15 @@ VALUES = {
     "mtu": "4000",
     "limit": "7",
     "level": "7",
-    "uplink": "3",
+    "sgid": "3",
+    "sgids": "2,0",
     "uplinks": "2,1",
     "seconds": "60",
     "prefix": "02:aa",
     "interval": "60",
     "delay": "60",
     "count": "9",
+    "channel": "1",
     "name": "NEW",
     "parent": "BASE",
     "profile": "WEB",
@@ -46,12 +49,30 @@ VALUES = {
     "columns": "511",
     "minutes": "5",
     "vm": "vm01",
+    "dst": "52:54:00:00:00:02",
+    "frame": "ffff:00",
+    "dir": "out",
+    "point": "VnicRx",
+    "protocol": "17",
+    "size": "64",
+    "snaplen": "64",
+    "src": "5254.0000.0001",
+    "type": "0x0806",
+    "file": "base.cfg",
+    "file0": "base.cfg",
+    "file1": "base.cfg",
+    "checkpoint0": "one",
+    "checkpoint1": "one",
+    "source": "bootflash:base.cfg",
+    "target": "bootflash:other.cfg",
 }
 INTERFACES = {
     "<1-1048575>": "1",
     "<1-1048575>[,-]": "1-2",
     "<3-66>/<1-32>": "3/1",
     "<3-66>/<1-32>[,-]": "3/1-2",
+    "port-channelN": "Po1",
+    "SCHEME://HOST/FILE": "tftp://192.0.2.1/x",
     "IFNAME": "Veth1",
     "IFNAME[,-]": "Veth1-2",
 }
@@ -63,7 +84,15 @@ ENTER = {
     Mode.INTERFACE: ["configure terminal", "interface vethernet 1"],
     Mode.VEM: ["configure terminal", "vem 7"],
     Mode.SVS_DOMAIN: ["configure terminal", "svs-domain"],
+    Mode.SESSION: ["configure session one"],
 }
+
+
+def element_of(element: Element) -> tuple[str, bool]:
+    """A keyword itself, or a value that fits."""
+    if isinstance(element, Keyword):
+        return element.word, True
+    return INTERFACES.get(element.type.placeholder) or VALUES[element.name], False
 
 
 def spellings(syntax: Syntax) -> Iterator[list[tuple[str, bool]]]:
@@ -74,11 +103,10 @@ def spellings(syntax: Syntax) -> Iterator[list[tuple[str, bool]]]:
             yield said
         for later in syntax.after[position]:
             element = syntax.elements[later]
-            if isinstance(element, Keyword):
-                yield from follow(later, [*said, (element.word, True)])
-            else:
-                value = INTERFACES.get(element.type.placeholder) or VALUES[element.name]
-                yield from follow(later, [*said, (value, False)])
+            # Options that may be repeated: in the order of the text, and not more than three of them.
+            if later <= position or (text([element_of(element)]).startswith("--") and text(said).count("--") == 3):
+                continue
+            yield from follow(later, [*said, element_of(element)])
 
     return follow(START, [])
 
@@ -129,7 +157,8 @@ def test_keywords_may_be_cut_down_to_what_is_unique(command: Command) -> None:
                 line = text([*said[:at], (word[:length], True), *said[at + 1 :]])
                 match = GRAMMAR.parse(mode, line)
                 if isinstance(match, Match):
-                    assert match.command is command, line
+                    # Where a name may stand, a beginning of a keyword is taken for the name.
+                    assert match.command is command or word[:length] in match.args.values(), line
                     break
                 taken = word[:length] in WORDS  # such as `mac` for `mac-learning`: another keyword in full
                 assert taken or match.message == "Ambiguous command", f"{line}: {match.message}"
@@ -140,7 +169,8 @@ def test_every_word_and_command_has_help(command: Command) -> None:
     assert command.help and command.help[0].isupper() and not command.help.endswith(".")
     for word in {*compile_syntax(command.syntax).words(), *compile_syntax(command.no or "").words()}:
         assert command.words.get(word) or WORDS[word]
-    assert sum(bool(what) for what in (command.edit or command.enter, command.show, command.act)) == 1
+    kinds = (command.edit or command.enter, command.show, command.ask, command.act, command.do)
+    assert sum(bool(what) for what in kinds) == 1
 
 
 def test_no_help_is_left_over() -> None:
@@ -155,9 +185,10 @@ def plain_switch() -> State:
         name: PortProfile(name, kind, policy_id=number)
         for name, kind, number in (("PLAIN", ProfileType.VETHERNET, 90), ("PLAINUP", ProfileType.ETHERNET, 91))
     }
+    plain["PLAINTRUNK"] = PortProfile("PLAINTRUNK", policy_id=92, settings=Settings(mode=PortMode.TRUNK))
     slots = {slot: bound for slot, bound in start.config.slots.items() if slot in HOSTS}
     config = replace(start.config, profiles={**start.config.profiles, **plain}, slots=slots)
-    return replace(start, config=config, inventory=replace(start.inventory, next_policy_id=92))
+    return replace(start, config=config, inventory=replace(start.inventory, next_policy_id=93))
 
 
 def editable() -> list[tuple[Mode, Command]]:
@@ -177,6 +208,8 @@ def test_said_shown_repeated_and_taken_back(mode: Mode, command: Command) -> Non
     enter = ENTER[mode]
     if command.syntax.startswith(("mtu", "channel-group")):
         enter = ["configure terminal", "port-profile PLAINUP" if mode is Mode.PROFILE else "interface ethernet 3/1"]
+    if command.syntax.startswith("system vlan"):
+        enter = ["configure terminal", "port-profile PLAINTRUNK"]
     bare = command.no.split(" [")[0].split("{")[-1].split(" |")[0] if command.no else ""
     if not enter[-1].startswith("interface") or "inherit" not in command.syntax:
         terminal.run(*enter, f"default {bare}")

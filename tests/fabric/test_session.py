@@ -15,6 +15,7 @@ from dvswitch.client import open_aio_channel
 from dvswitch.v1 import fabric_pb2 as pb
 from tests.support.fabric_rig import FAST, Rig, host, mac, with_profile
 from tests.support.fake_module import PATIENCE
+from vsm.model.state import ProfileType
 
 
 @pytest.fixture
@@ -199,6 +200,8 @@ async def test_a_second_session_of_a_host_replaces_the_first(rig: Rig) -> None:
     [
         {"ack": pb.Ack(revision=12345)},
         {"uplink": pb.UplinkState(number=99, present=True)},
+        {"channels": pb.ChannelReport(channels=[pb.Channel(members=[pb.ChannelMember(uplink=99)])])},
+        {"neighbors": pb.NeighborReport(neighbors=[pb.Neighbor(uplink=1, management=["x"])])},
         {"port": pb.PortState(veth=0)},
         {"drained": pb.PortDrained(veth=2_000_000)},
         {"macs": pb.MacReport(macs=[pb.LearnedMac(mac="nonsense", vlan=1, veth=1)])},
@@ -356,3 +359,19 @@ async def test_badly_worded_events_end_the_session(rig: Rig, event: pb.LogEvent)
         await module.say(event=event)
         assert code_of(await module.finished()) is grpc.StatusCode.INVALID_ARGUMENT
     assert not [line for line in rig.runtime.recent() if line.kind == "host"]
+
+
+async def test_channels_get_numbers_that_outlive_the_supervisor(rig: Rig) -> None:
+    rig.supervisor.transact(with_profile("up", kind=ProfileType.ETHERNET))
+    report = pb.ChannelReport(channels=[pb.Channel(policy=2, members=[pb.ChannelMember(uplink=1)])])
+    neighbors = pb.NeighborReport(neighbors=[pb.Neighbor(uplink=1, chassis="leaf", port="1", hold_s=60, left_s=60)])
+    async with rig.module(2), rig.module(1) as module:
+        await module.synced()
+        await module.say(channels=report)
+        await module.say(neighbors=neighbors)
+        await rig.until(lambda: bool(rig.runtime.neighbors()))
+        assert module.welcome is not None
+        slot = module.welcome.slot
+        assert rig.runtime.channel(slot, 2) is not None and rig.state.inventory.channels == {(slot, 2): 1}
+        assert rig.store.load().inventory.channels == {(slot, 2): 1}
+    await rig.until(lambda: not rig.runtime.neighbors())

@@ -15,6 +15,7 @@ from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vsm.fabric.counters import Record
+from vsm.model.archive import Archive
 from vsm.model.state import Config, Inventory, State, Veth
 from vsm.store.codec import decode, encode
 from vsm.store.sqlite import SqliteStore
@@ -25,7 +26,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 st.register_type_strategy(str, TEXT)
 CONFIGS = st.from_type(Config)
 INVENTORIES = st.from_type(Inventory)
-STATES = st.builds(State, CONFIGS, INVENTORIES, st.integers(1, 2**40))
+STATES = st.builds(State, CONFIGS, INVENTORIES, st.integers(1, 2**40), st.from_type(Archive))
 
 
 @given(st.one_of(CONFIGS, INVENTORIES, st.from_type(Record)))

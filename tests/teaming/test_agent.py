@@ -210,18 +210,20 @@ def test_uplink_speeds() -> None:
         parse_uplink(spec + ",speed=0")
 
 
-@pytest.mark.parametrize("reverse", [True, False])
-async def test_the_filter_can_be_switched_off_for_diagnosis(path: Path, reverse: bool) -> None:
+@pytest.mark.parametrize(("reverse", "rpf"), [(True, True), (False, True), (True, False)])
+async def test_the_filters_can_be_switched_off(path: Path, reverse: bool, rpf: bool) -> None:
     engine = RecordingEngine()
     made = Bench(path, lambda: engine, ())
     await made.supervisor.start(made.address)
     identity = Identity("11111111-2222-3333-4444-555555555555", "alpha", 1)
-    made.agent = Agent(identity, Endpoint(made.address), [], StateFile(path), lambda: engine, reverse_teaming=reverse)
+    options = {"reverse_teaming": reverse, "rpf_promiscuous": rpf}
+    made.agent = Agent(identity, Endpoint(made.address), [], StateFile(path), lambda: engine, **options)
     with capture_logs() as lines:
         await made.agent.start()
     try:
         await made.in_touch()
-        assert engine.image().control.reverse_teaming is reverse  # S-128
+        control = engine.image().control
+        assert (control.reverse_teaming, control.rpf_promiscuous) == (reverse, rpf)  # S-128, S-111
         assert any("reverse teaming is off" in line["event"] for line in lines) is not reverse
     finally:
         await made.agent.stop(keep=False)

@@ -7,7 +7,7 @@ its loading all come from the rows (vsm/cli/tables/).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -17,8 +17,11 @@ from dvswitch.errors import Unavailable
 from dvswitch.vlan import VlanSet
 from vsm.model.state import State
 from vsm.runtime import Runtime
+from vsm.store.bootflash import Bootflash
 
 if TYPE_CHECKING:
+    from vsm.cli.candidate import Candidates
+    from vsm.cli.desk import Desk
     from vsm.cli.report import Report
     from vsm.cli.session import Session
 
@@ -33,6 +36,8 @@ class Mode(Enum):
     INTERFACE = "(config-if)"
     VEM = "(config-vem-slot)"
     SVS_DOMAIN = "(config-svs-domain)"
+    SESSION = "(config-s)"
+    """Beside the mode of a line in a configuration session."""
 
 
 PARENTS: dict[Mode, Mode] = {
@@ -56,11 +61,26 @@ class Position:
     interfaces: tuple[str, ...] = ()
     """Full names."""
     slot: int = 0
+    candidate: str = ""
+    """The configuration session to which lines are added; "" = they take effect at once."""
 
     @property
     def suffix(self) -> str:
         """What the prompt says about the mode."""
-        return "(config-if-range)" if len(self.interfaces) > 1 else self.mode.value
+        said = "(config-if-range)" if len(self.interfaces) > 1 else self.mode.value
+        return said.replace("(config", "(config-s") if self.candidate else said
+
+    @property
+    def header(self) -> str:
+        """The line that leads here from configuration mode; "" = this is none of its sub-modes."""
+        lines = {
+            Mode.PROFILE: f"port-profile {self.profile}",
+            Mode.VLAN: f"vlan {self.vlans}",
+            Mode.INTERFACE: f"interface {','.join(self.interfaces)}",
+            Mode.VEM: f"vem {self.slot}",
+            Mode.SVS_DOMAIN: "svs-domain",
+        }
+        return lines.get(self.mode, "")
 
 
 class Form(Enum):
@@ -83,6 +103,8 @@ class Call:
     """Values of the arguments by name, already of their type."""
     runtime: Runtime | None = None
     """Observed state; None when a configuration text is loaded."""
+    said: tuple[str, ...] = ()
+    """The command in order: keywords in full, values as they were typed."""
 
     def __getitem__(self, name: str) -> Any:
         return self.args[name]
@@ -104,13 +126,22 @@ class View:
     runtime: Runtime
     now: datetime
     session: Session
+    files: Bootflash
+    candidates: Candidates
 
 
 Edit = Callable[[State, Call], State]
 """A change of the configuration: pure; DvsError if it can't be done."""
 Show = Callable[[View, Call], "Report"]
+Run = Callable[[int, Sequence[str]], Awaitable[str]]
+"""Has the module in a slot run a command (dvswitch.host_commands) and waits for its output; Unavailable if it does not
+answer in time, DvsError with its own words if it refuses."""
+Ask = Callable[["View", "Call", Run], Awaitable["Report"]]
+"""A show command that asks modules and waits for them."""
 Act = Callable[["Session", Call], str]
 """Something about the session itself; returns what to print."""
+Do = Callable[["Desk", Call], str]
+"""Something about whole configurations or files; returns what to print."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +153,9 @@ class Command:
     help: str
     edit: Edit | None = None
     show: Show | None = None
+    ask: Ask | None = None
     act: Act | None = None
+    do: Do | None = None
     enter: Callable[[Call], Position] | None = None
     """Where the command leads, after ``edit``."""
     no: str | None = None
@@ -133,10 +166,17 @@ class Command:
     """What `default` does, where it differs from `no`."""
     render: Callable[[Any], Iterable[str]] | None = None
     """The command's lines in the running configuration, for the object of its mode."""
+    always: Callable[[Any], Iterable[str]] | None = None
+    """Its lines with `all`, where ``render`` leaves out a default."""
     note: Callable[[State, Call], str] | None = None
     """A warning to print once ``edit`` or ``undo`` has been committed; "" = none."""
     words: Mapping[str, str] = field(default_factory=dict)
     """Help for words (and "<argument>"s) that mean something special here; the rest is in vsm/cli/words.py."""
+
+    @property
+    def reports(self) -> bool:
+        """Whether its outcome may be filtered."""
+        return self.show is not None or self.ask is not None
 
 
 def unsupported(what: str) -> Edit:

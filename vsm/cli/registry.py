@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from vsm.cli.command import Command
 from vsm.cli.grammar import Grammar
+from vsm.cli.tables import (
+    candidate,
+    checkpoints,
+    files,
+    guards,
+    interface,
+    modules,
+    profile,
+    settings,
+    show,
+    system,
+    vlan,
+)
 from vsm.cli.tables import exec as session_commands
-from vsm.cli.tables import guards, interface, profile, settings, show, system, vlan
 
 COMMANDS: tuple[Command, ...] = (
     *session_commands.ROWS,
+    *files.ROWS,
+    *files.LATER,
+    *checkpoints.ROWS,
+    *candidate.ROWS,
     *show.ROWS,
+    *modules.ROWS,
     *system.SYSTEM,
     guards.PRESET,
     system.VEM_HEADER,

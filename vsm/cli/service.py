@@ -1,25 +1,26 @@
 """CLI sessions over the supervisor: a line in, text and a prompt out.
 
 The grammar says what a line means, handlers say what it does; here it is done: edits are checked and go through
-Supervisor.transact(), show commands through their filters, and whatever fails becomes the operator's text.
+Supervisor.transact(), show commands through their filters, and whatever fails becomes the operator's text.  Only what
+asks a module (Command.ask) takes time; meanwhile other lines, of this session too, are run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from dvswitch.errors import DvsError
+from dvswitch.errors import DvsError, Unavailable
 from vsm.cli import pipe
-from vsm.cli.command import Call, Command, Form, Mode, View
+from vsm.cli.command import Call, Command, Form, Mode, Run, View
+from vsm.cli.desk import Desk, Switch
 from vsm.cli.grammar import Candidate, Failure, Match, Word
 from vsm.cli.registry import GRAMMAR
-from vsm.cli.session import Session
+from vsm.cli.session import Question, Session
 from vsm.config.parse import chosen_edit
-from vsm.model.state import State
-from vsm.policy.check import check
+from vsm.model.state import Config
 from vsm.runtime import Runtime
+from vsm.store.bootflash import Bootflash
 from vsm.supervisor import Supervisor
 
 __all__ = ["Candidate", "CliReply", "CliService"]
@@ -37,29 +38,92 @@ class CliReply:
     """The session has ended."""
 
 
-class CliService:
-    """All CLI sessions of a supervisor.  Single-threaded, like it; no call blocks on anything but the store."""
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A command that asks modules, understood."""
 
-    def __init__(self, supervisor: Supervisor, runtime: Runtime, clock: Callable[[], float]) -> None:
-        """``clock`` gives Unix time."""
-        self._supervisor = supervisor
-        self._runtime = runtime
-        self._clock = clock
+    command: Command
+    call: Call
+    filters: list[Word]
+    offset: int
+
+
+class CliService:
+    """All CLI sessions of a supervisor.  Single-threaded, like it; no call blocks on anything but the store.
+
+    run() waits for modules where that is what a command does.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        runtime: Runtime,
+        clock: Callable[[], float],
+        run: Run | None = None,
+        *,
+        files: Bootflash,
+        restart: Callable[[], None] | None = None,
+        factory: Config | None = None,
+    ) -> None:
+        """``clock`` gives Unix time; ``run`` has a module run a command; ``restart`` and ``factory`` are those of
+        vsm.cli.desk.Switch."""
+        self._run_on_module = run or _nobody
+        self._switch = Switch(supervisor, runtime, clock, files, restart=restart, factory=factory or Config())
         self._sessions: dict[str, Session] = {}
 
-    def execute(self, session: str, line: str) -> CliReply:
-        """Run one line in a session; an unknown session begins in exec mode."""
+    async def run(self, session: str, line: str) -> CliReply:
+        """Run one line in a session and wait for its outcome; an unknown session begins in exec mode.
+
+        When the caller is cancelled, so is what a module does for it.
+        """
         here = self._session(session)
+        todo = self._read(here, line)
+        if not isinstance(todo, _Question):
+            return todo
+        desk = Desk(self._switch, here)
+        try:
+            assert todo.command.ask is not None
+            report = await todo.command.ask(self._view(desk), todo.call, self._run_on_module)
+            output: str | Failure = pipe.apply(report, todo.filters, desk.files)
+        except DvsError as error:
+            return self._reply(here, f"ERROR: {error}\n", False)
+        if isinstance(output, Failure):
+            return self._reply(here, self._failed(here, output, todo.offset), False)
+        return self._reply(here, output, True)
+
+    def execute(self, session: str, line: str) -> CliReply:
+        """Run one line at once; a command that asks a module is refused."""
+        here = self._session(session)
+        todo = self._read(here, line)
+        if isinstance(todo, _Question):
+            return self._reply(here, "ERROR: a command that asks a module can't be run here\n", False)
+        return todo
+
+    def _read(self, here: Session, line: str) -> CliReply | _Question:
+        """Do what the line says; a question to modules is only understood."""
         line = line.replace("\x00", "").rstrip("\r\n").expandtabs(1)
+        if here.question:
+            return self._answered(here, here.question, line)
         if not line.strip() or line.lstrip().startswith("!"):
             return self._reply(here, "", True)
         here.remember(line.strip())
         text, offset = _without_do(line)
         try:
-            output, ok = self._run(here, Mode.EXEC if offset else here.position.mode, text, offset)
+            outcome = self._run(here, Mode.EXEC if offset else here.position.mode, text, offset)
         except DvsError as error:
-            output, ok = f"ERROR: {error}\n", False
-        return self._reply(here, output, ok)
+            outcome = f"ERROR: {error}\n", False
+        return outcome if isinstance(outcome, _Question) else self._reply(here, *outcome)
+
+    def _answered(self, session: Session, question: Question, line: str) -> CliReply:
+        """The operator's answer: an empty line is the default, anything but a beginning of "yes" is "no"."""
+        session.question = None
+        answer = line.strip().lower()
+        if not ("yes".startswith(answer) if answer else question.default):
+            return self._reply(session, "", True)
+        try:
+            return self._reply(session, question.then(Desk(self._switch, session)), True)
+        except DvsError as error:
+            return self._reply(session, f"ERROR: {error}\n", False)
 
     def complete(self, session: str, line: str) -> list[Candidate]:
         """What may come next after ``line``."""
@@ -70,7 +134,7 @@ class CliService:
         head, filters = pipe.cut(text)
         if filters and _is_show(mode, head):
             return pipe.candidates(text[filters[-1].offset :])
-        found = GRAMMAR.candidates(mode, text, self._supervisor.state)
+        found = GRAMMAR.candidates(mode, text, self._switch.supervisor.state, _beside(here))
         if any(candidate.word == "<CR>" for candidate in found) and _is_show(mode, text):
             found.append(Candidate("|", "Pipe command output to filter"))
         return found
@@ -86,7 +150,7 @@ class CliService:
                 self.close(session.name)
 
     def _session(self, name: str) -> Session:
-        now = self._clock()
+        now = self._switch.clock()
         # Every use sweeps, so that sessions whose owner has gone don't pile up even if nobody calls expire().
         self.expire(now)
         session = self._sessions.setdefault(name, Session(name))
@@ -94,60 +158,76 @@ class CliService:
         return session
 
     def _prompt(self, session: Session) -> str:
-        return f"{self._supervisor.state.config.hostname}{session.position.suffix}# "
+        if session.question:
+            return session.question.text.rpartition("\n")[2]
+        return f"{self._switch.supervisor.state.config.hostname}{session.position.suffix}# "
 
     def _reply(self, session: Session, output: str, ok: bool) -> CliReply:
         if session.closed:
             self.close(session.name)
+        if session.question:
+            output += session.question.text.removesuffix(self._prompt(session))
         return CliReply(output, self._prompt(session), ok, session.closed)
 
-    def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool]:
+    def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool] | _Question:
         head, filters = pipe.cut(text)
-        match = GRAMMAR.parse(mode, head)
-        if filters and not (isinstance(match, Match) and match.command.show):
+        match = GRAMMAR.parse(mode, head, _beside(session))
+        if filters and not (isinstance(match, Match) and match.command.reports):
             # A bar means something behind show commands only; elsewhere it is text.
-            whole = GRAMMAR.parse(mode, text)
-            match, filters = (whole, []) if isinstance(whole, Match) else (match, filters)
+            whole = GRAMMAR.parse(mode, text, _beside(session))
+            match, filters, head = (whole, [], text) if isinstance(whole, Match) else (match, filters, head)
         if isinstance(match, Failure):
             return self._failed(session, match, offset), False
-        outcome = self._perform(session, match, filters)
+        if match.command.ask:
+            return _Question(match.command, self._call(session, match), filters, offset)
+        outcome = self._perform(session, match, filters, head)
         return (outcome, True) if isinstance(outcome, str) else (self._failed(session, outcome, offset), False)
 
     def _failed(self, session: Session, failure: Failure, offset: int) -> str:
         column = len(self._prompt(session)) + offset + failure.offset
         return f"{' ' * column}^\n% {failure.message} at '^' marker.\n"
 
-    def _perform(self, session: Session, match: Match, filters: list[Word]) -> str | Failure:
-        command = match.command
-        call = Call(session.position, match.form, match.words, match.args, self._runtime)
+    def _call(self, session: Session, match: Match) -> Call:
+        return Call(session.position, match.form, match.words, match.args, self._switch.runtime, match.said)
+
+    def _view(self, desk: Desk) -> View:
+        return View(desk.state, self._switch.runtime, desk.time, desk.session, desk.files, self._switch.candidates)
+
+    def _perform(self, session: Session, match: Match, filters: list[Word], line: str) -> str | Failure:
+        command, desk, call = match.command, Desk(self._switch, session), self._call(session, match)
         if command.show:
-            now = datetime.fromtimestamp(self._clock(), UTC)
-            report = command.show(View(self._supervisor.state, self._runtime, now, session), call)
-            return pipe.apply(report, filters)
+            return pipe.apply(command.show(self._view(desk), call), filters, desk.files)
         if command.act:
             return command.act(session, call)
-        return self._edit(session, command, match, call)
+        if command.do:
+            return command.do(desk, call)
+        if session.position.candidate:
+            candidate = self._switch.candidates.get(session.position.candidate)
+            session.position = candidate.add(session.position, line, desk.state, self._switch.runtime)
+            return ""
+        return self._edit(desk, command, match, call)
 
-    def _edit(self, session: Session, command: Command, match: Match, call: Call) -> str:
-        edit = chosen_edit(match)
-        state = self._supervisor.state
+    def _edit(self, desk: Desk, command: Command, match: Match, call: Call) -> str:
+        edit, state = chosen_edit(match), desk.state
         if edit:
-            state = self._supervisor.transact(lambda before: _checked(before, edit(before, call)))
+            state = desk.change(lambda before: edit(before, call))
         if command.enter and match.form is Form.SET:
-            session.position = command.enter(call)
+            desk.session.position = command.enter(call)
         note = command.note(state, call) if command.note and edit else ""
         return f"{note}\n" if note else ""
 
 
+async def _nobody(slot: int, _words: Sequence[str]) -> str:
+    raise Unavailable(f"module {slot}", "can't be asked here")
+
+
+def _beside(session: Session) -> Mode | None:
+    return Mode.SESSION if session.position.candidate else None
+
+
 def _is_show(mode: Mode, head: str) -> bool:
     match = GRAMMAR.parse(mode, head) if head.strip() else None
-    return isinstance(match, Match) and match.command.show is not None
-
-
-def _checked(before: State, after: State) -> State:
-    if after != before:
-        check(after)
-    return after
+    return isinstance(match, Match) and match.command.reports
 
 
 def _without_do(line: str) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Commands about the session: modes, terminal, history, and saving."""
+"""Commands about the session: modes, terminal, history."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _exit(session: Session, call: Call) -> str:
     if parent is None:
         session.closed = True
     else:
-        session.position = Position(parent)
+        session.position = Position(parent, candidate="" if parent is Mode.EXEC else call.position.candidate)
     return ""
 
 
@@ -35,16 +35,10 @@ def _where(session: Session, call: Call) -> str:
 
 
 def _path(position: Position) -> list[str]:
-    names = {
-        Mode.PROFILE: f"port-profile {position.profile}",
-        Mode.VLAN: f"vlan {position.vlans}",
-        Mode.INTERFACE: f"interface {','.join(position.interfaces)}",
-        Mode.VEM: f"vem {position.slot}",
-        Mode.SVS_DOMAIN: "svs-domain",
-    }
     if position.mode is Mode.EXEC:
         return ["exec"]
-    return ["conf", *([names[position.mode]] if position.mode in names else [])]
+    session = [f"session {position.candidate}"] if position.candidate else []
+    return ["conf", *session, *([position.header] if position.header else [])]
 
 
 def _terminal(attribute: str, argument: str) -> Act:
@@ -55,14 +49,12 @@ def _terminal(attribute: str, argument: str) -> Act:
     return act
 
 
-def _no_questions(_session: Session, _call: Call) -> str:
-    # No command here asks for confirmation, so there is nothing to switch off.
-    return ""
+def _ask(wanted: bool) -> Act:
+    def act(session: Session, _call: Call) -> str:
+        session.dont_ask = not wanted
+        return ""
 
-
-def _saved(_session: Session, _call: Call) -> str:
-    """Every change was made durable before it was acknowledged: the saved and the running configuration are one."""
-    return f"[{'#' * 40}] 100%\nCopy complete.\n"
+    return act
 
 
 def _row(syntax: str, text: str, act: Callable[[Session, Call], str], **words: Any) -> Command:
@@ -74,11 +66,6 @@ ROWS: tuple[Command, ...] = (
     _row("exit", "Leave the current mode", _exit),
     _row("end", "Leave configuration mode", _end),
     _row("where", "Show the current mode and the object being configured", _where),
-    _row(
-        "copy running-config startup-config",
-        "Save the running configuration (every accepted change is durable already)",
-        _saved,
-    ),
     _row("terminal length <lines:0-511>", "Set the lines of a page; 0 = don't page", _terminal("length", "lines")),
     _row("terminal width <columns:24-511>", "Set the width of the terminal", _terminal("width", "columns")),
     _row(
@@ -86,5 +73,11 @@ ROWS: tuple[Command, ...] = (
         "Set the minutes after which an unused session ends; 0 = never",
         _terminal("timeout", "minutes"),
     ),
-    _row("terminal dont-ask", "Don't ask for confirmation", _no_questions),
+    _row("terminal dont-ask", "Don't ask for confirmation", _ask(False)),
+    _row(
+        "{no terminal dont-ask | terminal no dont-ask}",
+        "Ask for confirmation",
+        _ask(True),
+        words={"no": "Take a setting back", "terminal": "Settings of this session"},
+    ),
 )
