@@ -1,4 +1,4 @@
-"""Tables never ask for what is not in the program: each feature follows from the configuration or port that needs it."""
+"""Tables never ask for what is not in the program: features follow from the configuration or port that needs them."""
 
 from __future__ import annotations
 
