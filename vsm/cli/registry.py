@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from vsm.cli.command import Command
 from vsm.cli.grammar import Grammar
-from vsm.cli.tables import candidate, checkpoints, files, guards, interface, profile, settings, show, system, vlan
+from vsm.cli.tables import (
+    candidate,
+    checkpoints,
+    files,
+    guards,
+    interface,
+    later,
+    profile,
+    settings,
+    show,
+    system,
+    vlan,
+)
 from vsm.cli.tables import exec as session_commands
 
 COMMANDS: tuple[Command, ...] = (
@@ -24,12 +36,13 @@ COMMANDS: tuple[Command, ...] = (
     profile.HEADER,
     *profile.BEFORE_SETTINGS,
     *settings.SETTINGS,
-    *settings.LATER,
     *profile.AFTER_SETTINGS,
-    *profile.LATER,
     interface.HEADER,
     *interface.BEFORE_SETTINGS,
     *interface.AFTER_SETTINGS,
+    *later.ROWS,
+    system.LINE_HEADER,
+    *system.LINE,
     system.SVS_HEADER,
     *system.SVS_DOMAIN,
 )

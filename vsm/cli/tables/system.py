@@ -69,6 +69,15 @@ def _domain_note(state: State, _call: Call) -> str:
     return f"Warning: hosts that are set to another domain than {state.config.domain} are refused when they reconnect"
 
 
+_ALWAYS_ON = ("lacp", "lldp", "ssh")
+
+
+def _feature_off(state: State, call: Call) -> State:
+    if call["name"] in _ALWAYS_ON:
+        raise Conflict(f"feature {call['name']}", "can't be disabled")
+    return state
+
+
 _UP_DELAY = "<delay:1-600000>"
 _QUERY = "<interval:32-3600>"
 _AGING = "<seconds:10-918000>"
@@ -83,6 +92,20 @@ SYSTEM: tuple[Command, ...] = (
         no="hostname [<name:hostname>]",
         undo=_set(hostname=lambda _call: Config().hostname),
         render=lambda config: [f"hostname {config.hostname}"],
+    ),
+    Command(
+        modes=CONFIG,
+        syntax="feature {lacp | lldp | ssh}",
+        help="Enable a feature; these are always enabled",
+        edit=lambda state, _call: state,
+    ),
+    Command(
+        modes=CONFIG,
+        syntax="feature <name:word>",
+        help="Enable another feature",
+        edit=unsupported("this feature"),
+        no="feature <name:word>",
+        undo=_feature_off,
     ),
     Command(
         modes=CONFIG,
@@ -208,11 +231,44 @@ SVS_DOMAIN: tuple[Command, ...] = (
         syntax="{control | packet} vlan <vlan:vlan-id>",
         help="Reach the hosts over a vlan of their own",
         edit=unsupported("layer 2 control"),
+        no="{control | packet} vlan [<vlan:vlan-id>]",
+        undo=lambda state, _call: state,
     ),
     Command(
         modes=(Mode.SVS_DOMAIN,),
-        syntax="svs mode {L2 | L3 interface {mgmt0 | control0}}",
+        syntax="svs mode L3 interface mgmt0",
+        help="Reach the hosts over IP, as it is always done",
+        edit=lambda state, _call: state,
+    ),
+    Command(
+        modes=(Mode.SVS_DOMAIN,),
+        syntax="svs mode {L2 | L3 interface control0}",
         help="Choose how hosts are reached",
-        edit=unsupported("svs mode"),
+        edit=unsupported("svs mode other than L3 interface mgmt0"),
+    ),
+)
+
+LINE_HEADER = Command(
+    modes=CONFIG,
+    syntax="line {console | vty}",
+    help="Configure sessions; console and network sessions are alike",
+    enter=lambda _call: Position(Mode.LINE),
+    render=lambda config: ["line vty"] if config.exec_timeout != Config().exec_timeout else [],
+    always=lambda _config: ["line vty"],
+)
+
+LINE: tuple[Command, ...] = (
+    Command(
+        modes=(Mode.LINE,),
+        syntax="exec-timeout <minutes:0-525600>",
+        help="Set the minutes after which an unused session ends, for sessions that begin from now on; 0 = never",
+        edit=_set(exec_timeout=lambda call: call["minutes"]),
+        no="exec-timeout [<minutes:0-525600>]",
+        undo=_set(exec_timeout=lambda _call: Config().exec_timeout),
+        render=lambda config: (
+            [f"exec-timeout {config.exec_timeout}"] if config.exec_timeout != Config().exec_timeout else []
+        ),
+        always=lambda config: [f"exec-timeout {config.exec_timeout}"],
+        words={"<minutes>": "Minutes"},
     ),
 )
