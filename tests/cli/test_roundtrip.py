@@ -130,7 +130,6 @@ def configs(draw: st.DrawFn) -> Config:
         mac_aging=draw(st.sampled_from([0, 10, 300, 918000])),
         snooping=draw(st.booleans()),
         query_interval=draw(st.sampled_from([32, 125, 3600])),
-        exec_timeout=draw(st.sampled_from([0, 30, 525600])),
         up_delay=draw(st.sampled_from([1, 100, 600000])),
         default_max_ports=draw(st.sampled_from([1, 32, 64])),
         vlans=vlans,

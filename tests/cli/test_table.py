@@ -72,7 +72,6 @@ ENTER = {
     Mode.INTERFACE: ["configure terminal", "interface vethernet 1"],
     Mode.VEM: ["configure terminal", "vem 7"],
     Mode.SVS_DOMAIN: ["configure terminal", "svs-domain"],
-    Mode.LINE: ["configure terminal", "line vty"],
     Mode.SESSION: ["configure session one"],
 }
 

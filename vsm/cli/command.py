@@ -36,7 +36,6 @@ class Mode(Enum):
     INTERFACE = "(config-if)"
     VEM = "(config-vem-slot)"
     SVS_DOMAIN = "(config-svs-domain)"
-    LINE = "(config-line)"
     SESSION = "(config-s)"
     """Beside the mode of a line in a configuration session."""
 
@@ -48,7 +47,6 @@ PARENTS: dict[Mode, Mode] = {
     Mode.INTERFACE: Mode.CONFIG,
     Mode.VEM: Mode.CONFIG,
     Mode.SVS_DOMAIN: Mode.CONFIG,
-    Mode.LINE: Mode.CONFIG,
 }
 """`exit` leads there, and the parent's commands work from the child."""
 
@@ -81,7 +79,6 @@ class Position:
             Mode.INTERFACE: f"interface {','.join(self.interfaces)}",
             Mode.VEM: f"vem {self.slot}",
             Mode.SVS_DOMAIN: "svs-domain",
-            Mode.LINE: "line vty",
         }
         return lines.get(self.mode, "")
 

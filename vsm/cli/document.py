@@ -22,7 +22,6 @@ _TITLES: dict[Mode, tuple[str, str]] = {
     ),
     Mode.VEM: ("Host slot mode", "`vem SLOT` leads here."),
     Mode.SVS_DOMAIN: ("Domain mode", "`svs-domain` leads here."),
-    Mode.LINE: ("Line mode", "`line {console | vty}` leads here."),
     Mode.SESSION: (
         "Configuration session",
         "`configure session NAME` leads here; commands of all configuration modes are collected, and take effect with "

@@ -41,8 +41,6 @@ COMMANDS: tuple[Command, ...] = (
     *interface.BEFORE_SETTINGS,
     *interface.AFTER_SETTINGS,
     *later.ROWS,
-    system.LINE_HEADER,
-    *system.LINE,
     system.SVS_HEADER,
     *system.SVS_DOMAIN,
 )

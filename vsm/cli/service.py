@@ -109,9 +109,7 @@ class CliService:
         now = self._switch.clock()
         # Every use sweeps, so that sessions whose owner has gone don't pile up even if nobody calls expire().
         self.expire(now)
-        session = self._sessions.get(name)
-        if session is None:
-            session = self._sessions[name] = Session(name, timeout=self._switch.supervisor.state.config.exec_timeout)
+        session = self._sessions.setdefault(name, Session(name))
         session.used = now
         return session
 

@@ -48,7 +48,7 @@ def _by_name(state: State) -> dict[tuple[str, object], Section]:
     return dict(sorted(found.items(), key=lambda item: _ORDER.index(item[0][0])))
 
 
-_ORDER = ("switch", "vem", "vlan", "port-profile default", "port-profile", "interface", "line", "svs-domain")
+_ORDER = ("switch", "vem", "vlan", "port-profile default", "port-profile", "interface", "svs-domain")
 
 
 def _operators_part(state: State, section: Section) -> Section:
@@ -78,9 +78,6 @@ def _removal(section: Section) -> Iterator[str]:
     if section.key[0] == "interface":
         if section.lines:
             yield f"default {section.header}"
-    elif section.key[0] == "line":
-        yield section.header
-        yield from (f"  {_negated(section.mode, said)}" for said in section.lines)
     elif section.header:
         yield f"no {section.header}"
 

@@ -135,8 +135,6 @@ def sections(state: State, scope: Scope = WHOLE) -> Iterator[Section]:
             yield _profile(config, found, detail)
     for name in _interface_names(state, scope):
         yield _interface(state, name, detail)
-    if scope.includes(("line", "")) and _lines([system.LINE_HEADER], config, detail):
-        yield _section(("line", ""), Mode.LINE, system.LINE_HEADER, system.LINE, config, detail)
     if scope.includes(("svs-domain", "")):
         yield _section(("svs-domain", ""), Mode.SVS_DOMAIN, system.SVS_HEADER, system.SVS_DOMAIN, config, detail)
 
@@ -190,7 +188,7 @@ def _interface_names(state: State, scope: Scope) -> list[str]:
 
 
 def _section(key: Key, mode: Mode, header: Command, rows: Iterable[Command], subject: Any, detail: Detail) -> Section:
-    (_, title), *_ = _lines([header], subject, detail)
+    (_, title), *_ = _lines([header], subject, Detail.SAID)
     return Section(key, title, mode, _lines(rows, subject, detail))
 
 

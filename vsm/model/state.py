@@ -104,8 +104,6 @@ class Config:
     mac_prefix: str = "52:54:00"
     """Beginning of addresses that are made here (S-266)."""
     default_max_ports: int = 32
-    exec_timeout: int = 30
-    """Minutes after which an unused CLI session ends; 0 = never."""
     vlans: Mapping[int, Vlan] = field(default_factory=lambda: {1: Vlan(1, "default")})
     profiles: Mapping[str, PortProfile] = field(default_factory=dict)
     overrides: Mapping[str, Settings] = field(default_factory=dict)

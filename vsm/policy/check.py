@@ -30,7 +30,6 @@ MTU_RANGE = (1280, 9190)
 MAC_AGING_RANGE = (10, 918000)
 QUERY_RANGE = (32, 3600)
 UP_DELAY_RANGE = (1, 600000)
-EXEC_TIMEOUT_RANGE = (0, 525600)
 
 _NAME = re.compile(r"[!-{}~]+")
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -55,7 +54,6 @@ def _system(state: State) -> Iterator[DvsError]:
         yield from out_of_range("mac address-table aging-time", config.mac_aging, MAC_AGING_RANGE)
     yield from out_of_range("ip igmp snooping query-interval", config.query_interval, QUERY_RANGE)
     yield from out_of_range("teaming up-delay", config.up_delay, UP_DELAY_RANGE)
-    yield from out_of_range("exec-timeout", config.exec_timeout, EXEC_TIMEOUT_RANGE)
     check_prefix(config.mac_prefix)
     if replace(config.port_defaults, promiscuous=None, mac_changes=None, forged_transmits=None) != NOTHING:
         yield InvalidValue("switch", "only security settings can be said for the whole switch")

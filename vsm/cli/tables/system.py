@@ -69,7 +69,7 @@ def _domain_note(state: State, _call: Call) -> str:
     return f"Warning: hosts that are set to another domain than {state.config.domain} are refused when they reconnect"
 
 
-_ALWAYS_ON = ("lacp", "lldp", "ssh")
+_ALWAYS_ON = ("lacp", "lldp")
 
 
 def _feature_off(state: State, call: Call) -> State:
@@ -95,7 +95,7 @@ SYSTEM: tuple[Command, ...] = (
     ),
     Command(
         modes=CONFIG,
-        syntax="feature {lacp | lldp | ssh}",
+        syntax="feature {lacp | lldp}",
         help="Enable a feature; these are always enabled",
         edit=lambda state, _call: state,
     ),
@@ -245,30 +245,5 @@ SVS_DOMAIN: tuple[Command, ...] = (
         syntax="svs mode {L2 | L3 interface control0}",
         help="Choose how hosts are reached",
         edit=unsupported("svs mode other than L3 interface mgmt0"),
-    ),
-)
-
-LINE_HEADER = Command(
-    modes=CONFIG,
-    syntax="line {console | vty}",
-    help="Configure sessions; console and network sessions are alike",
-    enter=lambda _call: Position(Mode.LINE),
-    render=lambda config: ["line vty"] if config.exec_timeout != Config().exec_timeout else [],
-    always=lambda _config: ["line vty"],
-)
-
-LINE: tuple[Command, ...] = (
-    Command(
-        modes=(Mode.LINE,),
-        syntax="exec-timeout <minutes:0-525600>",
-        help="Set the minutes after which an unused session ends, for sessions that begin from now on; 0 = never",
-        edit=_set(exec_timeout=lambda call: call["minutes"]),
-        no="exec-timeout [<minutes:0-525600>]",
-        undo=_set(exec_timeout=lambda _call: Config().exec_timeout),
-        render=lambda config: (
-            [f"exec-timeout {config.exec_timeout}"] if config.exec_timeout != Config().exec_timeout else []
-        ),
-        always=lambda config: [f"exec-timeout {config.exec_timeout}"],
-        words={"<minutes>": "Minutes"},
     ),
 )
