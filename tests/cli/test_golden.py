@@ -18,10 +18,12 @@ from vsm.cli.grammar import Match
 from vsm.cli.registry import COMMANDS, GRAMMAR
 
 GOLDEN = Path(__file__).parent / "golden"
-TEXT_ONLY = ("show running-config", "show cli history", "show terminal")
+TEXT_ONLY = ("show aaa authentication", "show ssh key", "show running-config", "show cli history", "show terminal")
 SHOWN = [
+    "show aaa authentication",
     "show cli history",
     "show clock",
+    "show feature",
     "show hostname",
     "show interface",
     "show interface vethernet 1",
@@ -55,8 +57,15 @@ SHOWN = [
     "show running-config interface Vethernet2",
     "show running-config port-profile WEB",
     "show running-config vlan",
+    "show role",
+    "show role name network-operator",
+    "show ssh key",
+    "show ssh server",
     "show svs domain",
     "show terminal",
+    "show user-account",
+    "show user-account admin",
+    "show users",
     "show version",
     "show vlan",
     "show vlan id 10,30",

@@ -19,6 +19,7 @@ from vsm.model.state import State
 from vsm.runtime import Runtime
 
 if TYPE_CHECKING:
+    from vsm.cli.logins import Logins
     from vsm.cli.report import Report
     from vsm.cli.session import Session
 
@@ -33,6 +34,8 @@ class Mode(Enum):
     INTERFACE = "(config-if)"
     VEM = "(config-vem-slot)"
     SVS_DOMAIN = "(config-svs-domain)"
+    ROLE = "(config-role)"
+    LINE = "(config-line)"
 
 
 PARENTS: dict[Mode, Mode] = {
@@ -42,6 +45,8 @@ PARENTS: dict[Mode, Mode] = {
     Mode.INTERFACE: Mode.CONFIG,
     Mode.VEM: Mode.CONFIG,
     Mode.SVS_DOMAIN: Mode.CONFIG,
+    Mode.ROLE: Mode.CONFIG,
+    Mode.LINE: Mode.CONFIG,
 }
 """`exit` leads there, and the parent's commands work from the child."""
 
@@ -56,6 +61,7 @@ class Position:
     interfaces: tuple[str, ...] = ()
     """Full names."""
     slot: int = 0
+    role: str = ""
 
     @property
     def suffix(self) -> str:
@@ -106,6 +112,7 @@ class View:
     runtime: Runtime
     now: datetime
     session: Session
+    logins: Logins
 
 
 Edit = Callable[[State, Call], State]
@@ -143,6 +150,8 @@ class Command:
     """The command's lines in the running configuration, for the object of its mode."""
     note: Callable[[State, Call], str] | None = None
     """A warning to print once ``edit`` or ``undo`` has been committed; "" = none."""
+    open: bool = False
+    """About the session itself: every role may give it."""
     words: Mapping[str, str] = field(default_factory=dict)
     """Help for words (and "<argument>"s) that mean something special here; the rest is in vsm/cli/words.py."""
 

@@ -153,6 +153,12 @@ def apply(report: Report, filters: list[Word]) -> str | Failure:
     return text
 
 
+def unpaged(line: str) -> bool:
+    """Whether the line ends in `| no-more`."""
+    _, filters = cut(line)
+    return bool(filters) and len(filters[-1].text) > 1 and "no-more".startswith(filters[-1].text)
+
+
 def cut(line: str) -> tuple[str, list[Word]]:
     """The command of a line and its filters with their offsets; bars within quotes don't count."""
     parts: list[Word] = []

@@ -5,12 +5,19 @@ from __future__ import annotations
 from vsm.cli.command import Command
 from vsm.cli.grammar import Grammar
 from vsm.cli.tables import exec as session_commands
-from vsm.cli.tables import guards, interface, modules, profile, settings, show, system, vlan
+from vsm.cli.tables import guards, interface, modules, profile, settings, show, system, users, vlan
 
 COMMANDS: tuple[Command, ...] = (
     *session_commands.ROWS,
     *show.ROWS,
     *modules.ROWS,
+    *users.FEATURES,
+    users.ROLE_HEADER,
+    *users.ROLE,
+    *users.USERS,
+    *users.AAA,
+    users.LINE_HEADER,
+    *users.LINE,
     *system.SYSTEM,
     guards.PRESET,
     system.VEM_HEADER,

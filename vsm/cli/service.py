@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dvswitch.errors import DvsError, Unavailable
-from vsm.cli import pipe
+from vsm.cli import permission, pipe
 from vsm.cli.command import Call, Command, Form, Mode, Run, View
 from vsm.cli.grammar import Candidate, Failure, Match, Word
+from vsm.cli.logins import Logins
 from vsm.cli.registry import GRAMMAR
 from vsm.cli.session import Session
 from vsm.config.parse import chosen_edit
@@ -36,6 +37,8 @@ class CliReply:
     """False: the line was refused and nothing was changed; the output says why."""
     closed: bool
     """The session has ended."""
+    length: int = 0
+    """Lines of a page for the output, where there is a terminal; 0 = don't page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +66,19 @@ class CliService:
         self._runtime = runtime
         self._clock = clock
         self._sessions: dict[str, Session] = {}
+        self.logins = Logins()
 
-    async def run(self, session: str, line: str) -> CliReply:
+    async def run(self, session: str | Session, line: str, role: str = "") -> CliReply:
         """Run one line in a session and wait for its outcome; an unknown session begins in exec mode.
 
-        When the caller is cancelled, so is what a module does for it.
+        When the caller is cancelled, so is what a module does for it.  A session that has ended runs nothing any more.
+        ``role`` is the only role of a session that begins with this; "" = as its user has.
         """
-        here = self._session(session)
+        here = self._session(session, role)
         todo = self._read(here, line)
         if not isinstance(todo, _Question):
             return todo
-        view = View(self._supervisor.state, self._runtime, self._time(), here)
+        view = View(self._supervisor.state, self._runtime, self._time(), here, self.logins)
         try:
             assert todo.command.ask is not None
             output: str | Failure = pipe.apply(
@@ -83,9 +88,9 @@ class CliService:
             return self._reply(here, f"ERROR: {error}\n", False)
         if isinstance(output, Failure):
             return self._reply(here, self._failed(here, output, todo.offset), False)
-        return self._reply(here, output, True)
+        return self._reply(here, output, True, 0 if pipe.unpaged(line) else here.length)
 
-    def execute(self, session: str, line: str) -> CliReply:
+    def execute(self, session: str | Session, line: str) -> CliReply:
         """Run one line at once; a command that asks a module is refused."""
         here = self._session(session)
         todo = self._read(here, line)
@@ -95,6 +100,9 @@ class CliService:
 
     def _read(self, here: Session, line: str) -> CliReply | _Question:
         """Do what the line says; a question to modules is only understood."""
+        if here.closed or not permission.roles_of(here, self._supervisor.state.config):
+            here.closed = True  # its user has been removed
+            return self._reply(here, "", False)
         line = line.replace("\x00", "").rstrip("\r\n").expandtabs(1)
         if not line.strip() or line.lstrip().startswith("!"):
             return self._reply(here, "", True)
@@ -104,9 +112,11 @@ class CliService:
             outcome = self._run(here, Mode.EXEC if offset else here.position.mode, text, offset)
         except DvsError as error:
             outcome = f"ERROR: {error}\n", False
-        return outcome if isinstance(outcome, _Question) else self._reply(here, *outcome)
+        if isinstance(outcome, _Question):
+            return outcome
+        return self._reply(here, *outcome, 0 if pipe.unpaged(line) else here.length)
 
-    def complete(self, session: str, line: str) -> list[Candidate]:
+    def complete(self, session: str | Session, line: str) -> list[Candidate]:
         """What may come next after ``line``."""
         here = self._session(session)
         line = line.expandtabs(1)
@@ -120,9 +130,12 @@ class CliService:
             found.append(Candidate("|", "Pipe command output to filter"))
         return found
 
-    def close(self, session: str) -> None:
-        """Forget a session."""
-        self._sessions.pop(session, None)
+    def close(self, session: str | Session) -> None:
+        """End a session and forget it."""
+        if isinstance(session, str):
+            self._sessions.pop(session, None)
+        else:
+            self.logins.end(session)
 
     def expire(self, now: float) -> None:
         """Forget sessions that have been unused for longer than their timeout; ``now`` is Unix time."""
@@ -130,21 +143,24 @@ class CliService:
             if session.timeout and now - session.used > session.timeout * 60:
                 self.close(session.name)
 
-    def _session(self, name: str) -> Session:
+    def _session(self, name: str | Session, role: str = "") -> Session:
         now = self._clock()
+        if isinstance(name, Session):
+            name.used = now
+            return name
         # Every use sweeps, so that sessions whose owner has gone don't pile up even if nobody calls expire().
         self.expire(now)
-        session = self._sessions.setdefault(name, Session(name))
+        session = self._sessions.setdefault(name, Session(name, role=role))
         session.used = now
         return session
 
     def _prompt(self, session: Session) -> str:
         return f"{self._supervisor.state.config.hostname}{session.position.suffix}# "
 
-    def _reply(self, session: Session, output: str, ok: bool) -> CliReply:
+    def _reply(self, session: Session, output: str, ok: bool, length: int = 0) -> CliReply:
         if session.closed:
-            self.close(session.name)
-        return CliReply(output, self._prompt(session), ok, session.closed)
+            self.close(session if session in self.logins.sessions else session.name)
+        return CliReply(output, self._prompt(session), ok, session.closed, length)
 
     def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool] | _Question:
         head, filters = pipe.cut(text)
@@ -155,10 +171,17 @@ class CliService:
             match, filters = (whole, []) if isinstance(whole, Match) else (match, filters)
         if isinstance(match, Failure):
             return self._failed(session, match, offset), False
+        if not self._permits(session, match):
+            return permission.DENIED, False
         if match.command.ask:
             return _Question(match.command, self._call(session, match), filters, offset)
         outcome = self._perform(session, match, filters)
         return (outcome, True) if isinstance(outcome, str) else (self._failed(session, outcome, offset), False)
+
+    def _permits(self, session: Session, match: Match) -> bool:
+        config = self._supervisor.state.config
+        said = match.said if match.form is Form.SET else match.said[1:]
+        return permission.permitted(config, permission.roles_of(session, config), match.command, " ".join(said))
 
     def _failed(self, session: Session, failure: Failure, offset: int) -> str:
         column = len(self._prompt(session)) + offset + failure.offset
@@ -173,7 +196,7 @@ class CliService:
     def _perform(self, session: Session, match: Match, filters: list[Word]) -> str | Failure:
         command, call = match.command, self._call(session, match)
         if command.show:
-            report = command.show(View(self._supervisor.state, self._runtime, self._time(), session), call)
+            report = command.show(View(self._supervisor.state, self._runtime, self._time(), session, self.logins), call)
             return pipe.apply(report, filters)
         if command.act:
             return command.act(session, call)

@@ -14,7 +14,7 @@ from typing import Any
 import dvswitch
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Command
-from vsm.cli.tables import interface, profile, settings, system, vlan
+from vsm.cli.tables import interface, profile, settings, system, users, vlan
 from vsm.model.interfaces import parse_interface
 from vsm.model.state import Config, PortProfile, State
 from vsm.policy.inherit import chain
@@ -75,6 +75,10 @@ def _body(state: State, scope: Scope) -> Iterator[str]:
 
 def _everything(state: State) -> Iterator[str]:
     config = state.config
+    yield from _rows(users.FEATURES, config)
+    for name in sorted(config.roles):
+        yield from _section(users.ROLE_HEADER, users.ROLE, config.roles[name])
+    yield from _rows(users.USERS, config)
     yield from _rows(system.SYSTEM, config)
     for slot in sorted(config.slots):
         yield from _section(system.VEM_HEADER, system.VEM, config.slots[slot])
@@ -82,6 +86,10 @@ def _everything(state: State) -> Iterator[str]:
     yield from _rows(profile.DEFAULTS, config)
     yield from _profiles(config, ())
     yield from _interfaces(state, ())
+    if terminals := list(_rows(users.LINE, config)):
+        yield ""
+        yield from _rows([users.LINE_HEADER], config)
+        yield from _indented(terminals)
     yield ""
     yield from _section(system.SVS_HEADER, system.SVS_DOMAIN, config)
 

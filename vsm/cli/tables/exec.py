@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dvswitch.errors import Unavailable
 from vsm.cli.command import PARENTS, Act, Call, Command, Mode, Position
 from vsm.cli.session import Session
 
@@ -41,6 +42,8 @@ def _path(position: Position) -> list[str]:
         Mode.INTERFACE: f"interface {','.join(position.interfaces)}",
         Mode.VEM: f"vem {position.slot}",
         Mode.SVS_DOMAIN: "svs-domain",
+        Mode.ROLE: f"role name {position.role}",
+        Mode.LINE: "line vty",
     }
     if position.mode is Mode.EXEC:
         return ["exec"]
@@ -65,12 +68,30 @@ def _saved(_session: Session, _call: Call) -> str:
     return f"[{'#' * 40}] 100%\nCopy complete.\n"
 
 
+def _monitor(wanted: bool) -> Act:
+    def act(session: Session, _call: Call) -> str:
+        if not session.interactive:
+            raise Unavailable("terminal monitor", "shows messages on SSH terminals only", "log in by SSH")
+        session.monitor = wanted
+        return ""
+
+    return act
+
+
 def _row(syntax: str, text: str, act: Callable[[Session, Call], str], **words: Any) -> Command:
-    return Command(modes=EXEC, syntax=syntax, help=text, act=act, words=words.get("words", {}))
+    return Command(
+        modes=EXEC, syntax=syntax, help=text, act=act, words=words.get("words", {}), open=words.get("open", True)
+    )
 
 
 ROWS: tuple[Command, ...] = (
-    _row("configure [terminal]", "Enter configuration mode", _configure, words={"terminal": "From the terminal"}),
+    _row(
+        "configure [terminal]",
+        "Enter configuration mode",
+        _configure,
+        words={"terminal": "From the terminal"},
+        open=False,
+    ),
     _row("exit", "Leave the current mode", _exit),
     _row("end", "Leave configuration mode", _end),
     _row("where", "Show the current mode and the object being configured", _where),
@@ -78,6 +99,7 @@ ROWS: tuple[Command, ...] = (
         "copy running-config startup-config",
         "Save the running configuration (every accepted change is durable already)",
         _saved,
+        open=False,
     ),
     _row("terminal length <lines:0-511>", "Set the lines of a page; 0 = don't page", _terminal("length", "lines")),
     _row("terminal width <columns:24-511>", "Set the width of the terminal", _terminal("width", "columns")),
@@ -86,5 +108,7 @@ ROWS: tuple[Command, ...] = (
         "Set the minutes after which an unused session ends; 0 = never",
         _terminal("timeout", "minutes"),
     ),
+    _row("terminal monitor", "Show on this terminal what happens on the switch", _monitor(True)),
+    _row("terminal no monitor", "Don't show what happens on the switch", _monitor(False)),
     _row("terminal dont-ask", "Don't ask for confirmation", _no_questions),
 )
