@@ -44,7 +44,7 @@ class Process:
 
     async def start(self) -> None:
         """Start it and wait until it says that it is ready."""
-        argv = [sys.executable, "-m", "vsm.main", "run", "--data", str(self.data), *FAST, *self.more]
+        argv = [sys.executable, "-m", "vsm.main", "run", "--data", str(self.data), "--ssh", "none", *FAST, *self.more]
         self.child = await asyncio.create_subprocess_exec(
             *argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
         )
