@@ -84,10 +84,8 @@ class LineEditor:
 
     def feed(self, key: Key) -> Effect:
         """Do what ``key`` says."""
-        if self._literal:
-            self._literal = False
-            return Effect(self._insert(key) if len(key) == 1 else _BELL)
-        if len(key) == 1 and key != "?":
+        literal, self._literal = self._literal, False
+        if len(key) == 1 and (literal or key != "?"):
             return Effect(self._insert(key))
         if key == keys.ENTER:
             return self._finish()
