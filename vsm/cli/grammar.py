@@ -125,6 +125,8 @@ class Grammar:
     def parse(self, mode: Mode, line: str) -> Match | Failure:
         """Understand a line in a mode."""
         words = split(line)
+        if not words:
+            return Failure(INVALID, 0)
         failures: list[Failure] = []
         for layer in _layers(mode):
             result = self._match(layer, words, line)
