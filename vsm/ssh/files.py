@@ -1,7 +1,8 @@
 """SCP and SFTP: `bootflash:` as a flat directory.
 
 Nothing here opens a path that a client names: names are looked up in Bootflash (vsm/store/bootflash.py), which takes
-plain file names only.  An upload is collected and takes the place of the file as a whole when it is closed.
+plain file names only.  An upload is collected and takes the place of the file as a whole when it is closed; one that
+breaks off changes nothing.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class BootflashServer(asyncssh.SFTPServer):
         """Put an upload in place."""
         file = _file(file_obj)
         self._open -= 1
-        if not file.changed:
+        if not file.changed or self._gone():
             return
         try:
             await asyncio.to_thread(self._bootflash.write, file.name, bytes(file.data))
@@ -174,6 +175,14 @@ class BootflashServer(asyncssh.SFTPServer):
 
     mkdir = rmdir = rename = posix_rename = symlink = link = readlink = _nothing
     statvfs = fstatvfs = lock = unlock = open56 = map_path = reverse_map_path = _nothing
+
+    def _gone(self) -> bool:
+        """Whether the client left without closing its files: asyncssh then closes them for it, complete or not.
+
+        asyncssh tells no server of that; a test goes with this.
+        """
+        lost = getattr(self.channel, "_conn", None) is None
+        return lost or getattr(self.channel, "_recv_state", "closed") != "open"
 
     def _allow(self, allowed: bool) -> None:
         if not allowed:
