@@ -141,6 +141,7 @@ async def _serve(settings: config.Settings) -> None:
         lambda: open_engine(engine, settings.host_uuid),
         settings.mac_age,
         settings.reverse_teaming,
+        settings.rpf_promiscuous,
     )
     await agent.start()
     try:

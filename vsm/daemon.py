@@ -19,6 +19,7 @@ from dvswitch.v1 import fabric_pb2_grpc, manager_pb2_grpc, operator_pb2_grpc
 from vsm.api.manager import ManagerService
 from vsm.api.operator import OperatorService
 from vsm.cli.service import CliService
+from vsm.config import archive
 from vsm.events.bus import EventBus
 from vsm.events.derive import happened
 from vsm.fabric.counters import Record
@@ -26,9 +27,10 @@ from vsm.fabric.runtime import FabricRuntime
 from vsm.fabric.service import FabricService
 from vsm.listen import bind, make_server
 from vsm.mobility.driver import Mobility
-from vsm.model.state import State
+from vsm.model.state import Config, State
 from vsm.options import Options
 from vsm.ssh.secrets import with_admin
+from vsm.store.bootflash import Bootflash
 from vsm.store.codec import decode, encode
 from vsm.store.sqlite import SqliteStore
 from vsm.supervisor import Supervisor
@@ -37,6 +39,9 @@ READY = "vsm ready"
 """Begins the line on standard output that says that all addresses are being listened on."""
 _GRACE = 1.0
 """Seconds that calls under way may take at shutdown."""
+_RETRY = 0.2
+_ANSWER = 0.1
+"""Seconds between the order to restart and its beginning: the answer goes out first."""
 _log = structlog.get_logger("vsm")
 
 
@@ -61,20 +66,32 @@ class Daemon:
         self._bus = EventBus(time.time)
         self._supervisor.subscribe(self._publish)
         self._fabric = FabricService(self._supervisor, self._runtime, self._bus, options.timing)
-        self._cli = CliService(self._supervisor, self._runtime, time.time, self._fabric.command)
+        self._files = Bootflash(options.data / "bootflash")
+        self._cli = CliService(
+            self._supervisor,
+            self._runtime,
+            time.time,
+            self._fabric.command,
+            files=self._files,
+            restart=self._restart,
+            factory=self._factory(),
+        )
         self._mobility = Mobility(self._supervisor, self._runtime, self._fabric, options.drain_s)
         self._ssh: SshFront | None = None
         self._servers: list[grpc.aio.Server] = []
         self._addresses: list[str] = []
         """What is being listened on."""
+        self._stopping = asyncio.Event()
+        self._again = False
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
-        stop = asyncio.Event()
+    async def run(self) -> bool:
+        """Serve until SIGTERM, SIGINT or `reload`; whether it is to be started again."""
+        stop = self._stopping
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         persist = asyncio.create_task(self._persist_regularly())
+        revert = asyncio.create_task(self._revert_in_time())
         try:
             await self._listen()
             self._mobility.start()
@@ -83,7 +100,9 @@ class Daemon:
             await stop.wait()
         finally:
             persist.cancel()
+            revert.cancel()
             await self._stop()
+        return self._again
 
     async def _listen(self) -> None:
         options = self._options
@@ -109,7 +128,7 @@ class Daemon:
     async def _listen_ssh(self) -> None:
         from vsm.ssh.front import SshFront  # costs much of a start, and not everybody wants it
 
-        self._ssh = SshFront(self._options, self._supervisor, self._cli, self._bus)
+        self._ssh = SshFront(self._options, self._supervisor, self._cli, self._bus, self._files)
         self._addresses += [f"ssh:{address}" for address in await self._ssh.start()]
 
     async def _stop(self) -> None:
@@ -134,10 +153,49 @@ class Daemon:
         """A fresh store takes the switch's name and domain from the options; one without users gets the first."""
         state, options = self._supervisor.state, self._options
         if not state.revision:
-            state = replace(state, config=replace(state.config, hostname=options.hostname, domain=options.domain))
+            state = replace(state, config=self._factory())
         if options.ssh_addresses:
             state = with_admin(state, options.data, options.admin_password_file)
         self._supervisor.transact(lambda _: state)
+
+    def _factory(self) -> Config:
+        """The configuration of a new switch."""
+        return Config(hostname=self._options.hostname, domain=self._options.domain)
+
+    def _restart(self) -> None:
+        """Begin anew from the store, once the operator has been answered."""
+        self._again = True
+        asyncio.get_running_loop().call_later(_ANSWER, self._stopping.set)
+
+    async def _revert_in_time(self) -> None:
+        """Take timed edits back when their time is over."""
+        changed = asyncio.Event()
+        self._supervisor.subscribe(lambda _old, _new: changed.set())
+        while True:
+            changed.clear()
+            self._revert_if_due()
+            pending = self._supervisor.state.archive.pending
+            # What is due and still there could not be stored: try again in a while.
+            wait = max(_RETRY, pending.deadline - time.time()) if pending else None
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), wait)
+
+    def _revert_if_due(self) -> None:
+        if not archive.due(self._supervisor.state, time.time()):
+            return
+        remarks: list[str] = []
+
+        def edit(state: State) -> State:
+            loaded = archive.revert(state)
+            remarks.extend(loaded.remarks)
+            return loaded.state
+
+        try:
+            self._supervisor.transact(edit)
+        except StorageError as error:
+            _log.error("timed edit not taken back", reason=str(error))
+            return
+        _log.warning("timed edit taken back: nobody confirmed it", remarks=remarks)
 
     def _publish(self, old: State, new: State) -> None:
         for news in happened(old, new):

@@ -74,14 +74,15 @@ def _add_pki(parser: argparse.ArgumentParser) -> None:
 def _run(given: argparse.Namespace) -> int:
     options = read_options(given)
     _set_up_log(options.log_level)
-    asyncio.run(_serve(options))
+    while asyncio.run(_serve(options)):
+        pass
     return 0
 
 
-async def _serve(options: Options) -> None:
+async def _serve(options: Options) -> bool:
     from vsm.daemon import Daemon
 
-    await Daemon(options).run()
+    return await Daemon(options).run()
 
 
 def _cli(given: argparse.Namespace) -> int:

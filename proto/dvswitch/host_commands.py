@@ -15,8 +15,8 @@ class Option:
 
     name: str
     kind: str
-    """Type of the value, as the command table names it: a range ("1-4096"), ifname, mac, point, hex, number, seconds;
-    "" = it has none."""
+    """Type of the value, as the command table names it: a range ("1-4096"), ifname, mac, point, direction, hex,
+    number, seconds; "" = it has none."""
     help: str
     repeats: bool = False
 
@@ -71,9 +71,10 @@ POINTS = ("VnicTx", "UplinkRcv", "PortInput", "EtherswitchDispatch", "PortOutput
 
 CAPTURE = (
     Option("count", "1-100000", "End after so many frames"),
+    Option("dir", "direction", "Of a port without a point: from it (in, 0) or to it (out, 1) [in]"),
     Option("mac", "mac", "Source or destination"),
     Option("point", "point", "A point of the way; may be repeated", repeats=True),
-    Option("port", "ifname", "Seen at this port"),
+    Option("port", "ifname", "Seen at this port: as it enters, if no point is given"),
     Option("protocol", "0-255", "IP protocol"),
     Option("seconds", "seconds", "End after so long"),
     Option("snaplen", "1-1600", "Bytes of each frame"),

@@ -8,7 +8,7 @@ import pytest
 
 from dvswitch.errors import StorageError
 from dvswitch.vlan import VlanSet
-from tests.support.switches import HOSTS, MemoryStore, Terminal, runtime, state
+from tests.support.switches import HOSTS, MemoryStore, Terminal, flash, runtime, state
 from vsm.cli.service import CliService
 from vsm.model.settings import Settings
 from vsm.model.state import Move, MoveState, ProfileType, State
@@ -278,7 +278,7 @@ def test_a_full_disk_is_told() -> None:
             raise StorageError("store", "no space left", "free some")
 
     supervisor = Supervisor(Full(state()))
-    service = CliService(supervisor, runtime(), lambda: 0.0)
+    service = CliService(supervisor, runtime(), lambda: 0.0, files=flash())
     service.execute("s", "configure terminal")
     reply = service.execute("s", "vlan 77")
     assert (reply.ok, reply.output) == (False, "ERROR: store: no space left; free some\n")
@@ -288,7 +288,7 @@ def test_a_full_disk_is_told() -> None:
 
 def test_sessions_are_separate_and_expire() -> None:
     now = [1000.0]
-    service = CliService(Supervisor(MemoryStore(state())), runtime(), lambda: now[0])
+    service = CliService(Supervisor(MemoryStore(state())), runtime(), lambda: now[0], files=flash())
     service.execute("a", "configure terminal")
     assert service.execute("b", "show clock").prompt == "vsm-a# "
     service.execute("a", "terminal session-timeout 60")

@@ -7,19 +7,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dvswitch.errors import DvsError, InvalidValue
+from dvswitch.lldp_agent import Mode
 from dvswitch.vlan import VlanSet
 from tests.support.switches import HOSTS, KEY, PASSWORD_HASH, Terminal, state
-from vsm.config.parse import load
-from vsm.config.render import running_config
+from vsm.config.parse import load, merge, replace_with
+from vsm.config.patch import patch
+from vsm.config.render import Detail, Scope, config_text, running_config
 from vsm.model.overrides import override
 from vsm.model.settings import NO_NATIVE, NOTHING, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, PortProfile, ProfileType, State, VemSlot, Vlan
 from vsm.model.users import BUILT_IN, Access, Role, Rule, User
 from vsm.policy.check import check
+from vsm.policy.inherit import effective
 
 NOW = datetime(2026, 11, 20, 20, 53, 10, tzinfo=UTC)
 ROLES = st.sampled_from(["ops", "Ops", "x-1"])
@@ -123,6 +126,8 @@ def configs(draw: st.DrawFn) -> Config:
         keep_priority_tag=draw(st.booleans()),
         port_defaults=draw(st.builds(Settings, promiscuous=BOOLS, mac_changes=BOOLS, forged_transmits=BOOLS)),
         mac_prefix=draw(st.sampled_from(["52:54:00", "02", "fe:00:00:00:01"])),
+        cdp=draw(st.sampled_from(Mode)),
+        lldp=draw(st.sampled_from(Mode)),
         mac_aging=draw(st.sampled_from([0, 10, 300, 918000])),
         snooping=draw(st.booleans()),
         query_interval=draw(st.sampled_from([32, 125, 3600])),
@@ -169,15 +174,15 @@ def logins(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@given(
-    configs(),
-    st.dictionaries(st.sampled_from(["Vethernet1", "Vethernet5"]), all_settings(ProfileType.VETHERNET)),
-    st.dictionaries(st.sampled_from(["Ethernet3/1", "Ethernet66/32"]), all_settings(ProfileType.ETHERNET)),
-)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_identity(config: Config, veths: dict[str, Settings], uplinks: dict[str, Settings]) -> None:
+@st.composite
+def switches(draw: st.DrawFn) -> State:
+    """The sample switch with any valid configuration."""
+    veths = draw(st.dictionaries(st.sampled_from(["Vethernet1", "Vethernet5"]), all_settings(ProfileType.VETHERNET)))
+    uplinks = draw(
+        st.dictionaries(st.sampled_from(["Ethernet3/1", "Ethernet66/32"]), all_settings(ProfileType.ETHERNET))
+    )
     start = state()
-    start = replace(start, config=config, inventory=replace(start.inventory, next_policy_id=200))
+    start = replace(start, config=draw(configs()), inventory=replace(start.inventory, next_policy_id=200))
     for name, said in {**veths, **uplinks}.items():
         start = override(start, name, said)
     start = override(start, "Vethernet2", NOTHING)
@@ -185,7 +190,67 @@ def test_identity(config: Config, veths: dict[str, Settings], uplinks: dict[str,
         check(start)
     except DvsError:
         assume(False)
+    return start
+
+
+MANY = settings(max_examples=40)
+FEW = settings(MANY, max_examples=8)
+
+
+def without_ids(config: Config) -> Config:
+    """Profiles made anew have other policy ids."""
+    return replace(config, profiles={name: replace(found, policy_id=0) for name, found in config.profiles.items()})
+
+
+@given(switches())
+@MANY
+def test_identity(start: State) -> None:
     assert load(running_config(start, NOW), start) == start
+
+
+@given(switches())
+@FEW
+def test_all_says_what_holds(start: State) -> None:
+    """`show running-config all` loads, and what it says is in effect already."""
+    loaded = load(running_config(start, NOW, Scope(detail=Detail.ALL)), start)
+    for name in start.config.profiles:
+        assert effective(loaded.config, name) == effective(start.config, name)
+    said = ("port_defaults", "profiles", "overrides", "vlans")
+    assert replace(loaded.config, **{name: getattr(start.config, name) for name in said}) == start.config
+    assert replace(loaded.config.vlans[1], name="default") == start.config.vlans[1]
+
+
+@given(switches(), switches())
+@FEW
+def test_a_rollback_is_whole(start: State, target: State) -> None:
+    """Whatever is in force, the configuration put in its place is in force afterwards, policy ids apart."""
+    start, target = without_uses(start), without_uses(target)
+    target = replace(target, config=replace(target.config, slots=start.config.slots))
+    loaded = replace_with(config_text(target), start)
+    assert without_ids(loaded.state.config) == without_ids(target.config) and not loaded.remarks
+    known = {name: found.policy_id for name, found in start.config.profiles.items()}
+    kept = {name: found.policy_id for name, found in loaded.state.config.profiles.items() if name in known}
+    assert kept == {name: known[name] for name in kept}
+
+
+@given(switches(), switches())
+@FEW
+def test_a_patch_does_what_it_says(start: State, target: State) -> None:
+    """The lines of `show diff rollback-patch`, typed, lead from one configuration to the other."""
+    start, target = without_uses(start), without_uses(target)
+    kinds = {name: found.type for name, found in start.config.profiles.items()}
+    assume(all(found.type is kinds.get(name, found.type) for name, found in target.config.profiles.items()))
+    lines = patch(start, target)
+    merged = merge("".join(f"{line}\n" for line in lines), start)
+    assert without_ids(merged.config) == without_ids(target.config), lines
+    assert patch(target, target) == []
+
+
+def without_uses(start: State) -> State:
+    """The same with NICs and uplinks whose profiles do not exist: nothing is in use."""
+    inventory = start.inventory
+    veths = {number: replace(veth, profile="NOWHERE") for number, veth in inventory.veths.items()}
+    return replace(start, inventory=replace(inventory, veths=veths, uplinks={}))
 
 
 def test_a_fresh_switch_takes_the_text_of_another() -> None:

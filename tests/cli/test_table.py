@@ -34,6 +34,7 @@ VALUES = {
     "interval": "60",
     "delay": "60",
     "count": "9",
+    "channel": "1",
     "name": "NEW",
     "parent": "BASE",
     "profile": "WEB",
@@ -57,18 +58,28 @@ VALUES = {
     "command": "show vlan *",
     "dst": "52:54:00:00:00:02",
     "frame": "ffff:00",
+    "dir": "out",
     "point": "VnicRx",
     "protocol": "17",
     "size": "64",
     "snaplen": "64",
     "src": "5254.0000.0001",
     "type": "0x0806",
+    "file": "base.cfg",
+    "file0": "base.cfg",
+    "file1": "base.cfg",
+    "checkpoint0": "one",
+    "checkpoint1": "one",
+    "source": "bootflash:base.cfg",
+    "target": "bootflash:other.cfg",
 }
 INTERFACES = {
     "<1-1048575>": "1",
     "<1-1048575>[,-]": "1-2",
     "<3-66>/<1-32>": "3/1",
     "<3-66>/<1-32>[,-]": "3/1-2",
+    "port-channelN": "Po1",
+    "SCHEME://HOST/FILE": "tftp://192.0.2.1/x",
     "IFNAME": "Veth1",
     "IFNAME[,-]": "Veth1-2",
 }
@@ -154,7 +165,8 @@ def test_keywords_may_be_cut_down_to_what_is_unique(command: Command) -> None:
                 line = text([*said[:at], (word[:length], True), *said[at + 1 :]])
                 match = GRAMMAR.parse(mode, line)
                 if isinstance(match, Match):
-                    assert match.command is command, line
+                    # Where a name may stand, a beginning of a keyword is taken for the name.
+                    assert match.command is command or word[:length] in match.args.values(), line
                     break
                 taken = word[:length] in WORDS  # such as `mac` for `mac-learning`: another keyword in full
                 assert taken or match.message == "Ambiguous command", f"{line}: {match.message}"
@@ -165,7 +177,8 @@ def test_every_word_and_command_has_help(command: Command) -> None:
     assert command.help and command.help[0].isupper() and not command.help.endswith(".")
     for word in {*compile_syntax(command.syntax).words(), *compile_syntax(command.no or "").words()}:
         assert command.words.get(word) or WORDS[word]
-    assert sum(bool(what) for what in (command.edit or command.enter, command.show, command.ask, command.act)) == 1
+    kinds = (command.edit or command.enter, command.show, command.ask, command.act, command.do)
+    assert sum(bool(what) for what in kinds) == 1
 
 
 def test_no_help_is_left_over() -> None:

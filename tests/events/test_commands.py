@@ -90,7 +90,25 @@ def test_capture_shows_lines(scene: Scene) -> None:
         f"{b} VnicRx",
     ]
     assert len({line.split()[1] for line in lines}) == 1, "one packet, one number"
-    assert "vlan 10 IPv4 ICMP, length 102" in lines[3] and "IPv4 ICMP, length 98" in lines[4]
+    assert "vlan 10 IPv4 ICMP, length 98" in lines[3]  # S-055: the VLAN is shown beside the frame's own length
+    assert "vlan" not in lines[4] and "IPv4 ICMP, length 98" in lines[4]
+
+
+def test_a_port_without_a_point_is_watched_where_it_enters_or_is_left(scene: Scene) -> None:
+    """S-245c"""
+    a, b = (f"Veth{number}" for number in scene.veths)
+    for arguments, place in (
+        (("--port", a), f"{a} PortInput"),
+        (("--port", a, "--dir", "0"), f"{a} PortInput"),
+        (("--port", b, "--dir", "1"), f"{b} PortOutput"),
+        (("--port", b, "--dir", "out"), f"{b} PortOutput"),
+        (("--port", b, "--point", "VnicRx"), f"{b} VnicRx"),
+    ):
+        lines = scene.capture(frame(B, A), "--count", "2", "--protocol", "1", *arguments).splitlines()
+        assert [line.split(" ", 2)[2].split(":")[0] for line in lines] == [place] * 2, arguments
+    for arguments in (("--dir", "out"), ("--dir", "out", "--port", a, "--point", "VnicRx")):
+        assert "is for a port without a point" in scene.vem_text("capture", *arguments)
+    assert "usage" in scene.vem_text("capture", "--port", a, "--dir", "up")
 
 
 def test_capture_writes_what_tshark_reads(scene: Scene) -> None:

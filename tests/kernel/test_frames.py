@@ -117,7 +117,10 @@ def kernel_complaints(since: float) -> list[str]:
     found = []
     try:
         while True:
-            head, _, text = os.read(log, 1 << 14).decode(errors="replace").partition(";")
+            try:
+                head, _, text = os.read(log, 1 << 14).decode(errors="replace").partition(";")
+            except BrokenPipeError:  # older lines were overwritten; the next read goes on with what is there
+                continue
             microseconds = int(head.split(",")[2])
             if microseconds / 1e6 > since and any(
                 word in text for word in ("WARNING:", "BUG:", "Oops", "general prot")

@@ -19,6 +19,7 @@ from vsm.model.state import State
 from vsm.model.users import Access, Role, Rule, User
 from vsm.options import Options
 from vsm.ssh.front import SshFront
+from vsm.store.bootflash import Bootflash
 from vsm.supervisor import Supervisor
 
 PROMPT = "vsm-a# "
@@ -30,11 +31,12 @@ class Rig:
 
     def __init__(self, directory: Path, start: State | None = None) -> None:
         self.directory = directory
+        files = Bootflash(directory / "bootflash")
         self.supervisor = Supervisor(MemoryStore(start or state()))
-        self.cli = CliService(self.supervisor, runtime(), time.time)
+        self.cli = CliService(self.supervisor, runtime(), time.time, files=files)
         self.bus = EventBus(time.time)
         options = Options(data=directory, ssh=["127.0.0.1:0"], login_penalty_s=0.05)
-        self.front = SshFront(options, self.supervisor, self.cli, self.bus)
+        self.front = SshFront(options, self.supervisor, self.cli, self.bus, files)
         self.port = 0
 
     async def __aenter__(self) -> Rig:

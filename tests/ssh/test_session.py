@@ -27,11 +27,11 @@ async def test_a_shell(rig: Rig) -> None:
 async def test_pages_follow_the_window(rig: Rig) -> None:
     async with await rig.connect() as connection, terminal(connection) as typist:
         page = await typist.says("show running-config\r", "--More--")
-        assert rows(page) == 24
+        assert rows(page) in (23, 24), "a line that takes two rows is not torn"
         await typist.says("q")
         typist.process.change_terminal_size(80, 10)
         page = await typist.says("show running-config\r", "--More--")
-        assert rows(page) == 10
+        assert rows(page) in (9, 10)
         await typist.says("\x03")
         await typist.says("terminal length 0\r")
         typist.process.change_terminal_size(80, 12)

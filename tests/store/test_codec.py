@@ -15,6 +15,7 @@ from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vsm.fabric.counters import Record
+from vsm.model.archive import Archive
 from vsm.model.state import Config, Inventory, State, Veth
 from vsm.store.codec import decode, encode
 from vsm.store.sqlite import SqliteStore
@@ -25,18 +26,18 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 st.register_type_strategy(str, TEXT)
 CONFIGS = st.from_type(Config)
 INVENTORIES = st.from_type(Inventory)
-STATES = st.builds(State, CONFIGS, INVENTORIES, st.integers(1, 2**40))
+STATES = st.builds(State, CONFIGS, INVENTORIES, st.integers(1, 2**40), st.from_type(Archive))
 
 
 @given(st.one_of(CONFIGS, INVENTORIES, st.from_type(Record)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_value_survives_json(value: Any) -> None:
     assert decode(type(value), json.loads(json.dumps(encode(value)))) == value
 
 
 @given(st.lists(STATES, min_size=1, max_size=4))
 # Each example syncs files, so shrinking a failure would take minutes.
-@settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_states_survive_the_store_from_any_to_any(states: list[State]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         store = SqliteStore(Path(directory) / "vsm.db")

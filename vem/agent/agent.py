@@ -21,7 +21,7 @@ from dvswitch import __version__
 from dvswitch.errors import StorageError
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
-from vem.agent import announce, convert
+from vem.agent import announce, convert, observed
 from vem.agent.ageing import DEFAULT_AGE
 from vem.agent.announcer import Announcer
 from vem.agent.attachments import Attachment, Stage
@@ -30,6 +30,7 @@ from vem.agent.compile import Compiled
 from vem.agent.console import Console
 from vem.agent.control_plane import ControlPlane
 from vem.agent.datapath_side import Datapath
+from vem.agent.discovery_side import HostFacts
 from vem.agent.holdings import Holdings
 from vem.agent.links import Links
 from vem.agent.remote import RemoteCommands
@@ -72,6 +73,7 @@ class Agent:
         open_engine: Callable[[], Engine],
         mac_age: float = DEFAULT_AGE,
         reverse_teaming: bool = True,
+        rpf_promiscuous: bool = True,
     ) -> None:
         self.identity = identity
         self.session = Session(endpoint, self)
@@ -83,6 +85,7 @@ class Agent:
         self._state = state
         self._open_engine = open_engine
         self._reverse_teaming = reverse_teaming
+        self._rpf_promiscuous = rpf_promiscuous
         self._mac_age = mac_age
         self.holdings: Holdings
         self.datapath: Datapath
@@ -112,6 +115,7 @@ class Agent:
         self._announcer = Announcer(self.datapath)
         self.holdings = Holdings(saved, self.datapath.image, self.datapath.plugs)
         self.holdings.teaming.reverse = self._reverse_teaming
+        self.holdings.teaming.rpf_promiscuous = self._rpf_promiscuous
         if not self._reverse_teaming:
             log.warning("reverse teaming is off: ports get duplicates, and frames they sent themselves (S-128)")
         for config in self._uplink_configs:
@@ -119,7 +123,13 @@ class Agent:
         ports = self.holdings.staging.committed.ports.values()
         self._announcer.active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
         self.control = ControlPlane(
-            self.datapath, self.holdings, self._announcer, self.identity.host_uuid, self._dirty.set, self._duplicate
+            self.datapath,
+            self.holdings,
+            self._announcer,
+            self.identity.host_uuid,
+            self._dirty.set,
+            self._duplicate,
+            HostFacts(self.identity.name, self.identity.system, self.identity.address),
         )
         self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
         self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
@@ -149,6 +159,8 @@ class Agent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if not (keep and self.datapath.kind == "kernel"):
+            await self.datapath.emit(self.control.discovery.farewells(time.monotonic()))
         await self.datapath.close(keep)
 
     def _spawn(self, job: Coroutine[None, None, None]) -> None:
@@ -351,6 +363,7 @@ class Agent:
         if self._in_sync:
             states = self.compiled.veths
             self.session.send(*(fabric.ModuleMessage(port=state) for state in self._reports.ports(states)))
+            self._send_observed()
         if report_all and self._in_sync:
             self._report_all = False
             await self._send_counters(full=True)
@@ -420,6 +433,18 @@ class Agent:
         if macs := self._reports.macs(ports, await self._learned()):
             self.session.send(fabric.ModuleMessage(macs=macs))
 
+    def _send_observed(self) -> None:
+        """Channels and neighbours, if they changed."""
+        now, holdings = time.monotonic(), self.holdings
+        usable = holdings.teaming.health.usable(now, holdings.up_delay)
+        views = self.control.lacp.view(now)
+        report = observed.channels(holdings.staging.committed, holdings.uplinks, usable, views, now)
+        if channels := self._reports.channels(report):
+            self.session.send(fabric.ModuleMessage(channels=channels))
+        found = self.control.discovery.neighbours(now)
+        if neighbors := self._reports.neighbors(found, lambda: observed.neighbors(found, now)):
+            self.session.send(fabric.ModuleMessage(neighbors=neighbors))
+
     async def _learned(self) -> list[LearnedMac]:
         learns = any(policy.learn for policy in self.datapath.image.policies.values())
         return await self.datapath.learned() if learns else []
@@ -437,6 +462,7 @@ class Agent:
         while True:
             await asyncio.sleep(self._counters_every)
             if self.connected:
+                self._send_observed()
                 with suppress(EngineError):
                     await self._send_counters()
 

@@ -28,12 +28,14 @@ from vem.capture import text
 from vem.capture.explain import Names, explain
 from vem.capture.pcapng import PcapngWriter
 from vem.datapath.image import Port
-from vem.datapath.watch import POINTS, SNAPLEN_MAX, Capture
+from vem.datapath.watch import POINTS, SNAPLEN_MAX, Capture, Point
 
 if TYPE_CHECKING:
     from vem.agent.agent import Agent
 
 BROADCAST = MacAddress(b"\xff" * 6)
+DIRECTIONS = {"in": Point.PORT_INPUT, "0": Point.PORT_INPUT, "out": Point.PORT_OUTPUT, "1": Point.PORT_OUTPUT}
+"""Where a port is watched when no point is given (S-245c), as the switch sees it."""
 REMOTE_SECONDS = 10.0
 """How long a command of the supervisor may take."""
 REMOTE_COUNT = 10
@@ -77,6 +79,8 @@ def _add_option(parser: argparse.ArgumentParser, option: Option, required: bool)
     about: dict[str, Any] = {"help": option.help, "required": required}
     if not option.kind:
         about["action"] = "store_true"
+    elif option.kind == "direction":
+        about |= {"choices": ["", *DIRECTIONS], "default": "", "metavar": "DIR"}
     elif option.repeats:
         about |= {"action": "append", "default": [], "metavar": option.name.upper()}
     else:
@@ -104,6 +108,19 @@ def _check_limits(options: argparse.Namespace) -> None:
             raise InvalidValue(f"{options.command}: {name} {value}", f"is out of range {low}-{high}")
     if getattr(options, "type", None) is not None and not 0 <= options.type <= 0xFFFF:
         raise InvalidValue(f"{options.command}: type {options.type}", "is out of range 0x0-0xffff")
+
+
+def _points(names: Sequence[str], port: str, direction: str) -> frozenset[Point]:
+    """Those that are named; for a port alone where it enters, or is left, the switch (S-245c); else all."""
+    unknown = [name for name in names if name.lower() not in POINTS]
+    if unknown:
+        labels = ", ".join(point.label for point in POINTS.values())
+        raise InvalidValue(f"point {unknown[0]}", "is unknown", f"choose from {labels}")
+    if direction and (names or not port):
+        raise InvalidValue(f"dir {direction}", "is for a port without a point", "give --port, and no --point")
+    if names:
+        return frozenset(POINTS[name.lower()] for name in names)
+    return frozenset({DIRECTIONS[direction or "in"]}) if port else Capture().points
 
 
 class Console:
@@ -201,12 +218,8 @@ class Console:
                     return
 
     def _wanted(self, options: argparse.Namespace) -> Capture:
-        unknown = [point for point in options.point if point.lower() not in POINTS]
-        if unknown:
-            labels = ", ".join(point.label for point in POINTS.values())
-            raise InvalidValue(f"point {unknown[0]}", "is unknown", f"choose from {labels}")
         return Capture(
-            points=frozenset(POINTS[point.lower()] for point in options.point) or Capture().points,
+            points=_points(options.point, options.port, options.dir),
             lport=self._lport(options.port) if options.port else 0,
             uplink=self._lport(options.uplink) if options.uplink else 0,
             mac=MacAddress.parse(options.mac) if options.mac else None,

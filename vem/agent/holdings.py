@@ -11,8 +11,9 @@ import structlog
 
 from dvswitch.errors import Unavailable
 from vem.agent.attachments import Attachment, Attachments, Stage, nic_key
-from vem.agent.compile import Compiled, Indexes, PluggedNic, PluggedUplink, compile_image, restrict
+from vem.agent.compile import Compiled, Indexes, NicEntries, PluggedNic, PluggedUplink, compile_image, restrict
 from vem.agent.lports import FIRST_LPORT, LAST_LPORT, LAST_POLICY, LAST_TEAM, Numbers
+from vem.agent.remembered import Remembered
 from vem.agent.state import Saved
 from vem.agent.teams import Teaming
 from vem.agent.uplinks import UplinkConfig, UplinkStatus, uplink_mac
@@ -46,6 +47,7 @@ class Holdings:
         self.indexes = Indexes(
             Numbers(1, LAST_POLICY, "port profiles", saved.policies), Numbers(1, LAST_TEAM, "uplink teams", saved.teams)
         )
+        self._memory: Remembered[NicEntries] = Remembered()
         for attachment in saved.attachments:
             self.attachments.add(attachment)
         known = {attachment.lport for attachment in saved.attachments}
@@ -157,7 +159,9 @@ class Holdings:
             for number, uplink in self.uplinks.items()
             if uplink.present
         ]
-        return compile_image(self.staging.committed, nics, uplinks, self.indexes, self.orphans, self.teaming)
+        return compile_image(
+            self.staging.committed, nics, uplinks, self.indexes, self.orphans, self.teaming, self._memory
+        )
 
     @property
     def up_delay(self) -> float:

@@ -12,6 +12,7 @@ from vem.datapath.watch import CapturedFrame, LastDrop
 
 _TYPES = {0x0800: "IPv4", 0x0806: "ARP", 0x8035: "RARP", 0x86DD: "IPv6", 0x8809: "LACP", 0x88CC: "LLDP"}
 _PROTOCOLS = {1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 58: "ICMPv6"}
+TAG = 4
 Names = Callable[[int], str]
 
 
@@ -33,13 +34,15 @@ def headers(frame: bytes) -> str:
 
 
 def captured(event: CapturedFrame, names: Names, epoch: float) -> str:
-    """A captured frame; ``epoch`` is Unix time less time.monotonic()."""
+    """A captured frame; ``epoch`` is Unix time less time.monotonic().  The outer tag is shown, and not counted: a frame
+    has the same length on both sides of a port (S-055).
+    """
     moment = event.time + epoch
     clock = time.strftime("%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1e6):06d}"
     drop = f" {event.reason} (came by {names(event.came_by)})" if event.reason else ""
     return (
         f"{clock} #{event.packet} {names(event.lport)} {event.point.label}{drop}: "
-        f"{headers(event.frame)}, length {event.length}\n"
+        f"{headers(event.frame)}, length {event.length - (0 if event.tci is None else TAG)}\n"
     )
 
 

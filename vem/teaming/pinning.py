@@ -35,6 +35,10 @@ class Pins:
         """A copy, for the state file."""
         return dict(self._places)
 
+    def at(self, veth: int) -> Place | None:
+        """Where a port is; None: it follows its team, or was never placed."""
+        return self._places.get(veth)
+
     def move(self, veth: int, uplink: int) -> None:
         """Load-based: the port belongs elsewhere from now on."""
         self._places[veth] = Place(uplink, uplink)

@@ -16,11 +16,13 @@ from dvswitch.errors import InvalidValue
 from dvswitch.host_commands import POINTS
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
+from vsm.model.channels import MAX_CHANNEL
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Interface, Vethernet, parse_interface
 from vsm.model.macs import check_prefix
 from vsm.model.passwords import LONGEST, is_hash
 from vsm.model.state import MAX_VETH, State
 from vsm.model.users import BUILT_IN
+from vsm.store.bootflash import file_name
 
 INVALID = "Invalid command"
 
@@ -174,6 +176,16 @@ def _interface_range(text: str) -> tuple[Interface, ...]:
     raise Mismatch
 
 
+def _channel(text: str) -> int:
+    """``port-channel1``, ``po1``: the name in one word."""
+    match = re.fullmatch(r"(po[a-z-]*)(\d{1,9})", text, re.IGNORECASE)
+    if not match or not "port-channel".startswith(match[1].lower()):
+        raise Mismatch
+    if not 1 <= int(match[2]) <= MAX_CHANNEL:
+        raise Mismatch(f"Invalid number, range is (1-{MAX_CHANNEL})")
+    return int(match[2])
+
+
 def _uuid(text: str) -> str:
     try:
         return str(UUID(text)) if len(text) == 36 else _refuse("Invalid UUID")
@@ -202,6 +214,23 @@ def _as_typed(expression: str, message: str = INVALID) -> Callable[[str], str]:
         return text if re.fullmatch(expression, text, re.IGNORECASE) else _refuse(message)
 
     return parse
+
+
+def _file(text: str) -> str:
+    """A file in bootflash, with or without the prefix; gives its name."""
+    try:
+        return file_name(text)
+    except InvalidValue:
+        raise Mismatch("Invalid file name") from None
+
+
+def _flash_file(text: str) -> str:
+    """Likewise, where the prefix is needed to tell it from other things."""
+    return _file(text) if text.lower().startswith("bootflash:") else _refuse(INVALID)
+
+
+def _network_file(text: str) -> str:
+    return text if re.match(r"(s?ftp|tftp|scp|https?):", text, re.IGNORECASE) else _refuse(INVALID)
 
 
 def _hostname(text: str) -> str:
@@ -268,6 +297,10 @@ def _roles(state: State) -> Iterable[str]:
     return [*BUILT_IN, *sorted(state.config.roles)]
 
 
+def _checkpoints(state: State) -> Iterable[str]:
+    return sorted(state.archive.checkpoints)
+
+
 def _veth_numbers(state: State) -> Iterable[str]:
     return [str(n) for n in sorted(state.inventory.veths)]
 
@@ -290,6 +323,11 @@ TYPES: dict[str, ArgumentType] = {
     "word": word(80, "Text without blanks"),
     "pattern": line(200, "Regular expression"),
     "text": line(254, "Text"),
+    "checkpoint": word(80, "Name of the checkpoint", _checkpoints),
+    "new-checkpoint": word(80, "Name of the new checkpoint"),
+    "file": ArgumentType("FILE", "Name of the file, as bootflash:NAME", _file),
+    "flash-file": ArgumentType("bootflash:FILE", "A file of the supervisor", _flash_file),
+    "network-file": ArgumentType("SCHEME://HOST/FILE", "A file of another machine", _network_file),
     "hostname": ArgumentType("WORD", "Name of the switch (max 63 characters)", _hostname),
     "user-name": ArgumentType("WORD", "Name of the user (max 32 characters)", _name_of(32), known=_users),
     "role-name": ArgumentType("WORD", "Name of the role (max 32 characters)", _name_of(32), known=_roles),
@@ -309,11 +347,13 @@ TYPES: dict[str, ArgumentType] = {
     "point": ArgumentType(
         "POINT", "Point of a frame's way", _as_typed("|".join(POINTS), _POINT), known=lambda _: POINTS
     ),
+    "direction": ArgumentType("DIR", "in or 0, out or 1", _as_typed("in|out|0|1"), known=lambda _: ("in", "out")),
     "veth": ArgumentType(_VETH, "Number of the vEthernet", _single(_veths), known=_veth_numbers),
     "veths": ArgumentType(_VETH_RANGE, "Numbers of vEthernets, as 1-4,7", _veths, known=_veth_numbers),
     "port": ArgumentType("<3-66>/<1-32>", _PORT_HELP, _single(_ethernets), known=_uplinks),
     "ports": ArgumentType("<3-66>/<1-32>[,-]", f"{_PORT_HELP}s, as 3/1-2", _ethernets, known=_uplinks),
     "uplink-list": ArgumentType("<1-32>[,-]", "Numbers of uplinks in order, as 2,1 or 1-4", _uplink_list),
+    "channel": ArgumentType("port-channelN", "Name of a port-channel, as Po1", _channel),
     "group-list": ArgumentType("<0-32>[,-]", "Numbers of sub-groups in order, as 2,1", _group_list),
     "interface": ArgumentType("IFNAME", "Name of an interface, as Veth5 or Eth3/1", _interface),
     "interfaces": ArgumentType("IFNAME[,-]", "Name of interfaces, as Veth1-4 or Eth3/1", _interface_range),

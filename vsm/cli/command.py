@@ -17,8 +17,10 @@ from dvswitch.errors import Unavailable
 from dvswitch.vlan import VlanSet
 from vsm.model.state import State
 from vsm.runtime import Runtime
+from vsm.store.bootflash import Bootflash
 
 if TYPE_CHECKING:
+    from vsm.cli.desk import Desk
     from vsm.cli.logins import Logins
     from vsm.cli.report import Report
     from vsm.cli.session import Session
@@ -112,6 +114,7 @@ class View:
     runtime: Runtime
     now: datetime
     session: Session
+    files: Bootflash
     logins: Logins
 
 
@@ -125,6 +128,8 @@ Ask = Callable[["View", "Call", Run], Awaitable["Report"]]
 """A show command that asks modules and waits for them."""
 Act = Callable[["Session", Call], str]
 """Something about the session itself; returns what to print."""
+Do = Callable[["Desk", Call], str]
+"""Something about whole configurations or files; returns what to print."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +143,7 @@ class Command:
     show: Show | None = None
     ask: Ask | None = None
     act: Act | None = None
+    do: Do | None = None
     enter: Callable[[Call], Position] | None = None
     """Where the command leads, after ``edit``."""
     no: str | None = None
@@ -148,8 +154,12 @@ class Command:
     """What `default` does, where it differs from `no`."""
     render: Callable[[Any], Iterable[str]] | None = None
     """The command's lines in the running configuration, for the object of its mode."""
+    always: Callable[[Any], Iterable[str]] | None = None
+    """Its lines with `all`, where ``render`` leaves out a default."""
     note: Callable[[State, Call], str] | None = None
     """A warning to print once ``edit`` or ``undo`` has been committed; "" = none."""
+    several: bool = False
+    """``render`` may give several lines, each with a way back of its own."""
     open: bool = False
     """About the session itself: every role may give it."""
     words: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,7 @@
-"""Filters behind `|`: each takes the text of what came before and gives text (json takes the rows instead)."""
+"""Filters behind `|`: each takes the text of what came before and gives text (json and xml take the rows instead).
+
+The last may write to a file instead of the screen: `| redirect FILE`, `| append FILE`, or `> FILE` and `>> FILE`.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dvswitch.errors import InvalidValue
 from vsm.cli.arguments import INVALID
 from vsm.cli.grammar import AMBIGUOUS, INCOMPLETE, Candidate, Failure, Word, split
-from vsm.cli.report import Report, as_json
+from vsm.cli.report import Report, as_json, as_xml
+from vsm.store.bootflash import Bootflash, file_name
 
 MAX_REPETITIONS = 4
 """Unbounded repetitions in an expression."""
@@ -119,7 +124,23 @@ def _last(text: str) -> Filter:
     return lambda lines: lines[-amount:]
 
 
+def _file(text: str) -> Filter:
+    try:
+        file_name(text)
+    except InvalidValue as error:
+        raise ValueError("Invalid file name") from error
+    return lambda lines: lines
+
+
+_STRUCTURED: dict[str, Callable[[Report], str]] = {
+    "json": as_json,
+    "json-pretty": lambda report: as_json(report, pretty=True),
+    "xml": as_xml,
+}
+_SINKS = ("append", "redirect")
+
 FILTERS: tuple[FilterKind, ...] = (
+    FilterKind("append", "Add the output to a file", _file, "FILE"),
     FilterKind("begin", "Begin with the line that matches", _begin, "LINE"),
     FilterKind("count", "Count number of lines", lambda _: lambda lines: [str(len(lines))]),
     FilterKind("egrep", "Print lines that match", _grep, "LINE"),
@@ -131,25 +152,34 @@ FILTERS: tuple[FilterKind, ...] = (
     FilterKind("json-pretty", "Output in json pretty print format", lambda _: lambda lines: lines),
     FilterKind("last", "Display last lines", _last, "<1-999999>", required=False),
     FilterKind("no-more", "Turn-off pagination for command output", lambda _: lambda lines: lines),
+    FilterKind("redirect", "Write the output to a file", _file, "FILE"),
     FilterKind("section", "Show lines that match and the lines indented below them", _section, "LINE"),
+    FilterKind("xml", "Output in xml format", lambda _: lambda lines: lines),
 )
 """The filter table."""
 
 
-def apply(report: Report, filters: list[Word]) -> str | Failure:
+def apply(report: Report, filters: list[Word], files: Bootflash) -> str | Failure:
     """The text after all filters; each filter is what stands between two bars, with its offset in the line."""
-    text = report.text
+    chosen: list[tuple[FilterKind, Filter, str]] = []
     for position, word in enumerate(filters):
         found = _read(word)
         if isinstance(found, Failure):
             return found
-        kind, chosen = found
-        if kind.word.startswith("json"):
-            if not report.structured or position:
-                return Failure(INVALID, word.offset)
-            text = as_json(report, kind.word == "json-pretty")
+        misplaced = position > 0 if found[0].word in _STRUCTURED else word is not filters[-1]
+        if (found[0].word in (*_STRUCTURED, *_SINKS) and misplaced) or not _offered(report, found[0]):
+            return Failure(INVALID, word.offset)
+        chosen.append(found)
+    text = report.text
+    for kind, change, argument in chosen:
+        if kind.word in _STRUCTURED:
+            text = _STRUCTURED[kind.word](report)
+        elif kind.word in _SINKS:
+            write = files.append if kind.word == "append" else files.write
+            write(argument, text.encode())
+            text = ""
         else:
-            text = "".join(f"{line}\n" for line in chosen(text.splitlines()))
+            text = "".join(f"{line}\n" for line in change(text.splitlines()))
     return text
 
 
@@ -159,15 +189,32 @@ def unpaged(line: str) -> bool:
     return bool(filters) and len(filters[-1].text) > 1 and "no-more".startswith(filters[-1].text)
 
 
+def _offered(report: Report, kind: FilterKind) -> bool:
+    return report.structured or kind.word not in _STRUCTURED
+
+
 def cut(line: str) -> tuple[str, list[Word]]:
-    """The command of a line and its filters with their offsets; bars within quotes don't count."""
+    """The command of a line and its filters with their offsets; bars within quotes don't count.
+
+    A redirection counts as a filter.
+    """
+    line, redirection = _redirection(line)
     parts: list[Word] = []
     start = 0
     for at in [*_bars(line), len(line)]:
         piece = line[start:at]
         parts.append(Word(piece.strip(), start + len(piece) - len(piece.lstrip())))
         start = at + 1
-    return line[: len(line) if len(parts) == 1 else _bars(line)[0]], parts[1:]
+    return line[: len(line) if len(parts) == 1 else _bars(line)[0]], parts[1:] + redirection
+
+
+def _redirection(line: str) -> tuple[str, list[Word]]:
+    """The line without ``> FILE`` or ``>> FILE`` at its end, and that as a filter."""
+    found = re.search(r"\s(>>?)\s*([^\s>'\"|]+)\s*$", line)
+    if not found or line.count("'", 0, found.start()) % 2 or line.count('"', 0, found.start()) % 2:
+        return line, []
+    word = "append" if found[1] == ">>" else "redirect"
+    return line[: found.start()], [Word(f"{word} {found[2]}", found.start(2) - len(word) - 1)]
 
 
 def candidates(text: str) -> list[Candidate]:
@@ -180,7 +227,7 @@ def candidates(text: str) -> list[Candidate]:
     return [Candidate(kind.word, kind.help) for kind in FILTERS if kind.word.startswith(partial)]
 
 
-def _read(word: Word) -> tuple[FilterKind, Filter] | Failure:
+def _read(word: Word) -> tuple[FilterKind, Filter, str] | Failure:
     name, _, argument = word.text.partition(" ")
     exact = [kind for kind in FILTERS if kind.word == name]
     kinds = exact or [kind for kind in FILTERS if name and kind.word.startswith(name)]
@@ -193,7 +240,7 @@ def _read(word: Word) -> tuple[FilterKind, Filter] | Failure:
     if kind.argument and kind.required and not argument:
         return Failure(INCOMPLETE, word.offset + len(word.text))
     try:
-        return kind, kind.make(argument)
+        return kind, kind.make(argument), argument
     except ValueError as error:
         return Failure(str(error), at_argument)
 

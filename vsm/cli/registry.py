@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from vsm.cli.command import Command
 from vsm.cli.grammar import Grammar
+from vsm.cli.tables import (
+    checkpoints,
+    files,
+    guards,
+    interface,
+    modules,
+    profile,
+    settings,
+    show,
+    system,
+    users,
+    vlan,
+)
 from vsm.cli.tables import exec as session_commands
-from vsm.cli.tables import guards, interface, modules, profile, settings, show, system, users, vlan
 
 COMMANDS: tuple[Command, ...] = (
     *session_commands.ROWS,
+    *files.ROWS,
+    *files.LATER,
+    *checkpoints.ROWS,
     *show.ROWS,
     *modules.ROWS,
     *users.FEATURES,

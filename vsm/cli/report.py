@@ -1,15 +1,17 @@
 """What a show command gives: rows, and the text made from them.
 
-Text for people and JSON for programs come from the same rows, so they can't disagree.  JSON has the shape of NX-OS
+Text for people, JSON and XML for programs come from the same rows, so they can't disagree.  JSON has the shape of NX-OS
 (nexus-1000v section 11.4): TABLE_x / ROW_x, a single row as an object, all values strings.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
+from xml.etree import ElementTree
 
 RULE = "-" * 80
 """The line above and below column titles."""
@@ -17,7 +19,8 @@ RULE = "-" * 80
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of one kind.  Rows are dataclasses; a field's JSON key is metadata "key", else its name."""
+    """Rows of one kind.  Rows are dataclasses; a field's JSON key is metadata "key", else its name; a field that is a
+    Table stands inside its row."""
 
     name: str
     """x of TABLE_x."""
@@ -45,8 +48,7 @@ def data(report: Report) -> dict[str, Any]:
     """The report as JSON data."""
     found: dict[str, Any] = _row(report.top) if report.top is not None else {}
     for table in report.tables:
-        rows = [_row(row) for row in table.rows]
-        found[f"TABLE_{table.name}"] = {f"ROW_{table.name}": rows[0] if len(rows) == 1 else rows} if rows else {}
+        found |= _table(table)
     return found
 
 
@@ -55,13 +57,44 @@ def as_json(report: Report, pretty: bool = False) -> str:
     return json.dumps(data(report), indent=2 if pretty else None) + "\n"
 
 
+def as_xml(report: Report) -> str:
+    """The report as XML text: elements in the place of JSON's keys."""
+    root = ElementTree.Element("show")
+    _elements(root, data(report))
+    ElementTree.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _elements(parent: ElementTree.Element, values: dict[str, Any]) -> None:
+    for key, value in values.items():
+        for item in value if isinstance(value, list) else [value]:
+            element = ElementTree.SubElement(parent, key)
+            if isinstance(item, dict):
+                _elements(element, item)
+            else:
+                element.text = _UNPRINTABLE.sub("?", item)
+
+
+_UNPRINTABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML can't hold."""
+
+
 def lines(*texts: str) -> str:
     """Text of these lines, without trailing blanks."""
     return "".join(text.rstrip() + "\n" for text in texts)
 
 
 def _row(row: Any) -> dict[str, Any]:
-    return {item.metadata.get("key", item.name): _value(getattr(row, item.name)) for item in fields(row)}
+    found: dict[str, Any] = {}
+    for item in fields(row):
+        value = getattr(row, item.name)
+        found |= _table(value) if isinstance(value, Table) else {item.metadata.get("key", item.name): _value(value)}
+    return found
+
+
+def _table(table: Table) -> dict[str, Any]:
+    rows = [_row(row) for row in table.rows]
+    return {f"TABLE_{table.name}": {f"ROW_{table.name}": rows[0] if len(rows) == 1 else rows} if rows else {}}
 
 
 def _value(value: Any) -> Any:

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from dvswitch.errors import DvsError, Unavailable
 from vsm.cli import permission, pipe
 from vsm.cli.command import Call, Command, Form, Mode, Run, View
+from vsm.cli.desk import Desk, Switch
 from vsm.cli.grammar import Candidate, Failure, Match, Word
 from vsm.cli.logins import Logins
 from vsm.cli.registry import GRAMMAR
-from vsm.cli.session import Session
+from vsm.cli.session import Question, Session
 from vsm.config.parse import chosen_edit
-from vsm.model.state import State
-from vsm.policy.check import check
+from vsm.model.state import Config
 from vsm.runtime import Runtime
+from vsm.store.bootflash import Bootflash
 from vsm.supervisor import Supervisor
 
 __all__ = ["Candidate", "CliReply", "CliService"]
@@ -58,13 +58,20 @@ class CliService:
     """
 
     def __init__(
-        self, supervisor: Supervisor, runtime: Runtime, clock: Callable[[], float], run: Run | None = None
+        self,
+        supervisor: Supervisor,
+        runtime: Runtime,
+        clock: Callable[[], float],
+        run: Run | None = None,
+        *,
+        files: Bootflash,
+        restart: Callable[[], None] | None = None,
+        factory: Config | None = None,
     ) -> None:
-        """``clock`` gives Unix time; ``run`` has a module run a command."""
+        """``clock`` gives Unix time; ``run`` has a module run a command; ``restart`` and ``factory`` are those of
+        vsm.cli.desk.Switch."""
         self._run_on_module = run or _nobody
-        self._supervisor = supervisor
-        self._runtime = runtime
-        self._clock = clock
+        self._switch = Switch(supervisor, runtime, clock, files, restart=restart, factory=factory or Config())
         self._sessions: dict[str, Session] = {}
         self.logins = Logins()
 
@@ -78,12 +85,11 @@ class CliService:
         todo = self._read(here, line)
         if not isinstance(todo, _Question):
             return todo
-        view = View(self._supervisor.state, self._runtime, self._time(), here, self.logins)
+        desk = Desk(self._switch, here)
         try:
             assert todo.command.ask is not None
-            output: str | Failure = pipe.apply(
-                await todo.command.ask(view, todo.call, self._run_on_module), todo.filters
-            )
+            report = await todo.command.ask(self._view(desk), todo.call, self._run_on_module)
+            output: str | Failure = pipe.apply(report, todo.filters, desk.files)
         except DvsError as error:
             return self._reply(here, f"ERROR: {error}\n", False)
         if isinstance(output, Failure):
@@ -100,10 +106,12 @@ class CliService:
 
     def _read(self, here: Session, line: str) -> CliReply | _Question:
         """Do what the line says; a question to modules is only understood."""
-        if here.closed or not permission.roles_of(here, self._supervisor.state.config):
+        if here.closed or not permission.roles_of(here, self._switch.supervisor.state.config):
             here.closed = True  # its user has been removed
             return self._reply(here, "", False)
         line = line.replace("\x00", "").rstrip("\r\n").expandtabs(1)
+        if here.question:
+            return self._answered(here, here.question, line)
         if not line.strip() or line.lstrip().startswith("!"):
             return self._reply(here, "", True)
         here.remember(line.strip())
@@ -116,6 +124,17 @@ class CliService:
             return outcome
         return self._reply(here, *outcome, 0 if pipe.unpaged(line) else here.length)
 
+    def _answered(self, session: Session, question: Question, line: str) -> CliReply:
+        """The operator's answer: an empty line is the default, anything but a beginning of "yes" is "no"."""
+        session.question = None
+        answer = line.strip().lower()
+        if not ("yes".startswith(answer) if answer else question.default):
+            return self._reply(session, "", True)
+        try:
+            return self._reply(session, question.then(Desk(self._switch, session)), True)
+        except DvsError as error:
+            return self._reply(session, f"ERROR: {error}\n", False)
+
     def complete(self, session: str | Session, line: str) -> list[Candidate]:
         """What may come next after ``line``."""
         here = self._session(session)
@@ -125,7 +144,7 @@ class CliService:
         head, filters = pipe.cut(text)
         if filters and _is_show(mode, head):
             return pipe.candidates(text[filters[-1].offset :])
-        found = GRAMMAR.candidates(mode, text, self._supervisor.state)
+        found = GRAMMAR.candidates(mode, text, self._switch.supervisor.state)
         if any(candidate.word == "<CR>" for candidate in found) and _is_show(mode, text):
             found.append(Candidate("|", "Pipe command output to filter"))
         return found
@@ -144,7 +163,7 @@ class CliService:
                 self.close(session.name)
 
     def _session(self, name: str | Session, role: str = "") -> Session:
-        now = self._clock()
+        now = self._switch.clock()
         if isinstance(name, Session):
             name.used = now
             return name
@@ -155,11 +174,15 @@ class CliService:
         return session
 
     def _prompt(self, session: Session) -> str:
-        return f"{self._supervisor.state.config.hostname}{session.position.suffix}# "
+        if session.question:
+            return session.question.text.rpartition("\n")[2]
+        return f"{self._switch.supervisor.state.config.hostname}{session.position.suffix}# "
 
     def _reply(self, session: Session, output: str, ok: bool, length: int = 0) -> CliReply:
         if session.closed:
             self.close(session if session in self.logins.sessions else session.name)
+        if session.question:
+            output += session.question.text.removesuffix(self._prompt(session))
         return CliReply(output, self._prompt(session), ok, session.closed, length)
 
     def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool] | _Question:
@@ -179,7 +202,7 @@ class CliService:
         return (outcome, True) if isinstance(outcome, str) else (self._failed(session, outcome, offset), False)
 
     def _permits(self, session: Session, match: Match) -> bool:
-        config = self._supervisor.state.config
+        config = self._switch.supervisor.state.config
         said = match.said if match.form is Form.SET else match.said[1:]
         return permission.permitted(config, permission.roles_of(session, config), match.command, " ".join(said))
 
@@ -188,27 +211,27 @@ class CliService:
         return f"{' ' * column}^\n% {failure.message} at '^' marker.\n"
 
     def _call(self, session: Session, match: Match) -> Call:
-        return Call(session.position, match.form, match.words, match.args, self._runtime, match.said)
+        return Call(session.position, match.form, match.words, match.args, self._switch.runtime, match.said)
 
-    def _time(self) -> datetime:
-        return datetime.fromtimestamp(self._clock(), UTC)
+    def _view(self, desk: Desk) -> View:
+        return View(desk.state, self._switch.runtime, desk.time, desk.session, desk.files, self.logins)
 
     def _perform(self, session: Session, match: Match, filters: list[Word]) -> str | Failure:
-        command, call = match.command, self._call(session, match)
+        command, desk, call = match.command, Desk(self._switch, session), self._call(session, match)
         if command.show:
-            report = command.show(View(self._supervisor.state, self._runtime, self._time(), session, self.logins), call)
-            return pipe.apply(report, filters)
+            return pipe.apply(command.show(self._view(desk), call), filters, desk.files)
         if command.act:
             return command.act(session, call)
-        return self._edit(session, command, match, call)
+        if command.do:
+            return command.do(desk, call)
+        return self._edit(desk, command, match, call)
 
-    def _edit(self, session: Session, command: Command, match: Match, call: Call) -> str:
-        edit = chosen_edit(match)
-        state = self._supervisor.state
+    def _edit(self, desk: Desk, command: Command, match: Match, call: Call) -> str:
+        edit, state = chosen_edit(match), desk.state
         if edit:
-            state = self._supervisor.transact(lambda before: _checked(before, edit(before, call)))
+            state = desk.change(lambda before: edit(before, call))
         if command.enter and match.form is Form.SET:
-            session.position = command.enter(call)
+            desk.session.position = command.enter(call)
         note = command.note(state, call) if command.note and edit else ""
         return f"{note}\n" if note else ""
 
@@ -220,12 +243,6 @@ async def _nobody(slot: int, _words: Sequence[str]) -> str:
 def _is_show(mode: Mode, head: str) -> bool:
     match = GRAMMAR.parse(mode, head) if head.strip() else None
     return isinstance(match, Match) and match.command.reports
-
-
-def _checked(before: State, after: State) -> State:
-    if after != before:
-        check(after)
-    return after
 
 
 def _without_do(line: str) -> tuple[str, int]:

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from vsm.cli.command import Position
+from vsm.model.users import ADMIN
+
+if TYPE_CHECKING:
+    from vsm.cli.desk import Desk
 
 MAX_HISTORY = 500
 _SECRET = re.compile(r"(\bpassword\s+(?:[05]\s+)?)(\S+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the operator was asked; the next line is the answer."""
+
+    text: str
+    """Shown in the place of the prompt."""
+    default: bool
+    """The answer of an empty line."""
+    then: Callable[[Desk], str]
+    """What to do on "yes"; returns what to print."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +58,14 @@ class Session:
     """A terminal that messages can be shown on."""
     monitor: bool = False
     """`terminal monitor`."""
+    dont_ask: bool = False
+    """Do what would be asked about."""
+    question: Question | None = None
+
+    @property
+    def who(self) -> str:
+        """The user's name, for people: that of the first user on the supervisor's own socket."""
+        return self.user or ADMIN
 
     def remember(self, line: str) -> None:
         """Add a line to the history, without its passwords."""

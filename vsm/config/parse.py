@@ -1,50 +1,103 @@
 """Configuration text back into a State, through the CLI's own grammar: what loads is what an operator could have typed.
 
-The text replaces the configuration; the inventory (hosts, vEths) is kept.  Objects keep the policy ids they had, so
-that loading the same text again changes nothing on any module.
+Three ways: replace_with() puts the text in the place of the configuration, as rollback, `configure replace` and reload
+do; merge() adds its lines to the configuration, as `copy FILE running-config` does; load() is replace_with() for text
+that must fit exactly.  All give a whole new State or raise; the inventory (hosts, vEths) stays what it is.  Objects
+keep the policy ids they had, so that loading the same text again changes nothing on any module.
+
+What a text says about things that are not the operator's to say (which profile and MAC address a vNIC has, which slot a
+known host has) is not enforced when it replaces the configuration: vsm/config/fit.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from dvswitch.errors import DvsError, InvalidValue
 from vsm.cli.command import Call, Edit, Form, Mode, Position
 from vsm.cli.grammar import Failure, Match
-from vsm.cli.registry import GRAMMAR
+from vsm.config import fit
 from vsm.model.overrides import override
 from vsm.model.settings import NOTHING
-from vsm.model.state import Config, Inventory, PortProfile, State
+from vsm.model.state import Config, PortProfile, State
 from vsm.model.users import ADMIN
 from vsm.policy.check import check
+from vsm.runtime import Runtime
+
+_MOVES = {"exit", "end", "configure terminal", "conf t"}
+"""Lines of pasted text that only change the mode: the indentation and the words say that already."""
+_COMMENTS = ("!", "version ", "#")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A State made from text."""
+
+    state: State
+    remarks: tuple[str, ...] = ()
+    """What of the text was not taken, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a configuration text."""
+
+    number: int
+    """From 1."""
+    text: str
+
+    @property
+    def indented(self) -> bool:
+        """Whether it belongs to the line above it that is not."""
+        return self.text[0].isspace()
+
+    def blame(self, problem: object) -> InvalidValue:
+        """The error that points at this line."""
+        return InvalidValue(f"line {self.number} ('{self.text.strip()}')", str(problem))
 
 
 def load(text: str, base: State) -> State:
     """``base`` with its configuration replaced by ``text``; InvalidValue naming the line if that can't be done."""
-    cleared = replace(base, config=Config(), inventory=_without_own_policies(base.inventory))
-    state, position = cleared, Position(Mode.CONFIG)
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith(("!", "version ")):
-            continue
-        if not line[0].isspace():
-            position = Position(Mode.CONFIG)
-        try:
-            state, position = _apply(state, position, line)
-        except DvsError as error:
-            raise InvalidValue(f"line {number} ('{line.strip()}')", str(error)) from error
-    state = _settle(state, base)
+    return _finish(_run(config_lines(text), _cleared(base), None), base)
+
+
+def replace_with(text: str, base: State, *, best_effort: bool = False) -> Loaded:
+    """``base`` with its configuration replaced by ``text`` as far as hosts and NICs have not changed since.
+
+    DvsError names what can't be: a line that is not understood, a profile in use that the text does not have.  With
+    ``best_effort`` such lines are left out and such profiles kept, with a remark each.
+    """
+    remarks: list[str] = []
+    lines = list(fit.without_strangers(config_lines(text), base, remarks))
+    state = _run(lines, _cleared(base), remarks if best_effort else None)
+    state = fit.keep_slots(state, base, remarks)
+    state = fit.keep_profiles(state, base, remarks if best_effort else None)
+    return Loaded(_finish(state, base), tuple(remarks))
+
+
+def merge(text: str, base: State, runtime: Runtime | None = None) -> State:
+    """``base`` with all lines of ``text`` applied to it; InvalidValue naming the first that can't be."""
+    state = _run(config_lines(text), base, None, runtime)
     check(state)
     return state
 
 
-def _apply(state: State, position: Position, line: str) -> tuple[State, Position]:
-    match = GRAMMAR.parse(position.mode, line)
+def config_lines(text: str) -> list[Line]:
+    """The lines that say something."""
+    numbered = (Line(number, line) for number, line in enumerate(text.splitlines(), start=1))
+    return [line for line in numbered if line.text.strip() and not line.text.lstrip().startswith(_COMMENTS)]
+
+
+def apply_line(state: State, position: Position, line: str, runtime: Runtime | None = None) -> tuple[State, Position]:
+    """The state after a configuration line given at ``position``, unchecked, and where it leads; DvsError."""
+    match = parsed(position.mode, line)
     if isinstance(match, Failure):
         raise InvalidValue("", match.message)
     command = match.command
     if command.edit is None and command.enter is None:
         raise InvalidValue("", "not a configuration command")
-    call = Call(position, match.form, match.words, match.args)
+    call = Call(position, match.form, match.words, match.args, runtime)
     edit = chosen_edit(match)
     state = edit(state, call) if edit else state
     return state, (command.enter(call) if command.enter and match.form is Form.SET else position)
@@ -57,9 +110,48 @@ def chosen_edit(match: Match) -> Edit | None:
     return by_form[match.form]
 
 
-def _without_own_policies(inventory: Inventory) -> Inventory:
-    veths = {number: replace(veth, policy_id=0) for number, veth in inventory.veths.items()}
-    return replace(inventory, veths=veths, uplink_policies={})
+@lru_cache(maxsize=8192)
+def parsed(mode: Mode, line: str) -> Match | Failure:
+    """A line as the command table has it.  The same few lines make most of a long text."""
+    # The table has rows whose handlers load configurations: it can't be imported before this module.
+    from vsm.cli.registry import GRAMMAR
+
+    return GRAMMAR.parse(mode, line)
+
+
+def _run(lines: list[Line], state: State, skipped: list[str] | None, runtime: Runtime | None = None) -> State:
+    """Apply the lines; one that fails raises, or is noted in ``skipped``."""
+    position = Position(Mode.CONFIG)
+    for line in lines:
+        try:
+            if (place := _place(line, position)) is not None:
+                state, position = apply_line(state, place, line.text, runtime)
+        except DvsError as error:
+            if skipped is None:
+                raise line.blame(error) from error
+            skipped.append(str(line.blame(error)))
+    return state
+
+
+def _place(line: Line, position: Position) -> Position | None:
+    """Where to apply a line; None if it only changes the mode."""
+    if " ".join(line.text.split()) in _MOVES:
+        return None
+    # Text that was typed may be without indentation: what configuration mode does not know belongs to the object above.
+    if line.indented or isinstance(parsed(Mode.CONFIG, line.text), Failure):
+        return position
+    return Position(Mode.CONFIG)
+
+
+def _cleared(base: State) -> State:
+    veths = {number: replace(veth, policy_id=0) for number, veth in base.inventory.veths.items()}
+    return replace(base, config=Config(), inventory=replace(base.inventory, veths=veths, uplink_policies={}))
+
+
+def _finish(state: State, base: State) -> State:
+    state = _settle(state, base)
+    check(state)
+    return state
 
 
 def _keep_admin(state: State, base: State) -> State:

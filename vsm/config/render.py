@@ -1,28 +1,41 @@
 """The running configuration as NX-OS text (nexus-1000v section 2.4), made from the rows of the command table.
 
 Each row renders its own line (vsm.cli.command.Command.render); this file only knows the order of sections.  What
-vsm/config/parse.py reads back is the same configuration.
+vsm/config/parse.py reads back is the same configuration; vsm/config/patch.py compares two of them section by section.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 import dvswitch
 from dvswitch.vlan import VlanSet
-from vsm.cli.command import Command
+from vsm.cli.command import Command, Mode
 from vsm.cli.tables import interface, profile, settings, system, users, vlan
 from vsm.model.interfaces import parse_interface
-from vsm.model.state import Config, PortProfile, State
-from vsm.policy.inherit import chain
+from vsm.model.state import Config, PortProfile, ProfileType, State
+from vsm.policy.defaults import with_defaults
+from vsm.policy.inherit import chain, said
 from vsm.policy.ports import interfaces
 
 INTERFACE_ROWS = (*interface.BEFORE_SETTINGS, *settings.SETTINGS, *interface.AFTER_SETTINGS)
 PROFILE_ROWS = (*profile.BEFORE_SETTINGS, *settings.SETTINGS, *profile.AFTER_SETTINGS)
 TIME_FORMAT = "%a %b %e %H:%M:%S %Y"
+
+
+class Detail(Enum):
+    """How much of each object is shown."""
+
+    SAID = ""
+    """What was configured."""
+    ALL = "all"
+    """Defaults, too."""
+    EXPANDED = "expand-port-profile"
+    """On interfaces, what their port-profile says in the place of its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +46,9 @@ class Scope:
     """Full names; () = all interfaces."""
     profiles: tuple[str, ...] | None = None
     """Names; () = all profiles."""
-    vlans: bool = False
+    vlans: VlanSet | None = None
+    """Empty = all VLANs."""
+    detail: Detail = Detail.SAID
 
     @property
     def command(self) -> str:
@@ -43,9 +58,48 @@ class Scope:
             words += ["interface", ",".join(self.interfaces)]
         elif self.profiles is not None:
             words += ["port-profile", *self.profiles]
-        elif self.vlans:
-            words.append("vlan")
-        return " ".join(word for word in words if word)
+        elif self.vlans is not None:
+            words += ["vlan", str(self.vlans) if self.vlans else ""]
+        return " ".join(word for word in [*words, self.detail.value] if word)
+
+    def includes(self, key: Key) -> bool:
+        """Whether the section of this key is shown."""
+        kind, name = key
+        if self.interfaces is not None:
+            return kind == "interface" and name in (self.interfaces or (name,))
+        if self.profiles is not None:
+            return kind == "port-profile" and name in (self.profiles or (name,))
+        if self.vlans is not None:
+            return kind in ("vlans", "vlan") and (kind == "vlans" or not self.vlans or name in self.vlans)
+        return True
+
+
+Key = tuple[str, Any]
+"""(kind, name or number) of a section: ("interface", "Vethernet5"), ("vlan", 10), ("switch", "")."""
+SaidLine = tuple[Command, str]
+"""A row of the table and the line that it gave, without indentation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """An object of the configuration, as lines."""
+
+    key: Key
+    header: str
+    """"" = the lines stand at the top level."""
+    mode: Mode
+    """Of the lines."""
+    lines: tuple[SaidLine, ...]
+
+    def text(self) -> Iterator[str]:
+        """Its lines in the running configuration."""
+        kind, _ = self.key
+        if kind in ("interface", "line", "svs-domain"):
+            yield ""
+        if self.header:
+            yield self.header
+        indent = "  " if self.header else ""
+        yield from (f"{indent}{line}" for _, line in self.lines)
 
 
 WHOLE = Scope()
@@ -53,8 +107,42 @@ WHOLE = Scope()
 
 def running_config(state: State, now: datetime, scope: Scope = WHOLE) -> str:
     """The configuration, or the part of it in ``scope``, with its header; ``now`` is what the header says."""
-    head = [f"!Command: {scope.command}", f"!Time: {now.strftime(TIME_FORMAT)}", "", f"version {dvswitch.__version__}"]
-    return "".join(f"{line}\n" for line in [*head, *_body(state, scope)])
+    return f"!Command: {scope.command}\n!Time: {now.strftime(TIME_FORMAT)}\n\n" + config_text(state, scope)
+
+
+def config_text(state: State, scope: Scope = WHOLE) -> str:
+    """The configuration without the header: the form in which it is kept."""
+    body = (line for section in sections(state, scope) for line in section.text())
+    return "".join(f"{line}\n" for line in [f"version {dvswitch.__version__}", *body])
+
+
+def sections(state: State, scope: Scope = WHOLE) -> Iterator[Section]:
+    """The configuration object by object, in the order of the running configuration."""
+    config, detail = state.config, scope.detail
+    if scope.includes(("switch", "")):
+        yield Section(("switch", ""), "", Mode.CONFIG, _lines((*users.FEATURES, *system.SYSTEM), config, detail))
+    for role in sorted(config.roles):
+        if scope.includes(("role", role)):
+            yield _section(("role", role), Mode.ROLE, users.ROLE_HEADER, users.ROLE, config.roles[role], detail)
+    for user in sorted(config.users):
+        if scope.includes(("user", user)):
+            yield Section(("user", user), "", Mode.CONFIG, _lines(users.USERS, config.users[user], detail))
+    for slot in sorted(config.slots):
+        if scope.includes(("vem", slot)):
+            yield _section(("vem", slot), Mode.VEM, system.VEM_HEADER, system.VEM, config.slots[slot], detail)
+    if scope.includes(("vlans", "")):
+        yield from _vlans(config, scope)
+    if scope.includes(("port-profile default", "")):
+        yield Section(("port-profile default", ""), "", Mode.CONFIG, _lines(profile.DEFAULTS, config, detail))
+    for found in profile_order(config):
+        if scope.includes(("port-profile", found.name)):
+            yield _profile(config, found, detail)
+    for name in _interface_names(state, scope):
+        yield _interface(state, name, detail)
+    if scope.includes(("line", "")):
+        yield _section(("line", ""), Mode.LINE, users.LINE_HEADER, users.LINE, config, detail)
+    if scope.includes(("svs-domain", "")):
+        yield _section(("svs-domain", ""), Mode.SVS_DOMAIN, system.SVS_HEADER, system.SVS_DOMAIN, config, detail)
 
 
 def profile_order(config: Config) -> list[PortProfile]:
@@ -62,77 +150,56 @@ def profile_order(config: Config) -> list[PortProfile]:
     return sorted(config.profiles.values(), key=lambda found: (len(chain(config, found.name)), found.name))
 
 
-def _body(state: State, scope: Scope) -> Iterator[str]:
-    if scope.interfaces is not None:
-        yield from _interfaces(state, scope.interfaces)
-    elif scope.profiles is not None:
-        yield from _profiles(state.config, scope.profiles)
-    elif scope.vlans:
-        yield from _vlans(state.config)
-    else:
-        yield from _everything(state)
+def _vlans(config: Config, scope: Scope) -> Iterator[Section]:
+    numbers = [number for number in sorted(config.vlans) if scope.includes(("vlan", number))]
+    listed = f"vlan {VlanSet.of(numbers)}"
+    yield Section(("vlans", ""), "", Mode.CONFIG, ((vlan.HEADER, listed),) if numbers else ())
+    for number in numbers:
+        lines = _lines(vlan.ROWS, config.vlans[number], scope.detail)
+        if lines:
+            yield Section(("vlan", number), f"vlan {number}", Mode.VLAN, lines)
 
 
-def _everything(state: State) -> Iterator[str]:
+def _profile(config: Config, found: PortProfile, detail: Detail) -> Section:
+    subject = profile.ProfileSubject(found, config.default_max_ports)
+    if detail is Detail.ALL:
+        settings = with_defaults(config, found.settings, said(config, found.inherit), found.type)
+        subject = replace(subject, profile=replace(found, settings=settings))
+    return _section(("port-profile", found.name), Mode.PROFILE, profile.HEADER, PROFILE_ROWS, subject, detail)
+
+
+def _interface(state: State, name: str, detail: Detail) -> Section:
+    subject = interface.subject_of(state, name)
     config = state.config
-    yield from _rows(users.FEATURES, config)
-    for name in sorted(config.roles):
-        yield from _section(users.ROLE_HEADER, users.ROLE, config.roles[name])
-    yield from _rows(users.USERS, config)
-    yield from _rows(system.SYSTEM, config)
-    for slot in sorted(config.slots):
-        yield from _section(system.VEM_HEADER, system.VEM, config.slots[slot])
-    yield from _vlans(config)
-    yield from _rows(profile.DEFAULTS, config)
-    yield from _profiles(config, ())
-    yield from _interfaces(state, ())
-    if terminals := list(_rows(users.LINE, config)):
-        yield ""
-        yield from _rows([users.LINE_HEADER], config)
-        yield from _indented(terminals)
-    yield ""
-    yield from _section(system.SVS_HEADER, system.SVS_DOMAIN, config)
+    if detail is Detail.ALL:
+        kind = ProfileType.VETHERNET if name.startswith("V") else ProfileType.ETHERNET
+        inherited = said(config, subject.profile)
+        subject = replace(subject, settings=with_defaults(config, subject.settings, inherited, kind))
+    elif detail is Detail.EXPANDED:
+        subject = replace(subject, profile="", settings=said(config, subject.profile, subject.settings))
+    return _section(("interface", name), Mode.INTERFACE, interface.HEADER, INTERFACE_ROWS, subject, detail)
 
 
-def _vlans(config: Config) -> Iterator[str]:
-    yield from _rows([vlan.HEADER], config)
-    for number in sorted(config.vlans):
-        said = list(_rows(vlan.ROWS, config.vlans[number]))
-        if said:
-            yield f"vlan {VlanSet.of([number])}"
-            yield from _indented(said)
-
-
-def _profiles(config: Config, names: tuple[str, ...]) -> Iterator[str]:
-    for found in profile_order(config):
-        if not names or found.name in names:
-            subject = profile.ProfileSubject(found, config.default_max_ports)
-            yield from _section(profile.HEADER, PROFILE_ROWS, subject)
-
-
-def _interfaces(state: State, names: tuple[str, ...]) -> Iterator[str]:
-    for name in names or _all_interfaces(state):
-        yield ""
-        yield from _section(interface.HEADER, INTERFACE_ROWS, interface.subject_of(state, name))
-
-
-def _all_interfaces(state: State) -> list[str]:
+def _interface_names(state: State, scope: Scope) -> list[str]:
     """Interfaces that exist, then those that are configured for a host that has not come yet."""
+    if scope.interfaces:
+        return list(scope.interfaces)
+    if not scope.includes(("interface", "")):
+        return []
     there = list(interfaces(state))
     awaited = {*state.config.overrides, *state.config.descriptions} - set(there)
     return there + sorted(awaited, key=parse_interface)
 
 
-def _section(header: Command, rows: Iterable[Command], subject: Any) -> Iterator[str]:
-    yield from _rows([header], subject)
-    yield from _indented(_rows(rows, subject))
+def _section(key: Key, mode: Mode, header: Command, rows: Iterable[Command], subject: Any, detail: Detail) -> Section:
+    (_, title), *_ = _lines([header], subject, Detail.SAID)
+    return Section(key, title, mode, _lines(rows, subject, detail))
 
 
-def _rows(rows: Iterable[Command], subject: Any) -> Iterator[str]:
+def _lines(rows: Iterable[Command], subject: Any, detail: Detail) -> tuple[SaidLine, ...]:
+    found: list[SaidLine] = []
     for row in rows:
-        if row.render:
-            yield from row.render(subject)
-
-
-def _indented(lines: Iterable[str]) -> Iterator[str]:
-    return (f"  {line}" for line in lines)
+        render = row.always if detail is Detail.ALL and row.always else row.render
+        if render:
+            found += [(row, line) for line in render(subject)]
+    return tuple(found)

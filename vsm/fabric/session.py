@@ -19,11 +19,12 @@ import structlog
 from dvswitch.errors import DvsError, InvalidValue, StorageError, Unavailable
 from dvswitch.v1 import fabric_pb2
 from vsm.events.bus import News
-from vsm.fabric import wire
+from vsm.fabric import wire, wire_observed
 from vsm.fabric.resume import Held, opening
 from vsm.fabric.runtime import FabricRuntime
 from vsm.mobility import reports
 from vsm.model import lifecycle
+from vsm.model.channels import channels_seen
 from vsm.model.interfaces import Vethernet
 from vsm.policy.compile import wanted
 from vsm.policy.difference import difference
@@ -108,6 +109,8 @@ class ModuleSession:
             "macs": self._macs,
             "port": self._port,
             "event": self._event,
+            "channels": self._channels,
+            "neighbors": self._neighbors,
             "output": self._output,
         }
 
@@ -315,6 +318,14 @@ class ModuleSession:
 
     def _macs(self, report: fabric_pb2.MacReport) -> None:
         self._runtime.macs_reported(self.slot, wire.read_macs(self.slot, report))
+
+    def _channels(self, report: fabric_pb2.ChannelReport) -> None:
+        channels = wire_observed.read_channels(self.slot, report)
+        self._supervisor.transact(lambda state: channels_seen(state, self.slot, [found.policy for found in channels]))
+        self._runtime.channels_reported(self.slot, channels)
+
+    def _neighbors(self, report: fabric_pb2.NeighborReport) -> None:
+        self._runtime.neighbors_reported(self.slot, wire_observed.read_neighbors(self.slot, report))
 
     def _event(self, message: fabric_pb2.LogEvent) -> None:
         news, now = wire.read_event(self.slot, message), self._now()

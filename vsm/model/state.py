@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
+from vsm.model.archive import Archive
 from vsm.model.settings import NOTHING, Settings
 from vsm.model.users import Role, User
 
@@ -96,6 +98,10 @@ class Config:
     """Seconds between general queries where no querier is seen (S-235)."""
     up_delay: int = 100
     """Milliseconds that an uplink must be up before it is used again (S-142)."""
+    cdp: Mode = Mode.BOTH
+    """What hosts do with CDP on their uplinks (S-220)."""
+    lldp: Mode = Mode.NONE
+    """Likewise with LLDP."""
     mac_prefix: str = "52:54:00"
     """Beginning of addresses that are made here (S-266)."""
     default_max_ports: int = 32
@@ -230,6 +236,8 @@ class Inventory:
     moves: Mapping[int, Move] = field(default_factory=dict)
     uplink_policies: Mapping[tuple[int, int], int] = field(default_factory=dict)
     """Own policies of uplinks (slot, number) that have overrides; they outlive the host's reports."""
+    channels: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    """Port-channel numbers, by slot and the id of the policy that makes the channel (vsm/model/channels.py)."""
     mac_leases: Mapping[tuple[str, int], MacLease] = field(default_factory=dict)
     """By Nic.key."""
     next_policy_id: int = 1
@@ -237,9 +245,10 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Config and inventory at one revision."""
+    """Config and inventory at one revision, and the configurations kept beside."""
 
     config: Config = Config()
     inventory: Inventory = Inventory()
     revision: int = 0
     """Rises by one with every stored change."""
+    archive: Archive = field(default_factory=Archive)

@@ -23,7 +23,7 @@ GROUP_RANGE = (0, MAX_UPLINK)
 _TEAM = ("team_method", "team_active", "team_standby", "team_unused", "team_failback", "team_notify", "team_beacon")
 _team_of = attrgetter(*_TEAM)
 _SILENT = (None,) * len(_TEAM)
-_GUESTS_ONLY = {
+GUESTS_ONLY = {
     "promiscuous": "security promiscuous",
     "bpdu_guard": "spanning-tree bpduguard",
     "storm_broadcast": "storm-control",
@@ -80,7 +80,7 @@ def _ranges(settings: Settings, subject: str) -> Iterator[DvsError]:
 
 def _kinds(settings: Settings, subject: str, kind: ProfileType) -> Iterator[DvsError]:
     if kind is ProfileType.ETHERNET:
-        for attribute, word in _GUESTS_ONLY.items():
+        for attribute, word in GUESTS_ONLY.items():
             if getattr(settings, attribute) is not None:
                 yield Conflict(subject, f"{word} applies to type vethernet only", "say it where the vNICs are")
         return

@@ -113,6 +113,8 @@ def _switch(config: Config) -> SwitchSpec:
         config.query_interval,
         config.up_delay,
         config.mac_aging,
+        config.cdp,
+        config.lldp,
     )
 
 

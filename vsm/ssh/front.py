@@ -28,7 +28,9 @@ _log = structlog.get_logger("vsm.ssh")
 class SshFront:
     """Lets users in while the configuration says so."""
 
-    def __init__(self, options: Options, supervisor: Supervisor, cli: CliService, bus: EventBus) -> None:
+    def __init__(
+        self, options: Options, supervisor: Supervisor, cli: CliService, bus: EventBus, files: Bootflash
+    ) -> None:
         self._options, self._supervisor, self._cli = options, supervisor, cli
         self._accounts = LocalAccounts(lambda: supervisor.state.config)
         around = Surroundings(
@@ -37,7 +39,7 @@ class SshFront:
             limit=lambda: supervisor.state.config.session_limit,
             roles=self._roles,
             accounts=self._accounts,
-            bootflash=Bootflash(options.data / "bootflash"),
+            bootflash=files,
         )  # fmt: skip
         self._server = SshServer(around, host_key(options.data), options.login_penalty_s)
         self._switching: asyncio.Task[None] | None = None

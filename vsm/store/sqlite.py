@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, get_origin
 
 from dvswitch.errors import DvsError, StorageError
+from vsm.model.archive import Archive
 from vsm.model.state import Config, Inventory, State
 from vsm.store.codec import decode, encode, hints
 
@@ -37,7 +38,7 @@ _MIGRATIONS: tuple[str, ...] = (
 
 Row = tuple[str, str]
 """(kind, key) of a stored object."""
-_PARTS: tuple[tuple[str, type], ...] = (("config", Config), ("inventory", Inventory))
+_PARTS: tuple[tuple[str, type], ...] = (("config", Config), ("inventory", Inventory), ("archive", Archive))
 
 
 class SqliteStore:
@@ -233,7 +234,7 @@ def _assemble(rows: Iterable[tuple[str, str, str]], revision: int) -> State:
     for kind, key, data in rows:
         tables.setdefault(kind, {})[key] = json.loads(data)
     parts = {part: _assemble_part(part, kind, tables) for part, kind in _PARTS}
-    return State(config=parts["config"], inventory=parts["inventory"], revision=revision)
+    return State(**parts, revision=revision)
 
 
 def _assemble_part(part: str, kind: type, tables: Mapping[str, Mapping[str, Any]]) -> Any:

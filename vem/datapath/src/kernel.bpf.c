@@ -400,7 +400,11 @@ static INL int forward(struct way *way, int live)
 /* dvs_ip_hash() where the frame's bytes are at hand. */
 STAGE int kernel_hash(struct __sk_buff *skb)
 {
-	struct dvs_pkt p = { .data = (const __u8 *)(long)skb->data, .end = (const __u8 *)(long)skb->data_end };
+	struct dvs_pkt p = {
+		.data = (const __u8 *)(long)skb->data,
+		.end = (const __u8 *)(long)skb->data_end,
+		.len = skb->len,
+	};
 
 	return dvs_parse(&p) ? 0 : (int)dvs_ip_hash(&p);
 }

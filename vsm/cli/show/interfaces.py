@@ -128,7 +128,7 @@ def interface_row(view: View, name: str) -> InterfaceRow:
         mode=settings.mode.value if settings.mode else "access",
         duplex="full" if up else "auto",
         speed="10 Gb/s" if up else "auto-speed",
-        **_counts(view.runtime.counters(name)),
+        **counts(view.runtime.counters(name)),
     )
 
 
@@ -248,7 +248,8 @@ def _mtu(state: State, name: str, settings: Settings) -> int:
     return state.config.mtu if name.startswith("V") else settings.mtu or state.config.mtu
 
 
-def _counts(counters: Counters) -> dict[str, int]:
+def counts(counters: Counters) -> dict[str, int]:
+    """The counters of an InterfaceRow."""
     bad = sum(counters.drops_in.get(reason, 0) for reason in _BAD_FRAMES)
     failed = counters.drops_out.get("TX_ERROR", 0)
     return {

@@ -7,9 +7,10 @@ from datetime import datetime
 
 import dvswitch
 from dvswitch.errors import NotFound
+from dvswitch.vlan import VlanSet
 from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
-from vsm.config.render import WHOLE, Scope, running_config
+from vsm.config.render import Detail, Scope, running_config
 from vsm.model.interfaces import Vethernet
 
 
@@ -112,19 +113,20 @@ def show_running_config(view: View, call: Call) -> Report:
 
 
 def _scope(view: View, call: Call) -> Scope:
+    detail = next((detail for detail in Detail if detail.value and call.has(detail.value)), Detail.SAID)
     if call.has("port-profile"):
         names = (call["profile"],) if call.get("profile") else ()
         for name in names:
             if name not in view.state.config.profiles:
                 raise NotFound(f"port-profile {name}", "does not exist")
-        return Scope(profiles=names)
+        return Scope(profiles=names, detail=detail)
     if call.has("interface"):
         interfaces = call.get("interfaces", ())
         for interface in interfaces:
             if isinstance(interface, Vethernet) and interface.number not in view.state.inventory.veths:
                 raise NotFound(f"interface {interface.full}", "does not exist")
-        return Scope(interfaces=tuple(interface.full for interface in interfaces))
-    return Scope(vlans=True) if call.has("vlan") else WHOLE
+        return Scope(interfaces=tuple(interface.full for interface in interfaces), detail=detail)
+    return Scope(vlans=call.get("vlans", VlanSet()) if call.has("vlan") else None, detail=detail)
 
 
 def show_terminal(view: View, _call: Call) -> Report:

@@ -1,4 +1,4 @@
-"""Commands about the session: modes, terminal, history, and saving."""
+"""Commands about the session: modes, terminal, history."""
 
 from __future__ import annotations
 
@@ -58,14 +58,12 @@ def _terminal(attribute: str, argument: str) -> Act:
     return act
 
 
-def _no_questions(_session: Session, _call: Call) -> str:
-    # No command here asks for confirmation, so there is nothing to switch off.
-    return ""
+def _ask(wanted: bool) -> Act:
+    def act(session: Session, _call: Call) -> str:
+        session.dont_ask = not wanted
+        return ""
 
-
-def _saved(_session: Session, _call: Call) -> str:
-    """Every change was made durable before it was acknowledged: the saved and the running configuration are one."""
-    return f"[{'#' * 40}] 100%\nCopy complete.\n"
+    return act
 
 
 def _monitor(wanted: bool) -> Act:
@@ -95,12 +93,6 @@ ROWS: tuple[Command, ...] = (
     _row("exit", "Leave the current mode", _exit),
     _row("end", "Leave configuration mode", _end),
     _row("where", "Show the current mode and the object being configured", _where),
-    _row(
-        "copy running-config startup-config",
-        "Save the running configuration (every accepted change is durable already)",
-        _saved,
-        open=False,
-    ),
     _row("terminal length <lines:0-511>", "Set the lines of a page; 0 = don't page", _terminal("length", "lines")),
     _row("terminal width <columns:24-511>", "Set the width of the terminal", _terminal("width", "columns")),
     _row(
@@ -110,5 +102,11 @@ ROWS: tuple[Command, ...] = (
     ),
     _row("terminal monitor", "Show on this terminal what happens on the switch", _monitor(True)),
     _row("terminal no monitor", "Don't show what happens on the switch", _monitor(False)),
-    _row("terminal dont-ask", "Don't ask for confirmation", _no_questions),
+    _row("terminal dont-ask", "Don't ask for confirmation", _ask(False)),
+    _row(
+        "{no terminal dont-ask | terminal no dont-ask}",
+        "Ask for confirmation",
+        _ask(True),
+        words={"no": "Take a setting back", "terminal": "Settings of this session"},
+    ),
 )

@@ -52,6 +52,9 @@ def _switch_wide(word: str, attribute: str, text: str) -> Command:
         if value is not None:
             yield f"security default {word} {accept(value)}"
 
+    def always(config: Config) -> Iterator[str]:
+        yield f"security default {word} {accept(getattr(config.port_defaults, attribute))}"
+
     def put(state: State, value: bool | None) -> State:
         said = replace(state.config.port_defaults, **{attribute: value})  # type: ignore[arg-type]
         return replace(state, config=replace(state.config, port_defaults=said))
@@ -64,6 +67,7 @@ def _switch_wide(word: str, attribute: str, text: str) -> Command:
         no=f"security default {word} [accept | reject]",
         undo=lambda state, _call: put(state, None),
         render=render,
+        always=always,
         words={"default": "For the whole switch"},
     )
 

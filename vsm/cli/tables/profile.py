@@ -173,6 +173,7 @@ AFTER_SETTINGS: tuple[Command, ...] = (
             lambda profile: f"max-ports {profile.max_ports}",
             lambda subject: subject.profile.max_ports != subject.default_max_ports,
         ),
+        always=_line(lambda profile: f"max-ports {profile.max_ports}", lambda _subject: True),
     ),
     Command(
         modes=PROFILE,
@@ -182,6 +183,7 @@ AFTER_SETTINGS: tuple[Command, ...] = (
         no="min-ports [<count:1-10240>]",
         undo=_edit(lambda profile, _call: replace(profile, min_ports=1)),
         render=_line(lambda profile: f"min-ports {profile.min_ports}", lambda subject: subject.profile.min_ports != 1),
+        always=_line(lambda profile: f"min-ports {profile.min_ports}", lambda _subject: True),
     ),
     Command(
         modes=PROFILE,

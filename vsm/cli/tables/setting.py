@@ -112,14 +112,15 @@ def setting(
         if getattr(subject.settings, attribute) is not None:
             yield shown(subject.settings)
 
+    clear = clearer(attribute, *others)
     return Command(
         modes=(Mode.PROFILE, Mode.INTERFACE),
         syntax=syntax,
         help=text,
         edit=editor(change),
         no=no,
-        undo=undo or clearer(attribute, *others),
-        reset=clearer(attribute, *others),
+        undo=undo or clear,
+        reset=clear,
         render=render,
         note=note,
         words=words or {},

@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from vsm.cli.command import Command, Mode, Show
-from vsm.cli.show import allocation, interfaces, logging, macs, modules, profiles, system, uplinks, users, vlans
+from vsm.cli.show import (
+    allocation,
+    channel_interface,
+    channels,
+    interfaces,
+    kept,
+    lacp,
+    logging,
+    macs,
+    modules,
+    neighbors,
+    profiles,
+    system,
+    uplinks,
+    users,
+    vlans,
+)
 
 _ONE = "{vethernet <interfaces:veth> | ethernet <interfaces:port> | <interfaces:interface>}"
 _SOME = "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | <interfaces:interfaces>}"
@@ -18,6 +34,12 @@ _SPECIAL = {
 }
 
 
+def _source(number: int) -> str:
+    return (
+        f"{{running-config | startup-config | checkpoint <checkpoint{number}:checkpoint> | file <file{number}:file>}}"
+    )
+
+
 def _row(syntax: str, text: str, show: Show, **special: str) -> Command:
     words = {**_SPECIAL, **{word.replace("_", "-"): help_text for word, help_text in special.items()}}
     return Command(modes=(Mode.EXEC,), syntax=f"show {syntax}", help=text, show=show, words=words)
@@ -26,6 +48,8 @@ def _row(syntax: str, text: str, show: Show, **special: str) -> Command:
 ROWS: tuple[Command, ...] = (
     _row("cli history [<count:1-500>]", "Show the lines entered in this session", system.show_history),
     _row("aaa authentication", "Show how users are checked", users.show_aaa, authentication="Who somebody is"),
+    _row("cdp neighbors", "Show who CDP found at the other end of uplinks", neighbors.show_cdp),
+    _row("cdp neighbors detail", "Show who CDP found, in full", neighbors.show_cdp_detail, detail="In full"),
     _row("clock", "Show the time", system.show_clock),
     _row("feature", "Show features and whether they are switched on", users.show_features, feature="Features"),
     _row("hostname", "Show the name of the switch", system.show_hostname, hostname="Name of the switch"),
@@ -35,6 +59,12 @@ ROWS: tuple[Command, ...] = (
         f"interface {_SOME} detail",
         "Show interfaces, owner and place in full",
         interfaces.show_detail,
+        interface="Interfaces",
+    ),
+    _row(
+        "interface {port-channel <channel:1-4096> | <channel:channel>}",
+        "Show a port-channel and the sum of its members' counters",
+        channel_interface.show_channel,
         interface="Interfaces",
     ),
     _row(
@@ -51,6 +81,10 @@ ROWS: tuple[Command, ...] = (
         macs.show_mac_address_table,
         mac="MAC addresses",
     ),
+    _row("lacp counters", "Show the LACPDUs of each member of port-channels", lacp.show_counters),
+    _row("lacp neighbor", "Show the partners of port-channels", lacp.show_neighbor),
+    _row("lldp neighbors", "Show who LLDP found at the other end of uplinks", neighbors.show_lldp),
+    _row("lldp neighbors detail", "Show who LLDP found, in full", neighbors.show_lldp_detail, detail="In full"),
     _row("mac address-table aging-time", "Show how long learned addresses are kept", macs.show_aging_time, mac="MAC"),
     _row("mac allocation", "Show which NIC has which MAC address", allocation.show_allocation, mac="MAC addresses"),
     _row("logging last <count:1-1000>", "Show what happened last", logging.show_logging),
@@ -58,6 +92,9 @@ ROWS: tuple[Command, ...] = (
     _row("storm-control", "Show limits of flooded frames", uplinks.show_storm_control),
     _row("module [<slot:1-66>]", "Show modules: the supervisor and hosts", modules.show_module, module="Modules"),
     _row("module vem mapping", "Show which host has which slot", modules.show_mapping, module="Modules", vem="Hosts"),
+    _row("port-channel brief", "Show port-channels, one a line", channels.show_brief),
+    _row("port-channel database", "Show port-channels and how members take part", channels.show_database),
+    _row("port-channel summary", "Show port-channels, their members and flags", channels.show_summary),
     _row(
         "port-profile [name <profile:profile>]",
         "Show port-profiles in full",
@@ -83,9 +120,12 @@ ROWS: tuple[Command, ...] = (
         profiles.show_sync_status,
     ),
     _row(
-        f"running-config [interface [{_SOME}] | port-profile [<profile:profile>] | vlan]",
+        f"running-config [interface [{_SOME}] | port-profile [<profile:profile>] | vlan [<vlans:vlan-list>]] "
+        "[all | expand-port-profile]",
         "Show the running configuration",
         system.show_running_config,
+        all="With defaults",
+        expand_port_profile="What port-profiles say, on each interface",
         interface="Interfaces only",
         port_profile="Port-profiles only",
         vlan="Vlans only",
@@ -99,6 +139,18 @@ ROWS: tuple[Command, ...] = (
     ),
     _row("ssh key", "Show the key by which clients know the switch", users.show_ssh_key, ssh="SSH server", key="Key"),
     _row("ssh server", "Show whether and where users may log in", users.show_ssh_server, ssh="SSH server"),
+    _row("running-config diff", "Show what differs from the saved configuration", kept.show_difference),
+    _row("startup-config", "Show the saved configuration", kept.show_startup_config),
+    _row("checkpoint [<name:checkpoint> | all]", "Show checkpoints", kept.show_checkpoints, checkpoint="Checkpoints"),
+    _row("checkpoint summary", "Show who made which checkpoint when", kept.show_checkpoint_summary),
+    _row(
+        f"diff rollback-patch {_source(0)} {_source(1)}",
+        "Show the lines that turn one configuration into another",
+        kept.show_rollback_patch,
+        checkpoint="A checkpoint",
+    ),
+    _row("file <file:file> [md5sum]", "Show a file", kept.show_file),
+    Command(modes=(Mode.EXEC,), syntax="dir [bootflash: | <file:file>]", help="List files", show=kept.directory),
     _row("svs domain", "Show the domain that hosts belong to", system.show_svs_domain),
     _row("terminal", "Show the settings of this session", system.show_terminal),
     _row("user-account [<user:user-name>]", "Show users and their roles", users.show_accounts),

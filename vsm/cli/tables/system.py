@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dvswitch.errors import Conflict
+from dvswitch.lldp_agent import Mode as DiscoveryMode
 from vsm.cli.command import Call, Command, Edit, Mode, Position, unsupported
 from vsm.cli.tables import guards
 from vsm.model.state import Config, State, VemSlot
@@ -60,13 +61,43 @@ def _without_module(state: State, slot: int) -> State:
     inventory = state.inventory
     modules = {number: module for number, module in inventory.modules.items() if number != slot}
     uplinks = {key: uplink for key, uplink in inventory.uplinks.items() if key[0] != slot}
-    return replace(state, inventory=replace(inventory, modules=modules, uplinks=uplinks))
+    channels = {key: number for key, number in inventory.channels.items() if key[0] != slot}
+    return replace(state, inventory=replace(inventory, modules=modules, uplinks=uplinks, channels=channels))
 
 
 def _domain_note(state: State, _call: Call) -> str:
     if not state.inventory.modules:
         return ""
     return f"Warning: hosts that are set to another domain than {state.config.domain} are refused when they reconnect"
+
+
+def _mode(call: Call) -> DiscoveryMode:
+    return next((mode for mode in DiscoveryMode if call.has(mode.value)), DiscoveryMode.BOTH)
+
+
+def _discovery(protocol: str, name: str) -> Command:
+    """The row of a protocol by which neighbours find each other; `no` switches it off, whatever the default is."""
+    usual: DiscoveryMode = getattr(Config(), protocol)
+
+    def render(config: Config) -> list[str]:
+        mode: DiscoveryMode = getattr(config, protocol)
+        if mode is usual:
+            return []
+        if mode is DiscoveryMode.NONE:
+            return [f"no {protocol} enable"]
+        return [f"{protocol} {'enable' if mode is DiscoveryMode.BOTH else mode.value}"]
+
+    return Command(
+        modes=CONFIG,
+        syntax=f"{protocol} {{enable | listen | advertise}}",
+        help=f"Find neighbours of hosts' uplinks by {name}, and be found; or one of the two",
+        edit=_set(**{protocol: _mode}),
+        no=f"{protocol} [enable | listen | advertise]",
+        undo=_set(**{protocol: lambda _call: DiscoveryMode.NONE}),
+        reset=_set(**{protocol: lambda _call: usual}),
+        render=render,
+        words={"enable": "Listen and advertise"},
+    )
 
 
 _UP_DELAY = "<delay:1-600000>"
@@ -92,6 +123,7 @@ SYSTEM: tuple[Command, ...] = (
         no="system mtu [<mtu:1280-9190>]",
         undo=_set(mtu=lambda _call: Config().mtu),
         render=lambda config: [f"system mtu {config.mtu}"] if config.mtu != Config().mtu else [],
+        always=lambda config: [f"system mtu {config.mtu}"],
     ),
     Command(
         modes=CONFIG,
@@ -101,8 +133,11 @@ SYSTEM: tuple[Command, ...] = (
         no="system priority-tag [keep]",
         undo=_set(keep_priority_tag=lambda _call: False),
         render=lambda config: ["system priority-tag keep"] if config.keep_priority_tag else [],
+        always=lambda config: [f"{'' if config.keep_priority_tag else 'no '}system priority-tag keep"],
     ),
     *guards.SWITCH_WIDE,
+    _discovery("cdp", "CDP"),
+    _discovery("lldp", "LLDP"),
     Command(
         modes=CONFIG,
         syntax=f"mac address-table aging-time {_AGING}",
@@ -122,6 +157,7 @@ SYSTEM: tuple[Command, ...] = (
         render=lambda config: (
             [f"mac pool prefix {config.mac_prefix}"] if config.mac_prefix != Config().mac_prefix else []
         ),
+        always=lambda config: [f"mac pool prefix {config.mac_prefix}"],
     ),
     Command(
         modes=CONFIG,
@@ -131,6 +167,7 @@ SYSTEM: tuple[Command, ...] = (
         no="ip igmp snooping",
         undo=_set(snooping=lambda _call: False),
         render=lambda config: ["ip igmp snooping"] if config.snooping else [],
+        always=lambda config: [f"{'' if config.snooping else 'no '}ip igmp snooping"],
     ),
     Command(
         modes=CONFIG,
@@ -144,6 +181,7 @@ SYSTEM: tuple[Command, ...] = (
             if config.query_interval != Config().query_interval
             else []
         ),
+        always=lambda config: [f"ip igmp snooping query-interval {config.query_interval}"],
     ),
     Command(
         modes=CONFIG,
@@ -153,6 +191,7 @@ SYSTEM: tuple[Command, ...] = (
         no=f"teaming up-delay [{_UP_DELAY}]",
         undo=_set(up_delay=lambda _call: Config().up_delay),
         render=lambda config: [f"teaming up-delay {config.up_delay}"] if config.up_delay != Config().up_delay else [],
+        always=lambda config: [f"teaming up-delay {config.up_delay}"],
     ),
 )
 

@@ -85,12 +85,11 @@ def _take_role(state: State, call: Call) -> State:
     return _put_user(state, replace(user, roles=roles))
 
 
-def _users(config: Config) -> Iterator[str]:
-    for _, user in sorted(config.users.items()):
-        password = f" password 5 {user.password}" if user.password else ""
-        yield f"username {user.name}{password}  role {user.roles[0]}"
-        yield from (f"username {user.name} role {role}" for role in user.roles[1:])
-        yield from (f"username {user.name} sshkey {key}" for key in user.keys)
+def _lines(user: User) -> Iterator[str]:
+    password = f" password 5 {user.password}" if user.password else ""
+    yield f"username {user.name}{password}  role {user.roles[0]}"
+    yield from (f"username {user.name} role {role}" for role in user.roles[1:])
+    yield from (f"username {user.name} sshkey {key}" for key in user.keys)
 
 
 # ---- roles
@@ -150,6 +149,7 @@ FEATURES: tuple[Command, ...] = (
         edit=lambda state, _call: _config(state, ssh=True),
         no="feature ssh",
         undo=lambda state, _call: _config(state, ssh=False),
+        reset=lambda state, _call: _config(state, ssh=True),
         render=lambda config: [] if config.ssh else ["no feature ssh"],
         words={"feature": "Switch a feature on"},
     ),
@@ -171,7 +171,8 @@ USERS: tuple[Command, ...] = (
         edit=_set_user,
         no=f"{_NAME} [role <role:role-name> | sshkey [<key:sshkey>]]",
         undo=_remove_user,
-        render=_users,
+        render=_lines,
+        several=True,
         words={
             "password": "Password for logging in",
             "0": "The password follows as it is",
@@ -219,6 +220,7 @@ ROLE: tuple[Command, ...] = (
         no=f"rule {_RULE}",
         undo=_change_role(lambda role, call: replace(role, rules=_other_rules(role, call))),
         render=lambda role: [rule_text(rule) for rule in role.rules],
+        several=True,
         words={"command": "Commands that begin like this", "<number>": "Number of the rule"},
     ),
     Command(

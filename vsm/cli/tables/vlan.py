@@ -82,6 +82,7 @@ ROWS: tuple[Command, ...] = (
         no="name [<name:vlan-name>]",
         undo=_edit(_unnamed),
         render=_name,
+        always=lambda vlan: [f"name {vlan.title}"],
     ),
     Command(
         modes=VLAN,
@@ -91,6 +92,7 @@ ROWS: tuple[Command, ...] = (
         no="state [active | suspend]",
         undo=_edit(lambda vlan, _call: replace(vlan, active=True)),
         render=lambda vlan: [] if vlan.active else ["state suspend"],
+        always=lambda vlan: [f"state {'active' if vlan.active else 'suspend'}"],
         words={"state": "Whether the vlan is in use", "active": "In use", "suspend": "Not in use: carries nothing"},
     ),
     Command(
@@ -101,6 +103,7 @@ ROWS: tuple[Command, ...] = (
         no="shutdown",
         undo=_edit(lambda vlan, _call: replace(vlan, shutdown=False)),
         render=lambda vlan: ["shutdown"] if vlan.shutdown else [],
+        always=lambda vlan: ["shutdown" if vlan.shutdown else "no shutdown"],
         words={"shutdown": "Stop the vlan carrying frames"},
     ),
 )

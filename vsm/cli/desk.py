@@ -1,0 +1,87 @@
+"""What commands about whole configurations and files work with: the switch, its files, and the operator to ask.
+
+Every change of the configuration, typed or loaded, goes through Desk.change(): checked, guarded
+(vsm/policy/guard.py), durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from vsm.cli.candidate import Candidates
+from vsm.cli.session import Question, Session
+from vsm.model.state import Config, State
+from vsm.policy.check import check
+from vsm.policy.guard import guard
+from vsm.runtime import Runtime
+from vsm.store.bootflash import Bootflash
+from vsm.supervisor import Supervisor
+
+
+@dataclass(slots=True)
+class Switch:
+    """What all sessions share."""
+
+    supervisor: Supervisor
+    runtime: Runtime
+    clock: Callable[[], float]
+    """Unix time."""
+    files: Bootflash
+    candidates: Candidates = field(default_factory=Candidates)
+    restart: Callable[[], None] | None = None
+    """Starts the supervisor anew from its store; None = it can't be (it lives in another process than its daemon)."""
+    factory: Config = field(default_factory=Config)
+    """The configuration of a new switch."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """The switch as one session uses it."""
+
+    switch: Switch
+    session: Session
+
+    @property
+    def state(self) -> State:
+        """What is in force."""
+        return self.switch.supervisor.state
+
+    @property
+    def files(self) -> Bootflash:
+        """bootflash:."""
+        return self.switch.files
+
+    @property
+    def now(self) -> float:
+        """Unix time."""
+        return self.switch.clock()
+
+    @property
+    def time(self) -> datetime:
+        """The same, in UTC."""
+        return datetime.fromtimestamp(self.now, UTC)
+
+    def change(self, edit: Callable[[State], State], *, force: bool = False) -> State:
+        """Put an edit into force: durable on return.  DvsError leaves everything as it was.
+
+        An edit that would cut the way to a host is refused unless it is forced.
+        """
+
+        def admitted(before: State) -> State:
+            after = edit(before)
+            if (after.config, after.inventory) != (before.config, before.inventory):
+                check(after)
+                if not force:
+                    guard(before, after)
+            return after
+
+        return self.switch.supervisor.transact(admitted)
+
+    def ask(self, text: str, then: Callable[[Desk], str], *, default: bool = False) -> str:
+        """Have ``then`` done once the operator agrees, at once if he does not want to be asked; what to print now."""
+        if self.session.dont_ask:
+            return then(self)
+        self.session.question = Question(text, default, then)
+        return ""
