@@ -26,6 +26,8 @@ CDP_INTERVAL = 60.0
 """Likewise of CDP (S-224)."""
 CDP_TTL = 180
 """Likewise of CDP (S-224)."""
+FAST = 1.0
+"""Seconds at least between an advertisement and one that goes out early, because somebody new is there (fast start)."""
 MAX_NEIGHBOURS = 16
 """Remembered per port; what comes beyond that is counted and ignored."""
 
@@ -98,6 +100,7 @@ class _Port:
     counts: Counts
     link_up: bool = False
     next_send: float = math.inf
+    last_sent: float = -math.inf
 
 
 class LldpAgent:
@@ -179,7 +182,7 @@ class LldpAgent:
         frames, self._farewells = self._farewells, []
         for number, port in sorted(self._ports.items()):
             if now >= port.next_send:
-                port.next_send = now + self._interval
+                port.next_send, port.last_sent = now + self._interval, now
                 port.counts.sent += 1
                 frames.append((number, self._codec.encode(port.source, port.told)))
         return frames
@@ -213,8 +216,12 @@ class LldpAgent:
         key = (neighbour.port, neighbour.told.chassis, neighbour.told.port)
         if neighbour.told.ttl == 0:
             self._neighbours.pop(key, None)
-        elif key in self._neighbours or sum(other[0] == neighbour.port for other in self._neighbours) < MAX_NEIGHBOURS:
+        elif key in self._neighbours:
             self._neighbours[key] = neighbour
+        elif sum(other[0] == neighbour.port for other in self._neighbours) < MAX_NEIGHBOURS:
+            self._neighbours[key] = neighbour
+            if self._mode.speaks:
+                port.next_send = min(port.next_send, max(now, port.last_sent + FAST))
         else:
             port.counts.ignored += 1
 

@@ -67,8 +67,8 @@ def test_only_what_is_selected_is_heard_and_said(protocol: Protocol, mode: Mode)
 def test_who_falls_silent_says_goodbye() -> None:
     core = Discovery()
     core.configure({LLDP: Mode.BOTH}, HOST, UPLINKS, 0.0)
-    core.to_send(0.0)
     core.receive(1, frames(LLDP), 0.0)
+    core.to_send(0.0)
     core.configure({LLDP: Mode.BOTH}, HOST, UPLINKS[:1], 1.0)
     assert [(n, lldp.decode(frame).ttl) for n, frame in core.to_send(1.0)] == [(2, 0)]
     core.configure({LLDP: Mode.LISTEN}, HOST, UPLINKS[:1], 2.0)

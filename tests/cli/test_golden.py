@@ -25,6 +25,7 @@ TEXT_ONLY = (
     "show startup-config",
     "show diff",
     "show file",
+    "show configuration",
     "show cli history",
     "show terminal",
 )
@@ -32,6 +33,7 @@ SHOWN = [
     "show aaa authentication",
     "dir",
     "dir bootflash:base.cfg",
+    "show configuration session",
     "show checkpoint",
     "show checkpoint summary",
     "show diff rollback-patch running-config file base.cfg",

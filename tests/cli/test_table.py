@@ -17,6 +17,7 @@ from vsm.cli.syntax import START, Element, Keyword, Syntax, compile_syntax
 from vsm.cli.words import WORDS
 from vsm.config.render import WHOLE, running_config
 from vsm.model.passwords import hashed
+from vsm.model.settings import PortMode, Settings
 from vsm.model.state import PortProfile, ProfileType, State
 
 NOW = datetime(2026, 11, 20, 20, 53, 10, tzinfo=UTC)
@@ -93,6 +94,7 @@ ENTER = {
     Mode.SVS_DOMAIN: ["configure terminal", "svs-domain"],
     Mode.ROLE: ["configure terminal", "role name ops"],
     Mode.LINE: ["configure terminal", "line vty"],
+    Mode.SESSION: ["configure session one"],
 }
 
 
@@ -193,9 +195,10 @@ def plain_switch() -> State:
         name: PortProfile(name, kind, policy_id=number)
         for name, kind, number in (("PLAIN", ProfileType.VETHERNET, 90), ("PLAINUP", ProfileType.ETHERNET, 91))
     }
+    plain["PLAINTRUNK"] = PortProfile("PLAINTRUNK", policy_id=92, settings=Settings(mode=PortMode.TRUNK))
     slots = {slot: bound for slot, bound in start.config.slots.items() if slot in HOSTS}
     config = replace(start.config, profiles={**start.config.profiles, **plain}, slots=slots)
-    return replace(start, config=config, inventory=replace(start.inventory, next_policy_id=92))
+    return replace(start, config=config, inventory=replace(start.inventory, next_policy_id=93))
 
 
 def editable() -> list[tuple[Mode, Command]]:
@@ -215,6 +218,8 @@ def test_said_shown_repeated_and_taken_back(mode: Mode, command: Command) -> Non
     enter = ENTER[mode]
     if command.syntax.startswith(("mtu", "channel-group")):
         enter = ["configure terminal", "port-profile PLAINUP" if mode is Mode.PROFILE else "interface ethernet 3/1"]
+    if command.syntax.startswith("system vlan"):
+        enter = ["configure terminal", "port-profile PLAINTRUNK"]
     bare = text(next(spellings(compile_syntax(command.no or ""))))
     if not enter[-1].startswith("interface") or "inherit" not in command.syntax:
         terminal.run(*enter, f"default {bare}")

@@ -60,7 +60,7 @@ OWN = tuple(own_mac(number) for number in VNICS)
 CHANGED = tuple(own_mac(number, True) for number in VNICS[:2])
 STATIONS = (*OWN, *CHANGED, *LEARNABLE, OUTSIDE, OUTSIDE2)
 SOURCES = (*STATIONS, bytes(6), BROADCAST)
-EVERYBODY = (BROADCAST, BROADCAST, BROADCAST, MULTICAST4, MULTICAST4, MULTICAST6, *LINK_LOCAL, CDP)
+EVERYBODY = (*[BROADCAST, MULTICAST4, MULTICAST4, MULTICAST6] * 3, *LINK_LOCAL, CDP)
 TAGS = (
     *[()] * 8,
     *[(tag(vid),) for vid in (100, 100, 100, 200, 200, 0, 300, 4095)],
@@ -91,6 +91,7 @@ class Author:
         for lport, number in zip(SLOTS, VNICS, strict=False):
             if self.dice.random() < 0.85:
                 operations.append(Attach(lport, number, self.dice.choice(GROUPS)))
+        operations += [self.settings(), self.join(), self.join(), self.join(), self.mirror()]
         for _ in range(rounds):
             operations += [self.send() for _ in range(frames)]
             operations += [self.change() for _ in range(self.dice.randint(1, 2))]
@@ -115,7 +116,7 @@ class Author:
         if kind == 2:
             return Move(lport, self.dice.choice(SLOTS))
         if kind == 3:
-            return Change(lport, self.dice.choice(["link_up", "blocked", "changed_mac"]))
+            return Change(lport, self.dice.choice(["link_up", "blocked", "changed_mac", "changed_mac"]))
         return Pin(lport, self.dice.choice((0, *UPLINKS)))
 
     def group(self) -> Operation:

@@ -203,7 +203,7 @@ def test_a_few_random_programs(running: Backend) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_many_random_programs(running: Backend, request: pytest.FixtureRequest, record_property: Record) -> None:
     """10,000 cases; every reason to drop a frame that the model knows was met."""
     tally = race(running, MANY)

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -192,3 +193,17 @@ def test_a_directory_without_rights_is_reported(tmp_path: Path) -> None:
 def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="check the directory"):
         SqliteStore(tmp_path / "nowhere" / "vsm.db")
+
+
+def test_a_killed_supervisor_has_exactly_what_it_answered() -> None:
+    """Edits of every kind, whole configurations put in place and timed edits among them, over 200 lives.
+
+    In memory where that is possible: it is the process that dies, not the machine.
+    """
+    seed = os.environ.get("DVS_SEED") or str(random.randrange(2**32))
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as home:
+        argv = [sys.executable, "-m", "tests.store.kill_stream", home, "200", seed]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, f"DVS_SEED={seed}\n{done.stderr}"
+    found = dict(pair.split("=") for pair in done.stdout.split())
+    assert found["kills"] == "200" and int(found["steps"]) >= 200

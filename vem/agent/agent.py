@@ -310,11 +310,11 @@ class Agent:
 
     async def _converge(self, compiled: Compiled) -> list[Refusal]:
         try:
-            await self.datapath.converge(compiled.image)
+            small = await self.datapath.converge(compiled.image, self.holdings.uplink_mtus())
         except EngineError as error:
             self._try_again(error)
             return [Refusal(error.subject, str(error))]
-        return []
+        return [Refusal(error.subject, str(error)) for error in small]
 
     def _try_again(self, error: EngineError) -> None:
         log.error("the datapath did not take everything; trying again", reason=str(error))

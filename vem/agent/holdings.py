@@ -81,6 +81,16 @@ class Holdings:
         lport = self.lports.assign(key)
         self.uplinks[config.number] = UplinkStatus(config, lport, uplink_mac(config, host_uuid))
 
+    def uplink_mtus(self) -> dict[Plug, int]:
+        """Payload bytes that present uplinks must carry: the switch's, or their profile's if that is more (S-243)."""
+        wanted, mtus = self.staging.committed, {}
+        for number, status in self.uplinks.items():
+            uplink = wanted.uplinks.get(number)
+            policy = wanted.policies.get(uplink.policy) if uplink else None
+            if status.present and status.config.plug.device and wanted.switch and policy:
+                mtus[status.config.plug] = max(wanted.switch.mtu, policy.mtu)
+        return mtus
+
     # --- matching wanted ports with NICs ------------------------------------------------------------------------
 
     def match(self, in_sync: bool) -> list[Attachment]:

@@ -325,6 +325,7 @@ TYPES: dict[str, ArgumentType] = {
     "text": line(254, "Text"),
     "checkpoint": word(80, "Name of the checkpoint", _checkpoints),
     "new-checkpoint": word(80, "Name of the new checkpoint"),
+    "session": word(64, "Name of the configuration session"),
     "file": ArgumentType("FILE", "Name of the file, as bootflash:NAME", _file),
     "flash-file": ArgumentType("bootflash:FILE", "A file of the supervisor", _flash_file),
     "network-file": ArgumentType("SCHEME://HOST/FILE", "A file of another machine", _network_file),

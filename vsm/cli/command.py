@@ -20,6 +20,7 @@ from vsm.runtime import Runtime
 from vsm.store.bootflash import Bootflash
 
 if TYPE_CHECKING:
+    from vsm.cli.candidate import Candidates
     from vsm.cli.desk import Desk
     from vsm.cli.logins import Logins
     from vsm.cli.report import Report
@@ -38,6 +39,8 @@ class Mode(Enum):
     SVS_DOMAIN = "(config-svs-domain)"
     ROLE = "(config-role)"
     LINE = "(config-line)"
+    SESSION = "(config-s)"
+    """Beside the mode of a line in a configuration session."""
 
 
 PARENTS: dict[Mode, Mode] = {
@@ -64,11 +67,28 @@ class Position:
     """Full names."""
     slot: int = 0
     role: str = ""
+    candidate: str = ""
+    """The configuration session to which lines are added; "" = they take effect at once."""
 
     @property
     def suffix(self) -> str:
         """What the prompt says about the mode."""
-        return "(config-if-range)" if len(self.interfaces) > 1 else self.mode.value
+        said = "(config-if-range)" if len(self.interfaces) > 1 else self.mode.value
+        return said.replace("(config", "(config-s") if self.candidate else said
+
+    @property
+    def header(self) -> str:
+        """The line that leads here from configuration mode; "" = this is none of its sub-modes."""
+        lines = {
+            Mode.PROFILE: f"port-profile {self.profile}",
+            Mode.VLAN: f"vlan {self.vlans}",
+            Mode.INTERFACE: f"interface {','.join(self.interfaces)}",
+            Mode.VEM: f"vem {self.slot}",
+            Mode.SVS_DOMAIN: "svs-domain",
+            Mode.ROLE: f"role name {self.role}",
+            Mode.LINE: "line vty",
+        }
+        return lines.get(self.mode, "")
 
 
 class Form(Enum):
@@ -116,6 +136,7 @@ class View:
     session: Session
     files: Bootflash
     logins: Logins
+    candidates: Candidates
 
 
 Edit = Callable[[State, Call], State]

@@ -23,6 +23,7 @@ AMBIGUOUS = "Ambiguous command"
 INCOMPLETE = "Incomplete command"
 FORM_HELP = {Form.NO: "Negate a command or set its defaults", Form.DEFAULT: "Set a command to its defaults"}
 CR = "<CR>"
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +122,21 @@ class Grammar:
             for variant in _variants(command):
                 for mode in command.modes:
                     self._variants[mode].append(variant)
+        self._by_word: dict[tuple[Mode, str], list[Variant]] = {}
+        """What _beginning() found: most lines of a long text begin with one of few words."""
 
-    def parse(self, mode: Mode, line: str) -> Match | Failure:
-        """Understand a line in a mode."""
+    def parse(self, mode: Mode, line: str, beside: Mode | None = None) -> Match | Failure:
+        """Understand a line in a mode; ``beside`` is a mode whose commands work, too."""
         words = split(line)
         if not words:
             return Failure(INVALID, 0)
         failures: list[Failure] = []
-        for layer in _layers(mode):
+        layers = tuple(_layers(mode, beside))
+        for layer in layers:
             result = self._match(layer, words, line)
             if isinstance(result, Failure):
                 failures.append(result)
-            elif self._shadows(mode, layer, words, result):
+            elif self._shadows(layers, words, result):
                 return Failure(AMBIGUOUS, words[0].offset)
             else:
                 return result
@@ -140,12 +144,12 @@ class Grammar:
         doubtful = [failure for failure in failures if failure == Failure(AMBIGUOUS, words[0].offset)]
         return doubtful[0] if doubtful else max(failures, key=lambda failure: failure.rank)
 
-    def candidates(self, mode: Mode, line: str, state: State) -> list[Candidate]:
+    def candidates(self, mode: Mode, line: str, state: State, beside: Mode | None = None) -> list[Candidate]:
         """What may come next at the end of ``line``: words beginning with its last word, or the next words."""
         words = split(line)
         partial = words.pop().text if words and not line[-1].isspace() else ""
         found: dict[str, str] = {}
-        for layer in _layers(mode):
+        for layer in _layers(mode, beside):
             paths = self._walk(layer, words, line)
             if not isinstance(paths, Failure):
                 for path in paths:
@@ -166,7 +170,7 @@ class Grammar:
         words_said = path.words if path.variant.form is Form.SET else path.words[1:]
         return Match(path.variant.command, path.variant.form, words_said, dict(path.args), exact, path.said)
 
-    def _shadows(self, mode: Mode, layer: Mode, words: list[Word], match: Match) -> bool:
+    def _shadows(self, layers: Iterable[Mode], words: list[Word], match: Match) -> bool:
         """Whether a single abbreviated word also begins another keyword in another mode in reach.
 
         `sh` in interface mode could be `shutdown` or `show`: too dangerous to guess.
@@ -175,15 +179,27 @@ class Grammar:
             return False
         starts = {
             element.word
-            for other in _layers(mode)
+            for other in layers
             for variant in self._variants[other]
             for _, element in _Path(variant).next()
             if isinstance(element, Keyword) and _abbreviates(words[0].text, element.word)
         }
         return len(starts) > 1
 
+    def _beginning(self, mode: Mode, words: list[Word]) -> list[Variant]:
+        """The commands of a mode that the first word may begin; all of them when it begins none."""
+        if not words:
+            return self._variants[mode]
+        word = words[0].text.lower()
+        found = self._by_word.get((mode, word))
+        if found is None:
+            found = [variant for variant in self._variants[mode] if _may_begin(variant, word)] or self._variants[mode]
+            if len(self._by_word) < _REMEMBERED:
+                self._by_word[mode, word] = found
+        return found
+
     def _walk(self, mode: Mode, words: list[Word], line: str) -> list[_Path] | Failure:
-        paths = [_Path(variant) for variant in self._variants[mode]]
+        paths = [_Path(variant) for variant in self._beginning(mode, words)]
         for word in words:
             step = _step(paths, word, line)
             if isinstance(step, Failure):
@@ -192,6 +208,11 @@ class Grammar:
             if rest:
                 break
         return paths
+
+
+def _may_begin(variant: Variant, word: str) -> bool:
+    elements = (variant.syntax.elements[position] for position in variant.syntax.after[START])
+    return any(isinstance(element, Argument) or _abbreviates(word, element.word) for element in elements)
 
 
 def split(line: str) -> list[Word]:
@@ -209,8 +230,10 @@ def _variants(command: Command) -> Iterator[Variant]:
         yield Variant(command, Form.DEFAULT, compile_syntax(f"default {command.no}"))
 
 
-def _layers(mode: Mode | None) -> Iterator[Mode]:
+def _layers(mode: Mode | None, beside: Mode | None = None) -> Iterator[Mode]:
     while mode is not None:
+        if mode is Mode.EXEC and beside:
+            yield beside
         yield mode
         mode = PARENTS.get(mode)
 

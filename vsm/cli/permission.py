@@ -41,7 +41,7 @@ def _role(config: Config, name: str) -> Role | None:
 
 
 def _permits(role: Role, command: Command, text: str) -> bool:
-    if text.startswith("configure"):
+    if text in ("configure", "configure terminal"):
         # Of use to whoever may do something there.
         return any(rule.permit and rule.access is not Access.READ for rule in role.rules)
     for rule in reversed(role.rules):

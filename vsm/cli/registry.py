@@ -5,6 +5,7 @@ from __future__ import annotations
 from vsm.cli.command import Command
 from vsm.cli.grammar import Grammar
 from vsm.cli.tables import (
+    candidate,
     checkpoints,
     files,
     guards,
@@ -24,6 +25,7 @@ COMMANDS: tuple[Command, ...] = (
     *files.ROWS,
     *files.LATER,
     *checkpoints.ROWS,
+    *candidate.ROWS,
     *show.ROWS,
     *modules.ROWS,
     *users.FEATURES,

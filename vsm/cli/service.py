@@ -144,7 +144,7 @@ class CliService:
         head, filters = pipe.cut(text)
         if filters and _is_show(mode, head):
             return pipe.candidates(text[filters[-1].offset :])
-        found = GRAMMAR.candidates(mode, text, self._switch.supervisor.state)
+        found = GRAMMAR.candidates(mode, text, self._switch.supervisor.state, _beside(here))
         if any(candidate.word == "<CR>" for candidate in found) and _is_show(mode, text):
             found.append(Candidate("|", "Pipe command output to filter"))
         return found
@@ -187,18 +187,18 @@ class CliService:
 
     def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool] | _Question:
         head, filters = pipe.cut(text)
-        match = GRAMMAR.parse(mode, head)
+        match = GRAMMAR.parse(mode, head, _beside(session))
         if filters and not (isinstance(match, Match) and match.command.reports):
             # A bar means something behind show commands only; elsewhere it is text.
-            whole = GRAMMAR.parse(mode, text)
-            match, filters = (whole, []) if isinstance(whole, Match) else (match, filters)
+            whole = GRAMMAR.parse(mode, text, _beside(session))
+            match, filters, head = (whole, [], text) if isinstance(whole, Match) else (match, filters, head)
         if isinstance(match, Failure):
             return self._failed(session, match, offset), False
         if not self._permits(session, match):
             return permission.DENIED, False
         if match.command.ask:
             return _Question(match.command, self._call(session, match), filters, offset)
-        outcome = self._perform(session, match, filters)
+        outcome = self._perform(session, match, filters, head)
         return (outcome, True) if isinstance(outcome, str) else (self._failed(session, outcome, offset), False)
 
     def _permits(self, session: Session, match: Match) -> bool:
@@ -214,9 +214,10 @@ class CliService:
         return Call(session.position, match.form, match.words, match.args, self._switch.runtime, match.said)
 
     def _view(self, desk: Desk) -> View:
-        return View(desk.state, self._switch.runtime, desk.time, desk.session, desk.files, self.logins)
+        switch = self._switch
+        return View(desk.state, switch.runtime, desk.time, desk.session, desk.files, self.logins, switch.candidates)
 
-    def _perform(self, session: Session, match: Match, filters: list[Word]) -> str | Failure:
+    def _perform(self, session: Session, match: Match, filters: list[Word], line: str) -> str | Failure:
         command, desk, call = match.command, Desk(self._switch, session), self._call(session, match)
         if command.show:
             return pipe.apply(command.show(self._view(desk), call), filters, desk.files)
@@ -224,6 +225,10 @@ class CliService:
             return command.act(session, call)
         if command.do:
             return command.do(desk, call)
+        if session.position.candidate:
+            candidate = self._switch.candidates.get(session.position.candidate)
+            session.position = candidate.add(session.position, line, desk.state, self._switch.runtime)
+            return ""
         return self._edit(desk, command, match, call)
 
     def _edit(self, desk: Desk, command: Command, match: Match, call: Call) -> str:
@@ -238,6 +243,10 @@ class CliService:
 
 async def _nobody(slot: int, _words: Sequence[str]) -> str:
     raise Unavailable(f"module {slot}", "can't be asked here")
+
+
+def _beside(session: Session) -> Mode | None:
+    return Mode.SESSION if session.position.candidate else None
 
 
 def _is_show(mode: Mode, head: str) -> bool:

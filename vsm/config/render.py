@@ -17,12 +17,14 @@ from dvswitch.vlan import VlanSet
 from vsm.cli.command import Command, Mode
 from vsm.cli.tables import interface, profile, settings, system, users, vlan
 from vsm.model.interfaces import parse_interface
+from vsm.model.settings import NOTHING
 from vsm.model.state import Config, PortProfile, ProfileType, State
 from vsm.policy.defaults import with_defaults
 from vsm.policy.inherit import chain, said
 from vsm.policy.ports import interfaces
 
 INTERFACE_ROWS = (*interface.BEFORE_SETTINGS, *settings.SETTINGS, *interface.AFTER_SETTINGS)
+_BARE_ROWS = (*interface.BEFORE_SETTINGS, *interface.AFTER_SETTINGS)
 PROFILE_ROWS = (*profile.BEFORE_SETTINGS, *settings.SETTINGS, *profile.AFTER_SETTINGS)
 TIME_FORMAT = "%a %b %e %H:%M:%S %Y"
 
@@ -177,7 +179,9 @@ def _interface(state: State, name: str, detail: Detail) -> Section:
         subject = replace(subject, settings=with_defaults(config, subject.settings, inherited, kind))
     elif detail is Detail.EXPANDED:
         subject = replace(subject, profile="", settings=said(config, subject.profile, subject.settings))
-    return _section(("interface", name), Mode.INTERFACE, interface.HEADER, INTERFACE_ROWS, subject, detail)
+    # Nearly all interfaces say nothing of their own: their settings are not asked one by one.
+    rows = _BARE_ROWS if subject.settings == NOTHING else INTERFACE_ROWS
+    return _section(("interface", name), Mode.INTERFACE, interface.HEADER, rows, subject, detail)
 
 
 def _interface_names(state: State, scope: Scope) -> list[str]:

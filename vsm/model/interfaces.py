@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dvswitch.errors import InvalidValue
 from vsm.model.state import FIRST_SLOT, LAST_SLOT, MAX_VETH
@@ -65,6 +66,7 @@ class Vethernet:
 Interface = Vethernet | Ethernet
 
 
+@lru_cache(maxsize=32768)
 def parse_interface(text: str) -> Interface:
     """Read "Vethernet5", "veth 5", "Eth3/1" or any such abbreviation; InvalidValue otherwise."""
     if found := _VETH.fullmatch(text):

@@ -13,6 +13,7 @@ from enum import Enum
 
 from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
+from dvswitch.vlan import VlanSet
 from vsm.model.archive import Archive
 from vsm.model.settings import NOTHING, Settings
 from vsm.model.users import Role, User
@@ -48,6 +49,10 @@ class PortProfile:
     """Name published to managers; None = not published."""
     max_ports: int = 32
     min_ports: int = 1
+    system_vlans: VlanSet = VlanSet()
+    """VLANs that edits must not cut off (vsm/policy/guard.py)."""
+    l3control: bool = False
+    """The ports are on the way between hosts and supervisor."""
 
 
 @dataclass(frozen=True, slots=True)

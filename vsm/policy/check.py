@@ -19,6 +19,8 @@ from vsm.model.settings import NOTHING
 from vsm.model.state import FIRST_SLOT, LAST_SLOT, MAX_CHAIN, Config, PortProfile, ProfileType, State
 from vsm.model.users import BUILT_IN
 from vsm.policy.check_settings import out_of_range, settings_problems, team_problems
+from vsm.policy.inherit import effective
+from vsm.policy.ports import member_vlans
 
 MAX_PROFILES = 6144
 MAX_NAME = 80
@@ -88,13 +90,21 @@ def _profiles(state: State) -> Iterator[DvsError]:
     groups = Counter(profile.port_group for profile in profiles.values() if profile.port_group)
     for profile in profiles.values():
         subject = f"port-profile {profile.name}"
-        yield from _profile(state.config, profile, subject)
-        yield from settings_problems(profile.settings, subject, profile.type)
+        if _sound.get(id(profile)) is not profile:
+            yield from _by_itself(profile, subject)
+        if profile.inherit or profile.system_vlans:
+            yield from _in_place(state.config, profile, subject)
         if profile.port_group and groups[profile.port_group] > 1:
             yield Conflict(subject, f"port-group {profile.port_group} is already published by another port-profile")
+    _sound.clear()
+    _sound.update((id(profile), profile) for profile in profiles.values())
 
 
-def _profile(config: Config, profile: PortProfile, subject: str) -> Iterator[DvsError]:
+_sound: dict[int, PortProfile] = {}
+"""The profiles that had no problem by themselves last time: an edit concerns one of thousands."""
+
+
+def _by_itself(profile: PortProfile, subject: str) -> Iterator[DvsError]:
     if not _NAME.fullmatch(profile.name) or len(profile.name) > MAX_NAME:
         yield InvalidValue(subject, f"a name has 1-{MAX_NAME} printable characters and no spaces")
     if not 1 <= profile.max_ports <= MAX_PORTS:
@@ -103,7 +113,17 @@ def _profile(config: Config, profile: PortProfile, subject: str) -> Iterator[Dvs
         yield InvalidValue(
             subject, f"min-ports {profile.min_ports} must be between 1 and max-ports {profile.max_ports}"
         )
+    yield from settings_problems(profile.settings, subject, profile.type)
+
+
+def _in_place(config: Config, profile: PortProfile, subject: str) -> Iterator[DvsError]:
     yield from _ancestors(config, profile, subject)
+    if (
+        missing := profile.system_vlans - member_vlans(effective(config, profile.name))
+        if profile.system_vlans
+        else None
+    ):
+        yield InvalidValue(subject, f"system vlan {missing} is not among its vlans", "allow it there first")
 
 
 def _ancestors(config: Config, profile: PortProfile, subject: str) -> Iterator[DvsError]:

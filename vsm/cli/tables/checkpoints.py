@@ -76,7 +76,7 @@ def _rollback(desk: Desk, call: Call) -> str:
     try:
         remarks = _replace(desk, wanted)
     except DvsError as error:
-        raise Unavailable("Rollback failed.", str(error)) from error
+        raise Unavailable("", f"Rollback failed. {error}") from error
     return _told(_STEPS, remarks) + "\nRollback completed successfully.\n"
 
 
@@ -90,7 +90,7 @@ def _configure_replace(desk: Desk, call: Call) -> str:
             return _told(_STEPS[:2], loaded.remarks) + "\nVerification is Successful.\n"
         remarks = _replace(desk, wanted)
     except DvsError as error:
-        raise Unavailable("Configure replace failed.", str(error)) from error
+        raise Unavailable("", f"Configure replace failed. {error}") from error
     return _told(_STEPS, remarks) + f"\nConfigure replace completed successfully.\n{_timed(wanted.timeout)}"
 
 

@@ -22,7 +22,7 @@ def _exit(session: Session, call: Call) -> str:
     if parent is None:
         session.closed = True
     else:
-        session.position = Position(parent)
+        session.position = Position(parent, candidate="" if parent is Mode.EXEC else call.position.candidate)
     return ""
 
 
@@ -36,18 +36,10 @@ def _where(session: Session, call: Call) -> str:
 
 
 def _path(position: Position) -> list[str]:
-    names = {
-        Mode.PROFILE: f"port-profile {position.profile}",
-        Mode.VLAN: f"vlan {position.vlans}",
-        Mode.INTERFACE: f"interface {','.join(position.interfaces)}",
-        Mode.VEM: f"vem {position.slot}",
-        Mode.SVS_DOMAIN: "svs-domain",
-        Mode.ROLE: f"role name {position.role}",
-        Mode.LINE: "line vty",
-    }
     if position.mode is Mode.EXEC:
         return ["exec"]
-    return ["conf", *([names[position.mode]] if position.mode in names else [])]
+    session = [f"session {position.candidate}"] if position.candidate else []
+    return ["conf", *session, *([position.header] if position.header else [])]
 
 
 def _terminal(attribute: str, argument: str) -> Act:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from dvswitch.errors import Conflict
+from dvswitch.vlan import VlanSet
 from vsm.cli.command import Call, Command, Edit, Mode, Position, unsupported
 from vsm.cli.tables.setting import put_profile, the_profile
 from vsm.model.settings import Settings
@@ -164,6 +165,28 @@ BEFORE_SETTINGS: tuple[Command, ...] = (
 AFTER_SETTINGS: tuple[Command, ...] = (
     Command(
         modes=PROFILE,
+        syntax="system vlan <vlans:vlan-list>",
+        help="Vlans that must keep working: edits that would cut them off on the profile's ports are refused",
+        edit=_edit(lambda profile, call: replace(profile, system_vlans=call["vlans"])),
+        no="system vlan [<vlans:vlan-list>]",
+        undo=_edit(lambda profile, _call: replace(profile, system_vlans=VlanSet())),
+        render=_line(
+            lambda profile: f"system vlan {profile.system_vlans}", lambda subject: bool(subject.profile.system_vlans)
+        ),
+        words={"system": "For the way to the hosts", "vlan": "Vlans that must keep working"},
+    ),
+    Command(
+        modes=PROFILE,
+        syntax="capability l3control",
+        help="Mark ports between hosts and supervisor: edits that would cut them off are refused",
+        edit=_edit(lambda profile, _call: replace(profile, l3control=True)),
+        no="capability [l3control]",
+        undo=_edit(lambda profile, _call: replace(profile, l3control=False)),
+        render=_line(lambda _profile: "capability l3control", lambda subject: subject.profile.l3control),
+        words={"l3control": "Between hosts and supervisor"},
+    ),
+    Command(
+        modes=PROFILE,
         syntax="max-ports <count:1-10240>",
         help="Set how many ports may use the profile",
         edit=_edit(lambda profile, call: replace(profile, max_ports=call["count"])),
@@ -212,8 +235,9 @@ AFTER_SETTINGS: tuple[Command, ...] = (
 LATER: tuple[Command, ...] = tuple(
     Command(modes=PROFILE, syntax=syntax, help=text, edit=unsupported(what))
     for syntax, text, what in (
-        ("system vlan <rest:text>", "Vlans that work before the host has seen its supervisor", "system vlan"),
-        ("capability <rest:text>", "Special uses of the profile", "capability"),
+        ("capability iscsi-multipath", "Ports of iSCSI initiators", "capability iscsi-multipath"),
+        ("capability vxlan", "Ports of tunnel endpoints", "capability vxlan"),
+        ("capability l3-vservice", "Ports of service nodes", "capability l3-vservice"),
         ("port-binding <rest:text>", "When a port is bound to its NIC", "port-binding"),
     )
 )
