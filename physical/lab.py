@@ -129,7 +129,7 @@ class Lab:
             *_module("vsm.main", "run"),
             *("--data", str(self.directory / "vsm"), "--hostname", "vsm", "--domain", _DOMAIN),
             *("--listen", f"unix:{self.directory}/fabric.sock", "--operator", self.address(SUPERVISOR)),
-            *("--heartbeat-ms", "500", "--counters-ms", "250"),
+            *("--ssh", "none", "--heartbeat-ms", "500", "--counters-ms", "250"),
         ]
 
     def _vem_command(self, host: str) -> list[str]:

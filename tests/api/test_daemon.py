@@ -47,6 +47,8 @@ class Process:
     async def start(self) -> None:
         """Start it and wait until it says that it is ready."""
         argv = [sys.executable, "-m", "vsm.main", "run", "--data", str(self.data), *FAST, *self.more]
+        if "--ssh" not in self.more:
+            argv += ["--ssh", "none"]
         self.child = await asyncio.create_subprocess_exec(
             *argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
         )

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.test_daemon import Process, environment
-from vsm.shell import help_text
+from vsm.terminal.conversation import help_text
 
 PATIENCE = 60.0
 
@@ -29,7 +29,7 @@ class Terminal:
     def __init__(self, address: str) -> None:
         argv = [sys.executable, "-m", "vsm.main", "cli", "--connect", address]
         self._ours, theirs = pty.openpty()
-        environ = {**environment(), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        environ = {**environment(), "TERM": "xterm"}
         self.child = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=environ, close_fds=True)
         os.close(theirs)
         self._written = b""

@@ -19,6 +19,8 @@ from vsm.cli.registry import COMMANDS, GRAMMAR
 
 GOLDEN = Path(__file__).parent / "golden"
 TEXT_ONLY = (
+    "show aaa authentication",
+    "show ssh key",
     "show running-config",
     "show startup-config",
     "show diff",
@@ -28,6 +30,7 @@ TEXT_ONLY = (
     "show terminal",
 )
 SHOWN = [
+    "show aaa authentication",
     "dir",
     "dir bootflash:base.cfg",
     "show configuration session",
@@ -40,6 +43,7 @@ SHOWN = [
     "show cdp neighbors",
     "show cdp neighbors detail",
     "show clock",
+    "show feature",
     "show hostname",
     "show interface",
     "show interface vethernet 1",
@@ -82,6 +86,10 @@ SHOWN = [
     "show running-config interface Vethernet2",
     "show running-config port-profile WEB",
     "show running-config vlan",
+    "show role",
+    "show role name network-operator",
+    "show ssh key",
+    "show ssh server",
     "show running-config vlan 10,30 all",
     "show running-config all",
     "show running-config diff",
@@ -89,6 +97,9 @@ SHOWN = [
     "show startup-config",
     "show svs domain",
     "show terminal",
+    "show user-account",
+    "show user-account admin",
+    "show users",
     "show version",
     "show vlan",
     "show vlan id 10,30",

@@ -113,7 +113,7 @@ class Fabric:
         self.switches: dict[str, Process] = {}
         self.operator = path / "operator.sock"
         argv = [*_python("vsm.main"), "run", "--data", str(path / "vsm"), "--domain", str(DOMAIN)]
-        argv += ["--listen", f"unix:{self.socket}", "--operator", f"unix:{self.operator}"]
+        argv += ["--ssh", "none", "--listen", f"unix:{self.socket}", "--operator", f"unix:{self.operator}"]
         self.vsm = Process("vsm", [*argv, "--counters-ms", str(COUNTERS_MS)], path / "vsm.log")
 
     def __enter__(self) -> Fabric:

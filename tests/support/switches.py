@@ -16,6 +16,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from tests.support.fake_runtime import FakeRuntime
 from vsm.cli.service import CliReply, CliService
+from vsm.model.passwords import hashed
 from vsm.model.settings import ChannelMode, PortMode, Settings
 from vsm.model.state import (
     Config,
@@ -30,6 +31,7 @@ from vsm.model.state import (
     Veth,
     Vlan,
 )
+from vsm.model.users import Access, Role, Rule, User
 from vsm.observed import ChannelStatus, Discovery, LacpEnd, LacpMember, Member, MemberState, Neighbor
 from vsm.policy.wanted import PolicySpec
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
@@ -39,6 +41,11 @@ from vsm.supervisor import Supervisor
 HOSTS = {3: "1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", 4: "1d2f8a10-55aa-4c1e-9a41-0c0ffee00034"}
 NOW = 1_795_379_590.25
 """Sun Nov 22 20:33:10.250 2026 UTC."""
+
+
+PASSWORD = "Right-h0rse"
+PASSWORD_HASH = hashed(PASSWORD, bytes(16))
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@host"
 
 
 class MemoryStore:
@@ -95,6 +102,8 @@ def state() -> State:
         overrides={"Vethernet2": Settings(mac_learning=True, mac_limit=16, mac_limit_allow=False)},
         descriptions={"Vethernet2": "nested hypervisor", "Ethernet3/1": "to-leaf-1"},
         slots={slot: VemSlot(slot, uuid) for slot, uuid in HOSTS.items()},
+        users={"admin": User("admin", PASSWORD_HASH, ("network-admin",)), "watch": User("watch", keys=(KEY,))},
+        roles={"ports": Role("ports", "profiles only", (Rule(1, True, Access.COMMAND, "port-profile *"),))},
     )
     veths = [veth(1), veth(2, policy_id=5), veth(3, slot=4), veth(4, "DB", 4), veth(5, slot=None)]
     inventory = Inventory(

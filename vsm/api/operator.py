@@ -42,6 +42,11 @@ class Answer(Protocol):
         """The session ended with this line."""
         ...
 
+    @property
+    def length(self) -> int:
+        """Lines of a page; 0 = don't page."""
+        ...
+
 
 class Candidate(Protocol):
     """What may come next."""
@@ -60,8 +65,8 @@ class Candidate(Protocol):
 class Cli(Protocol):
     """What is needed of the command line interpreter (vsm/cli/service.py)."""
 
-    async def run(self, session: str, line: str) -> Answer:
-        """Run one line in the session of that name, and wait for its outcome."""
+    async def run(self, session: str, line: str, role: str = "") -> Answer:
+        """Run one line in the session of that name, and wait for its outcome; ``role`` is that of a new session."""
         ...
 
     def complete(self, session: str, line: str) -> Iterable[Candidate]:
@@ -83,8 +88,10 @@ class OperatorService(operator_pb2_grpc.OperatorServicer):
     async def Execute(self, request: operator_pb2.ExecuteRequest) -> operator_pb2.ExecuteReply:
         """Run one CLI line.  A caller that hangs up ends what a module does for it."""
         _check_line(request.line)
-        answer = await self._cli.run(request.session, request.line)
-        return operator_pb2.ExecuteReply(output=answer.output, prompt=answer.prompt, ok=answer.ok, closed=answer.closed)
+        answer = await self._cli.run(request.session, request.line, request.role)
+        return operator_pb2.ExecuteReply(
+            output=answer.output, prompt=answer.prompt, ok=answer.ok, closed=answer.closed, length=answer.length
+        )
 
     @answering
     async def Complete(self, request: operator_pb2.CompleteRequest) -> operator_pb2.CompleteReply:

@@ -19,7 +19,9 @@ from dvswitch.vlan import VlanSet
 from vsm.model.channels import MAX_CHANNEL
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Interface, Vethernet, parse_interface
 from vsm.model.macs import check_prefix
+from vsm.model.passwords import LONGEST, is_hash
 from vsm.model.state import MAX_VETH, State
+from vsm.model.users import BUILT_IN
 from vsm.store.bootflash import file_name
 
 INVALID = "Invalid command"
@@ -237,12 +239,62 @@ def _hostname(text: str) -> str:
     return text if len(text) <= 63 else _refuse("String exceeded max length of (63)")
 
 
+def _name_of(limit: int) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
+            raise Mismatch
+        return text if len(text) <= limit else _refuse(f"String exceeded max length of ({limit})")
+
+    return parse
+
+
+def _secret(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+", text):
+        raise Mismatch
+    return text if len(text) <= LONGEST else _refuse(f"String exceeded max length of ({LONGEST})")
+
+
+def _password_hash(text: str) -> str:
+    return text if is_hash(text) else _refuse("Invalid password hash")
+
+
+def _rule_command(text: str) -> str:
+    if not text.isprintable() or ";" in text or text.count("*") > 4:
+        raise Mismatch
+    return " ".join(text.split()) if len(text) <= 128 else _refuse("String exceeded max length of (128)")
+
+
+def _sshkey(text: str) -> str:
+    """A public key in the form of OpenSSH, of a kind that is still safe."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import dsa, rsa
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
+    if not text.isprintable() or len(text) > 2000:
+        return _refuse("Invalid public key")
+    try:
+        key = load_ssh_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        return _refuse("Invalid public key")
+    if isinstance(key, dsa.DSAPublicKey) or (isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048):
+        return _refuse("Too weak public key")
+    return " ".join(text.split())
+
+
 def _refuse(message: str) -> str:
     raise Mismatch(message)
 
 
 def _profiles(state: State) -> Iterable[str]:
     return sorted(state.config.profiles)
+
+
+def _users(state: State) -> Iterable[str]:
+    return sorted(state.config.users)
+
+
+def _roles(state: State) -> Iterable[str]:
+    return [*BUILT_IN, *sorted(state.config.roles)]
 
 
 def _checkpoints(state: State) -> Iterable[str]:
@@ -278,6 +330,14 @@ TYPES: dict[str, ArgumentType] = {
     "flash-file": ArgumentType("bootflash:FILE", "A file of the supervisor", _flash_file),
     "network-file": ArgumentType("SCHEME://HOST/FILE", "A file of another machine", _network_file),
     "hostname": ArgumentType("WORD", "Name of the switch (max 63 characters)", _hostname),
+    "user-name": ArgumentType("WORD", "Name of the user (max 32 characters)", _name_of(32), known=_users),
+    "role-name": ArgumentType("WORD", "Name of the role (max 32 characters)", _name_of(32), known=_roles),
+    "secret": ArgumentType("WORD", f"Password (max {LONGEST} characters)", _secret),
+    "password-hash": ArgumentType("WORD", "Hash of the password", _password_hash),
+    "sshkey": ArgumentType("LINE", "Public key, as ssh-ed25519 AAAA... or ssh-rsa AAAA...", _sshkey, rest=True),
+    "rule-command": ArgumentType(
+        "LINE", "Beginning of commands in full words; * is anything", _rule_command, rest=True
+    ),
     "uuid": ArgumentType("UUID", "Host UUID, as 1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", _uuid),
     "mac": ArgumentType("E.E.E", "MAC address, as 5254.0012.3456 or 52:54:00:12:34:56", _mac),
     "mac-prefix": ArgumentType("E:E:E", "1-5 octets for local use, as 52:54:00 or 02", _mac_prefix),

@@ -22,6 +22,7 @@ from vsm.store.bootflash import Bootflash
 if TYPE_CHECKING:
     from vsm.cli.candidate import Candidates
     from vsm.cli.desk import Desk
+    from vsm.cli.logins import Logins
     from vsm.cli.report import Report
     from vsm.cli.session import Session
 
@@ -36,6 +37,8 @@ class Mode(Enum):
     INTERFACE = "(config-if)"
     VEM = "(config-vem-slot)"
     SVS_DOMAIN = "(config-svs-domain)"
+    ROLE = "(config-role)"
+    LINE = "(config-line)"
     SESSION = "(config-s)"
     """Beside the mode of a line in a configuration session."""
 
@@ -47,6 +50,8 @@ PARENTS: dict[Mode, Mode] = {
     Mode.INTERFACE: Mode.CONFIG,
     Mode.VEM: Mode.CONFIG,
     Mode.SVS_DOMAIN: Mode.CONFIG,
+    Mode.ROLE: Mode.CONFIG,
+    Mode.LINE: Mode.CONFIG,
 }
 """`exit` leads there, and the parent's commands work from the child."""
 
@@ -61,6 +66,7 @@ class Position:
     interfaces: tuple[str, ...] = ()
     """Full names."""
     slot: int = 0
+    role: str = ""
     candidate: str = ""
     """The configuration session to which lines are added; "" = they take effect at once."""
 
@@ -88,6 +94,8 @@ class Position:
             Mode.INTERFACE: f"interface {','.join(self.interfaces)}",
             Mode.VEM: f"vem {self.slot}",
             Mode.SVS_DOMAIN: "svs-domain",
+            Mode.ROLE: f"role name {self.role}",
+            Mode.LINE: "line vty",
         }
         return lines.get(self.mode, "")
 
@@ -136,6 +144,7 @@ class View:
     now: datetime
     session: Session
     files: Bootflash
+    logins: Logins
     candidates: Candidates
 
 
@@ -179,6 +188,10 @@ class Command:
     """Its lines with `all`, where ``render`` leaves out a default."""
     note: Callable[[State, Call], str] | None = None
     """A warning to print once ``edit`` or ``undo`` has been committed; "" = none."""
+    several: bool = False
+    """``render`` may give several lines, each with a way back of its own."""
+    open: bool = False
+    """About the session itself: every role may give it."""
     words: Mapping[str, str] = field(default_factory=dict)
     """Help for words (and "<argument>"s) that mean something special here; the rest is in vsm/cli/words.py."""
 

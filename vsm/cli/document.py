@@ -22,6 +22,8 @@ _TITLES: dict[Mode, tuple[str, str]] = {
     ),
     Mode.VEM: ("Host slot mode", "`vem SLOT` leads here."),
     Mode.SVS_DOMAIN: ("Domain mode", "`svs-domain` leads here."),
+    Mode.ROLE: ("Role mode", "`role name NAME` leads here."),
+    Mode.LINE: ("Terminal mode", "`line vty` leads here; it is about sessions over SSH."),
     Mode.SESSION: (
         "Configuration session",
         "`configure session NAME` leads here; commands of all configuration modes are collected, and take effect with "

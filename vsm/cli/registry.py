@@ -16,6 +16,7 @@ from vsm.cli.tables import (
     settings,
     show,
     system,
+    users,
     vlan,
 )
 from vsm.cli.tables import exec as session_commands
@@ -28,6 +29,13 @@ COMMANDS: tuple[Command, ...] = (
     *candidate.ROWS,
     *show.ROWS,
     *modules.ROWS,
+    *users.FEATURES,
+    users.ROLE_HEADER,
+    *users.ROLE,
+    *users.USERS,
+    *users.AAA,
+    users.LINE_HEADER,
+    *users.LINE,
     *system.SYSTEM,
     guards.PRESET,
     system.VEM_HEADER,

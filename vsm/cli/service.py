@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dvswitch.errors import DvsError, Unavailable
-from vsm.cli import pipe
+from vsm.cli import permission, pipe
 from vsm.cli.command import Call, Command, Form, Mode, Run, View
 from vsm.cli.desk import Desk, Switch
 from vsm.cli.grammar import Candidate, Failure, Match, Word
+from vsm.cli.logins import Logins
 from vsm.cli.registry import GRAMMAR
 from vsm.cli.session import Question, Session
 from vsm.config.parse import chosen_edit
@@ -36,6 +37,8 @@ class CliReply:
     """False: the line was refused and nothing was changed; the output says why."""
     closed: bool
     """The session has ended."""
+    length: int = 0
+    """Lines of a page for the output, where there is a terminal; 0 = don't page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,15 @@ class CliService:
         self._run_on_module = run or _nobody
         self._switch = Switch(supervisor, runtime, clock, files, restart=restart, factory=factory or Config())
         self._sessions: dict[str, Session] = {}
+        self.logins = Logins()
 
-    async def run(self, session: str, line: str) -> CliReply:
+    async def run(self, session: str | Session, line: str, role: str = "") -> CliReply:
         """Run one line in a session and wait for its outcome; an unknown session begins in exec mode.
 
-        When the caller is cancelled, so is what a module does for it.
+        When the caller is cancelled, so is what a module does for it.  A session that has ended runs nothing any more.
+        ``role`` is the only role of a session that begins with this; "" = as its user has.
         """
-        here = self._session(session)
+        here = self._session(session, role)
         todo = self._read(here, line)
         if not isinstance(todo, _Question):
             return todo
@@ -89,9 +94,9 @@ class CliService:
             return self._reply(here, f"ERROR: {error}\n", False)
         if isinstance(output, Failure):
             return self._reply(here, self._failed(here, output, todo.offset), False)
-        return self._reply(here, output, True)
+        return self._reply(here, output, True, 0 if pipe.unpaged(line) else here.length)
 
-    def execute(self, session: str, line: str) -> CliReply:
+    def execute(self, session: str | Session, line: str) -> CliReply:
         """Run one line at once; a command that asks a module is refused."""
         here = self._session(session)
         todo = self._read(here, line)
@@ -101,6 +106,9 @@ class CliService:
 
     def _read(self, here: Session, line: str) -> CliReply | _Question:
         """Do what the line says; a question to modules is only understood."""
+        if here.closed or not permission.roles_of(here, self._switch.supervisor.state.config):
+            here.closed = True  # its user has been removed
+            return self._reply(here, "", False)
         line = line.replace("\x00", "").rstrip("\r\n").expandtabs(1)
         if here.question:
             return self._answered(here, here.question, line)
@@ -112,7 +120,9 @@ class CliService:
             outcome = self._run(here, Mode.EXEC if offset else here.position.mode, text, offset)
         except DvsError as error:
             outcome = f"ERROR: {error}\n", False
-        return outcome if isinstance(outcome, _Question) else self._reply(here, *outcome)
+        if isinstance(outcome, _Question):
+            return outcome
+        return self._reply(here, *outcome, 0 if pipe.unpaged(line) else here.length)
 
     def _answered(self, session: Session, question: Question, line: str) -> CliReply:
         """The operator's answer: an empty line is the default, anything but a beginning of "yes" is "no"."""
@@ -125,7 +135,7 @@ class CliService:
         except DvsError as error:
             return self._reply(session, f"ERROR: {error}\n", False)
 
-    def complete(self, session: str, line: str) -> list[Candidate]:
+    def complete(self, session: str | Session, line: str) -> list[Candidate]:
         """What may come next after ``line``."""
         here = self._session(session)
         line = line.expandtabs(1)
@@ -139,9 +149,12 @@ class CliService:
             found.append(Candidate("|", "Pipe command output to filter"))
         return found
 
-    def close(self, session: str) -> None:
-        """Forget a session."""
-        self._sessions.pop(session, None)
+    def close(self, session: str | Session) -> None:
+        """End a session and forget it."""
+        if isinstance(session, str):
+            self._sessions.pop(session, None)
+        else:
+            self.logins.end(session)
 
     def expire(self, now: float) -> None:
         """Forget sessions that have been unused for longer than their timeout; ``now`` is Unix time."""
@@ -149,11 +162,14 @@ class CliService:
             if session.timeout and now - session.used > session.timeout * 60:
                 self.close(session.name)
 
-    def _session(self, name: str) -> Session:
+    def _session(self, name: str | Session, role: str = "") -> Session:
         now = self._switch.clock()
+        if isinstance(name, Session):
+            name.used = now
+            return name
         # Every use sweeps, so that sessions whose owner has gone don't pile up even if nobody calls expire().
         self.expire(now)
-        session = self._sessions.setdefault(name, Session(name))
+        session = self._sessions.setdefault(name, Session(name, role=role))
         session.used = now
         return session
 
@@ -162,12 +178,12 @@ class CliService:
             return session.question.text.rpartition("\n")[2]
         return f"{self._switch.supervisor.state.config.hostname}{session.position.suffix}# "
 
-    def _reply(self, session: Session, output: str, ok: bool) -> CliReply:
+    def _reply(self, session: Session, output: str, ok: bool, length: int = 0) -> CliReply:
         if session.closed:
-            self.close(session.name)
+            self.close(session if session in self.logins.sessions else session.name)
         if session.question:
             output += session.question.text.removesuffix(self._prompt(session))
-        return CliReply(output, self._prompt(session), ok, session.closed)
+        return CliReply(output, self._prompt(session), ok, session.closed, length)
 
     def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool] | _Question:
         head, filters = pipe.cut(text)
@@ -178,10 +194,17 @@ class CliService:
             match, filters, head = (whole, [], text) if isinstance(whole, Match) else (match, filters, head)
         if isinstance(match, Failure):
             return self._failed(session, match, offset), False
+        if not self._permits(session, match):
+            return permission.DENIED, False
         if match.command.ask:
             return _Question(match.command, self._call(session, match), filters, offset)
         outcome = self._perform(session, match, filters, head)
         return (outcome, True) if isinstance(outcome, str) else (self._failed(session, outcome, offset), False)
+
+    def _permits(self, session: Session, match: Match) -> bool:
+        config = self._switch.supervisor.state.config
+        said = match.said if match.form is Form.SET else match.said[1:]
+        return permission.permitted(config, permission.roles_of(session, config), match.command, " ".join(said))
 
     def _failed(self, session: Session, failure: Failure, offset: int) -> str:
         column = len(self._prompt(session)) + offset + failure.offset
@@ -191,7 +214,8 @@ class CliService:
         return Call(session.position, match.form, match.words, match.args, self._switch.runtime, match.said)
 
     def _view(self, desk: Desk) -> View:
-        return View(desk.state, self._switch.runtime, desk.time, desk.session, desk.files, self._switch.candidates)
+        switch = self._switch
+        return View(desk.state, switch.runtime, desk.time, desk.session, desk.files, self.logins, switch.candidates)
 
     def _perform(self, session: Session, match: Match, filters: list[Word], line: str) -> str | Failure:
         command, desk, call = match.command, Desk(self._switch, session), self._call(session, match)

@@ -16,6 +16,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vsm.model.archive import Archive
 from vsm.model.settings import NOTHING, Settings
+from vsm.model.users import Role, User
 
 MAX_CHAIN = 4
 """Levels of profile inheritance, the profile itself included."""
@@ -116,6 +117,15 @@ class Config:
     descriptions: Mapping[str, str] = field(default_factory=dict)
     """Operator's interface descriptions, by full interface name."""
     slots: Mapping[int, VemSlot] = field(default_factory=dict)
+    users: Mapping[str, User] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    """Those that the operator made, beside vsm.model.users.BUILT_IN."""
+    ssh: bool = True
+    """`feature ssh`."""
+    exec_timeout: int = 30
+    """Minutes after which an unused SSH session ends; 0 = never."""
+    session_limit: int = 64
+    """SSH sessions at a time."""
 
 
 @dataclass(frozen=True, slots=True)

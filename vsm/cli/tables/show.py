@@ -17,6 +17,7 @@ from vsm.cli.show import (
     profiles,
     system,
     uplinks,
+    users,
     vlans,
 )
 
@@ -46,9 +47,11 @@ def _row(syntax: str, text: str, show: Show, **special: str) -> Command:
 
 ROWS: tuple[Command, ...] = (
     _row("cli history [<count:1-500>]", "Show the lines entered in this session", system.show_history),
+    _row("aaa authentication", "Show how users are checked", users.show_aaa, authentication="Who somebody is"),
     _row("cdp neighbors", "Show who CDP found at the other end of uplinks", neighbors.show_cdp),
     _row("cdp neighbors detail", "Show who CDP found, in full", neighbors.show_cdp_detail, detail="In full"),
     _row("clock", "Show the time", system.show_clock),
+    _row("feature", "Show features and whether they are switched on", users.show_features, feature="Features"),
     _row("hostname", "Show the name of the switch", system.show_hostname, hostname="Name of the switch"),
     _row("interface", "Show all interfaces", interfaces.show_interface, interface="Interfaces"),
     _row(f"interface {_SOME}", "Show interfaces", interfaces.show_interface, interface="Interfaces"),
@@ -127,6 +130,15 @@ ROWS: tuple[Command, ...] = (
         port_profile="Port-profiles only",
         vlan="Vlans only",
     ),
+    _row(
+        "role [name <role:role-name>]",
+        "Show roles and what they permit",
+        users.show_roles,
+        role="Roles",
+        name="One role",
+    ),
+    _row("ssh key", "Show the key by which clients know the switch", users.show_ssh_key, ssh="SSH server", key="Key"),
+    _row("ssh server", "Show whether and where users may log in", users.show_ssh_server, ssh="SSH server"),
     _row("running-config diff", "Show what differs from the saved configuration", kept.show_difference),
     _row("startup-config", "Show the saved configuration", kept.show_startup_config),
     _row("checkpoint [<name:checkpoint> | all]", "Show checkpoints", kept.show_checkpoints, checkpoint="Checkpoints"),
@@ -141,6 +153,8 @@ ROWS: tuple[Command, ...] = (
     Command(modes=(Mode.EXEC,), syntax="dir [bootflash: | <file:file>]", help="List files", show=kept.directory),
     _row("svs domain", "Show the domain that hosts belong to", system.show_svs_domain),
     _row("terminal", "Show the settings of this session", system.show_terminal),
+    _row("user-account [<user:user-name>]", "Show users and their roles", users.show_accounts),
+    _row("users", "Show who is logged in", users.show_users),
     _row("version", "Show the software and for how long it has run", system.show_version),
     _row("vlan [id <vlans:vlan-list>]", "Show vlans and their ports", vlans.show_vlan, vlan="Vlans", id="Some vlans"),
     _row("vlan brief", "Show vlans and their ports", vlans.show_vlan_brief, vlan="Vlans"),
