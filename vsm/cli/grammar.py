@@ -139,7 +139,7 @@ class Grammar:
             else:
                 return result
         # What an inner mode finds ambiguous must not be taken for the beginning of an outer mode's command.
-        doubtful = [failure for failure in failures if failure == Failure(AMBIGUOUS, words[0].offset)]
+        doubtful = [failure for failure in failures if words and failure == Failure(AMBIGUOUS, words[0].offset)]
         return doubtful[0] if doubtful else max(failures, key=lambda failure: failure.rank)
 
     def candidates(self, mode: Mode, line: str, state: State, beside: Mode | None = None) -> list[Candidate]:
