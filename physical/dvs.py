@@ -111,7 +111,7 @@ def _trace(options: argparse.Namespace) -> int:
 
 
 def _drops(options: argparse.Namespace) -> int:
-    return _become_vsm("exec", "--connect", options.vsm, "--", "show drops last")
+    return _become_vsm("exec", "--connect", options.vsm, "--", "show drops")
 
 
 def _become_vsm(*arguments: str) -> int:
@@ -164,7 +164,7 @@ COMMANDS = {
     "cli": Command("open a supervisor's command line", _vsm_arguments, _cli),
     "exec": Command("run command lines on a supervisor", _exec_arguments, _exec),
     "trace": Command("what the switch would do with a frame, step by step", _trace_arguments, _trace),
-    "drops": Command("the last frames that were dropped, on all hosts", _vsm_arguments, _drops),
+    "drops": Command("frames dropped on all hosts, by reason, and the last of each", _vsm_arguments, _drops),
     "guest": Command("a light guest on a datagram wire", _guest_arguments, _guest),
 }
 

@@ -36,6 +36,7 @@ from physical.processes import LabError, Processes
 from physical.traffic import Guest, Probe, Stream
 
 RPC_PATIENCE = 10.0
+LINE_PATIENCE = 30.0
 _DOMAIN = "1"
 _SUPERVISOR_NICENESS = "5"
 """On a machine with few processors, frames come before a supervisor that starts."""
@@ -125,7 +126,7 @@ class Lab:
             *_module("vsm.main", "run"),
             *("--data", str(self.directory / "vsm"), "--hostname", "vsm", "--domain", _DOMAIN),
             *("--listen", f"unix:{self.directory}/fabric.sock", "--operator", self.address(SUPERVISOR)),
-            *("--heartbeat-ms", "500", "--counters-ms", "250"),
+            *("--ssh", "none", "--heartbeat-ms", "500", "--counters-ms", "250"),
         ]
 
     def _vem_command(self, host: str) -> list[str]:
@@ -169,7 +170,7 @@ class Lab:
     def remote_execute(self, session: str, line: str) -> operator_pb2.ExecuteReply:
         """Run a CLI line in any session; grpc.RpcError when the supervisor is away."""
         request = operator_pb2.ExecuteRequest(session=session, line=line)
-        reply: operator_pb2.ExecuteReply = self._operator().Execute(request, timeout=RPC_PATIENCE)
+        reply: operator_pb2.ExecuteReply = client.interruptible(self._operator().Execute, request, LINE_PATIENCE)
         return reply
 
     def remote_complete(self, session: str, line: str) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support import netns
@@ -20,6 +21,10 @@ pytest_plugins = ["tests.coverage_rules"]
 DEEP = ("kernel", "qemu")
 NOT_FOR = "Skipped: not for "
 PINS = Path("/sys/fs/bpf/dvswitch")
+
+# How long an example takes is a matter of the machine and of what else runs on it, not of what it shows.
+hypothesis.settings.register_profile("dvswitch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("dvswitch")
 
 
 def strict() -> bool:

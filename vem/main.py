@@ -21,6 +21,7 @@ import structlog
 
 from dvswitch.client import host_stub, open_channel
 from dvswitch.errors import DvsError, InvalidValue, Unavailable
+from dvswitch.host_commands import VIEWS
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import manager_pb2 as manager
 from dvswitch.v1 import types_pb2 as pb
@@ -70,19 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="who this host is and whether it is in touch with the supervisor")
     _add_socket(status)
     status.set_defaults(command=_status)
-    shown = commands.add_parser("show", help="tables of the running switch")
-    shown.add_argument("what", choices=tuple(_TABLES), help="which")
-    _add_socket(shown)
-    shown.set_defaults(command=_show)
-    capture = commands.add_parser("capture", help="show frames at points of their way, live or into a pcapng file")
-    console.add_capture(capture)
-    capture.add_argument("--write", type=Path, metavar="FILE", help="write a pcapng file instead of lines")
-    _add_socket(capture)
-    capture.set_defaults(command=_watch, verb="capture")
-    trace = commands.add_parser("trace", help="what the running switch would do with a frame, step by step")
-    console.add_trace(trace)
-    _add_socket(trace)
-    trace.set_defaults(command=_watch, verb="trace")
+    for verb, text in _ASKED.items():
+        asked = commands.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        console.add_options(asked, verb)
+        if verb == "capture":
+            asked.add_argument("--write", type=Path, metavar="FILE", help="write a pcapng file instead of lines")
+        _add_socket(asked)
+        asked.set_defaults(command=_watch, verb=verb)
     return parser
 
 
@@ -146,6 +141,7 @@ async def _serve(settings: config.Settings) -> None:
         lambda: open_engine(engine, settings.host_uuid),
         settings.mac_age,
         settings.reverse_teaming,
+        settings.rpf_promiscuous,
     )
     await agent.start()
     try:
@@ -226,15 +222,30 @@ def _status(arguments: argparse.Namespace) -> int:
     return 0
 
 
+_ASKED = {
+    "show": "tables of the running switch: " + ", ".join(VIEWS),
+    "capture": "show frames at points of their way, live or into a pcapng file",
+    "trace": "what the running switch would do with a frame, step by step",
+    "drops": "frames dropped, by reason, with the last one's header",
+}
+
+
 def _watch(arguments: argparse.Namespace) -> int:
-    """Capture or trace: the options go to the agent as they were given."""
-    words = [arguments.verb]
+    """A command of vem/agent/console.py: the options go to the agent as they were given."""
+
+    def given(value: object) -> bool:
+        return bool(value) or (isinstance(value, int | float) and value is not False)
+
+    words = [arguments.verb, *getattr(arguments, "view", [])]
     write: Path | None = getattr(arguments, "write", None)
     for name, value in vars(arguments).items():
-        if name in ("command", "verb", "socket", "write", "pcapng") or value in (None, "", []):
+        if name in ("command", "verb", "view", "socket", "write") or not given(value):
+            continue
+        if arguments.verb == "drops" and name == "port":
+            words.append(value)
             continue
         for each in value if isinstance(value, list) else [value]:
-            words += ["--in" if arguments.verb == "trace" and name == "port" else f"--{name}", str(each)]
+            words += [f"--{name}"] if value is True else [f"--{name}", str(each)]
     with open(write, "wb") if write else contextlib.nullcontext(sys.stdout.buffer) as output:
         _stream(arguments.socket, [*words, "--pcapng"] if write else words, output)
     return 0
@@ -249,23 +260,6 @@ def _stream(socket: Path, words: list[str], output: BinaryIO) -> None:
             output.flush()
 
     _call(socket, copy)
-
-
-def _show(arguments: argparse.Namespace) -> int:
-    if arguments.what == "drops":
-        print(show.drops(_ask(arguments.socket, macs=False)), end="", flush=True)
-        _stream(arguments.socket, ["drops"], sys.stdout.buffer)
-        return 0
-    print(_TABLES[arguments.what](_ask(arguments.socket, macs=arguments.what == "mac")), end="")
-    return 0
-
-
-_TABLES: dict[str, Callable[[manager.StatusReply], str]] = {
-    "port": show.ports,
-    "mac": show.macs,
-    "drops": show.drops,
-    "lacp": show.lacp,
-}
 
 
 def _ask(socket: Path, macs: bool) -> manager.StatusReply:

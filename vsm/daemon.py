@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc.aio
 import structlog
@@ -28,6 +29,7 @@ from vsm.listen import bind, make_server
 from vsm.mobility.driver import Mobility
 from vsm.model.state import Config, State
 from vsm.options import Options
+from vsm.ssh.secrets import with_admin
 from vsm.store.bootflash import Bootflash
 from vsm.store.codec import decode, encode
 from vsm.store.sqlite import SqliteStore
@@ -41,6 +43,10 @@ _RETRY = 0.2
 _ANSWER = 0.1
 """Seconds between the order to restart and its beginning: the answer goes out first."""
 _log = structlog.get_logger("vsm")
+
+
+if TYPE_CHECKING:
+    from vsm.ssh.front import SshFront
 
 
 class Daemon:
@@ -60,7 +66,18 @@ class Daemon:
         self._bus = EventBus(time.time)
         self._supervisor.subscribe(self._publish)
         self._fabric = FabricService(self._supervisor, self._runtime, self._bus, options.timing)
+        self._files = Bootflash(options.data / "bootflash")
+        self._cli = CliService(
+            self._supervisor,
+            self._runtime,
+            time.time,
+            self._fabric.command,
+            files=self._files,
+            restart=self._restart,
+            factory=self._factory(),
+        )
         self._mobility = Mobility(self._supervisor, self._runtime, self._fabric, options.drain_s)
+        self._ssh: SshFront | None = None
         self._servers: list[grpc.aio.Server] = []
         self._addresses: list[str] = []
         """What is being listened on."""
@@ -91,16 +108,8 @@ class Daemon:
         options = self._options
         fabric, operators = make_server(), make_server()
         self._servers += [fabric, operators]
-        cli = CliService(
-            self._supervisor,
-            self._runtime,
-            time.time,
-            files=Bootflash(options.data / "bootflash"),
-            restart=self._restart,
-            factory=self._factory(),
-        )
         fabric_pb2_grpc.add_FabricServicer_to_server(self._fabric, fabric)  # type: ignore[no-untyped-call]
-        operator = OperatorService(self._supervisor, self._runtime, cli, self._bus, self._fabric.command)
+        operator = OperatorService(self._supervisor, self._runtime, self._cli, self._bus)
         operator_pb2_grpc.add_OperatorServicer_to_server(operator, operators)  # type: ignore[no-untyped-call]
         manager = ManagerService(self._supervisor, self._runtime, self._mobility)
         manager_pb2_grpc.add_ManagerServicer_to_server(manager, operators)  # type: ignore[no-untyped-call]
@@ -113,9 +122,19 @@ class Daemon:
         self._addresses.append(bind(operators, options.operator_address, None))
         await fabric.start()
         await operators.start()
+        if options.ssh_addresses:
+            await self._listen_ssh()
+
+    async def _listen_ssh(self) -> None:
+        from vsm.ssh.front import SshFront  # costs much of a start, and not everybody wants it
+
+        self._ssh = SshFront(self._options, self._supervisor, self._cli, self._bus, self._files)
+        self._addresses += [f"ssh:{address}" for address in await self._ssh.start()]
 
     async def _stop(self) -> None:
         await self._mobility.stop()
+        if self._ssh:
+            await self._ssh.stop()
         self._fabric.stop()
         for server in self._servers:
             await server.stop(_GRACE)
@@ -131,10 +150,13 @@ class Daemon:
                 Path(address.removeprefix("unix:")).unlink(missing_ok=True)
 
     def _first_start(self) -> None:
-        """A fresh store takes the switch's name and domain from the options."""
-        if self._supervisor.state.revision:
-            return
-        self._supervisor.transact(lambda state: replace(state, config=self._factory()))
+        """A fresh store takes the switch's name and domain from the options; one without users gets the first."""
+        state, options = self._supervisor.state, self._options
+        if not state.revision:
+            state = replace(state, config=self._factory())
+        if options.ssh_addresses:
+            state = with_admin(state, options.data, options.admin_password_file)
+        self._supervisor.transact(lambda _: state)
 
     def _factory(self) -> Config:
         """The configuration of a new switch."""

@@ -35,6 +35,17 @@ class Options:
         "where operators and managers connect; default: unix:DIR/operator.sock in the data directory",
         str, "", "unix:PATH",
     )  # fmt: skip
+    ssh: list[str] = _option(
+        "where users log in by SSH: ADDR:PORT, or 'none'; may be repeated; default: 127.0.0.1:2022, if it is free",
+        str, [], "ADDRESS",
+    )  # fmt: skip
+    admin_password_file: Path | None = _option(
+        "file with the password of the first user, admin, taken at the very first start only; "
+        "default: a random one, shown once", Path, None, "FILE",
+    )  # fmt: skip
+    login_penalty_s: float = _option(
+        "wait after a wrong password; doubled with each more", float, 1.0, "SECONDS", 0, 60
+    )
     tls_dir: Path | None = _option("directory of ca.pem, vsm.pem and vsm.key (see 'vsm pki')", Path, None, "DIR")
     hostname: str = _option("the switch's name, taken at the very first start only", str, "vsm", "NAME")
     domain: int = _option("domain id, taken at the very first start only", int, 1, "ID", 1, 4095)
@@ -59,6 +70,11 @@ class Options:
     def operator_address(self) -> str:
         """Where operators connect."""
         return self.operator or f"unix:{self.data / 'operator.sock'}"
+
+    @property
+    def ssh_addresses(self) -> list[str]:
+        """Where the SSH server listens; none: nowhere."""
+        return [] if self.ssh == ["none"] else self.ssh or ["127.0.0.1:2022"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

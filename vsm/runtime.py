@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dvswitch.mac import MacAddress
+from vsm.observed import ChannelStatus, Neighbor
 
 
 @dataclass(slots=True)
@@ -96,6 +97,14 @@ class Runtime(Protocol):
 
     def learned_macs(self) -> list[MacRow]:
         """Learned addresses of all connected modules."""
+        ...
+
+    def channel(self, slot: int, policy: int) -> ChannelStatus | None:
+        """A module's channel by the policy that makes it; None: the module has not told of it."""
+        ...
+
+    def neighbors(self) -> list[Neighbor]:
+        """Neighbours that uplinks have now."""
         ...
 
     def recent(self) -> list[LogLine]:

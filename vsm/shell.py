@@ -1,29 +1,34 @@
 """The operator's side of the CLI: a prompt, or lines from the command line, sent to the supervisor.
 
-Nothing is interpreted here; parsing, help and completion are the supervisor's (operator.proto).
+Nothing is interpreted here; parsing, help and completion are the supervisor's (operator.proto), and the terminal is
+handled by what SSH sessions use too (vsm/terminal).
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
+import signal
 import sys
+import termios
+import tty
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
-from prompt_toolkit import PromptSession
-from prompt_toolkit.application import run_in_terminal
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.document import Document
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.shortcuts import CompleteStyle
 
-from dvswitch.client import operator_stub
-from dvswitch.errors import Unavailable
+from dvswitch.client import interruptible, operator_stub
+from dvswitch.errors import DvsError, Unavailable
 from dvswitch.v1 import operator_pb2
+from vsm.terminal.conversation import Conversation, Reply, Screen
+from vsm.terminal.inbox import Inbox
 
 _TIMEOUT = 30.0
 """Seconds for one line."""
+_PLAIN = ("", "dumb", "network", "unknown")
 
 
 class Remote:
@@ -39,11 +44,15 @@ class Remote:
         request = operator_pb2.ExecuteRequest(session=self._session, line=line)
         return self._call(self._stub.Execute, request)  # type: ignore[no-any-return]
 
-    def complete(self, line: str) -> list[tuple[str, str]]:
-        """(word, help) of what may come next."""
+    def begin(self, line: str) -> Any:
+        """Run one line without waiting; cancelling the future ends what a module does for it."""
+        request = operator_pb2.ExecuteRequest(session=self._session, line=line)
+        return self._stub.Execute.future(request, timeout=_TIMEOUT)
+
+    def complete(self, line: str) -> Sequence[operator_pb2.CompleteReply.Candidate]:
+        """What may come next."""
         request = operator_pb2.CompleteRequest(session=self._session, line=line)
-        reply = self._call(self._stub.Complete, request)
-        return [(candidate.word, candidate.help) for candidate in reply.candidates]
+        return tuple(self._call(self._stub.Complete, request).candidates)
 
     def close(self) -> None:
         """End the session; a supervisor that is gone is no error."""
@@ -54,12 +63,45 @@ class Remote:
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:
-            return method(request, timeout=_TIMEOUT)
+            return interruptible(method, request, _TIMEOUT)
         except grpc.RpcError as error:
-            detail = error.details() if isinstance(error, grpc.Call) else str(error)
-            raise Unavailable(
-                f"supervisor at {self._address}", str(detail), "is it running, with this --connect address?"
-            ) from error
+            raise self.away(error) from error
+
+    def away(self, error: grpc.RpcError) -> Unavailable:
+        """What a failed call means to the operator."""
+        detail = error.details() if isinstance(error, grpc.Call) else str(error)
+        remedy = "is it running, with this --connect address?"
+        return Unavailable(f"supervisor at {self._address}", str(detail), remedy)
+
+
+class _Lines:
+    """A Remote as a conversation wants it (vsm.terminal.conversation.Interpreter)."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+        self._prompt = ""
+
+    async def execute(self, line: str) -> Reply:
+        """Run a line; a supervisor that is away now may be back for the next."""
+        call = self._remote.begin(line)
+        try:
+            reply = await asyncio.to_thread(call.result)
+        except grpc.RpcError as error:
+            problem = self._remote.away(error)
+            if not self._prompt:
+                raise problem from error
+            return Reply(f"ERROR: {problem}\n", self._prompt, False, False)
+        finally:
+            call.cancel()  # of use when this is cancelled; a call that is over does not mind
+        self._prompt = reply.prompt
+        return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length)
+
+    async def complete(self, line: str) -> Sequence[operator_pb2.CompleteReply.Candidate]:
+        """What may come next."""
+        try:
+            return await asyncio.to_thread(self._remote.complete, line)
+        except DvsError:
+            return ()
 
 
 def run_lines(remote: Remote, lines: Iterable[str]) -> int:
@@ -82,64 +124,57 @@ def run_prompt(remote: Remote) -> int:
     """Prompt until the operator leaves.  Without a terminal, lines are read from standard input."""
     if not sys.stdin.isatty():
         return run_lines(remote, (line.rstrip("\n") for line in sys.stdin))
-    prompt = remote.execute("").prompt
-    session: PromptSession[str] = PromptSession(
-        completer=_Words(remote),
-        complete_while_typing=False,
-        complete_style=CompleteStyle.READLINE_LIKE,
-        key_bindings=_help_key(remote, lambda: prompt),
-    )
     try:
-        while True:
-            try:
-                line = session.prompt(prompt)
-            except KeyboardInterrupt:
-                continue
-            except EOFError:
-                return 0
-            reply = remote.execute(line)
-            sys.stdout.write(reply.output)
-            if reply.closed:
-                return 0
-            prompt = reply.prompt
+        rows = shutil.get_terminal_size().lines
+        remote.execute(f"terminal length {min(rows, 511)}")
+        with _raw(sys.stdin.fileno()):
+            asyncio.run(_converse(remote))
     finally:
         remote.close()
+    return 0
 
 
-class _Words(Completer):
-    """Tab: the supervisor's candidates for the word at the cursor."""
-
-    def __init__(self, remote: Remote) -> None:
-        self._remote = remote
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
-        """Keywords that go on with what is typed; placeholders can't be completed."""
-        line = document.text_before_cursor
-        begun = (len(line) - len(line.rstrip()) == 0 and line.split()[-1:]) or [""]
-        for word, text in self._remote.complete(line):
-            if not word.startswith("<") and word.startswith(begun[0]):
-                yield Completion(word + " ", start_position=-len(begun[0]), display=word, display_meta=text)
-
-
-def _help_key(remote: Remote, prompt: Callable[[], str]) -> KeyBindings:
-    """`?` shows help at once and leaves the line as it is."""
-    bindings = KeyBindings()
-
-    @bindings.add("?")
-    def show(event: KeyPressEvent) -> None:
-        line = event.current_buffer.document.text_before_cursor
-
-        def write() -> None:
-            print(f"{prompt()}{line}?")
-            print(help_text(remote.complete(line)))
-
-        run_in_terminal(write)
-
-    return bindings
+async def _converse(remote: Remote) -> None:
+    loop, keyboard = asyncio.get_running_loop(), sys.stdin.fileno()
+    screen = Screen(
+        _write,
+        width=shutil.get_terminal_size().columns,
+        movable=os.environ.get("TERM", "").lower() not in _PLAIN,
+    )
+    inbox = Inbox(loop.time)
+    conversation = Conversation(screen, inbox, _Lines(remote))
+    loop.add_reader(keyboard, _read, keyboard, inbox)
+    loop.add_signal_handler(signal.SIGWINCH, lambda: conversation.resize(shutil.get_terminal_size().columns))
+    try:
+        await conversation.run()
+    finally:
+        loop.remove_reader(keyboard)
+        loop.remove_signal_handler(signal.SIGWINCH)
 
 
-def help_text(candidates: Iterable[tuple[str, str]]) -> str:
-    """Candidates as two columns."""
-    rows = list(candidates)
-    width = max((len(word) for word, _ in rows), default=0)
-    return "\n".join(f"  {word.ljust(width)}  {text}".rstrip() for word, text in rows)
+def _read(keyboard: int, inbox: Inbox) -> None:
+    try:
+        data = os.read(keyboard, 4096)
+    except OSError:
+        data = b""
+    if not data:
+        inbox.close()
+        asyncio.get_running_loop().remove_reader(keyboard)
+    inbox.feed(data)
+
+
+async def _write(text: str) -> None:
+    # A terminal that is held up (Ctrl-S) holds up this program alone.
+    sys.stdout.write(text.replace("\n", "\r\n"))
+    sys.stdout.flush()
+
+
+@contextmanager
+def _raw(keyboard: int) -> Iterator[None]:
+    """Have the terminal hand over every key as it is pressed."""
+    before = termios.tcgetattr(keyboard)
+    try:
+        tty.setraw(keyboard)
+        yield
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)

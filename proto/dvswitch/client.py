@@ -97,6 +97,16 @@ def host_stub(channel: Any) -> Any:
     return manager_pb2_grpc.HostStub(channel)  # type: ignore[no-untyped-call]
 
 
+def interruptible(method: Any, request: Any, seconds: float) -> Any:
+    """The reply of a unary call (of a channel for threads); Ctrl-C ends it at the server, too."""
+    call = method.future(request, timeout=seconds)
+    try:
+        return call.result()
+    except KeyboardInterrupt:
+        call.cancel()
+        raise
+
+
 def _tls_options() -> list[tuple[str, int | str]]:
     return [*_OPTIONS, ("grpc.ssl_target_name_override", SERVER_NAME)]
 

@@ -112,6 +112,8 @@ class PortView:
     sent: int
     received: int
     malformed: int
+    partner_since: float
+    """When this partner was first heard; math.inf: there is none."""
 
 
 @dataclass(slots=True)
@@ -135,6 +137,7 @@ class _Port:
     sent: int = 0
     received: int = 0
     malformed: int = 0
+    partner_since: float = NEVER
 
     @property
     def state(self) -> State:
@@ -203,7 +206,7 @@ def _enter_expired(port: _Port, now: float) -> None:
 
 
 def _enter_defaulted(port: _Port, now: float) -> None:
-    port.partner = _DEFAULT_PARTNER
+    port.partner, port.partner_since = _DEFAULT_PARTNER, NEVER
     port.selection = Selection.UNSELECTED
     port.current_until = NEVER
 
@@ -342,6 +345,7 @@ class Lacp:
                 sent=port.sent,
                 received=port.received,
                 malformed=port.malformed,
+                partner_since=port.partner_since,
             )
             for number, port in sorted(self._ports.items())
         ]
@@ -349,7 +353,7 @@ class Lacp:
     # --- receiving --------------------------------------------------------------------------------------------
     def _disable(self, port: _Port) -> None:
         port.rx, port.mux, port.selection = Rx.DISABLED, Mux.DETACHED, Selection.UNSELECTED
-        port.partner, port.must_send = _DEFAULT_PARTNER, False
+        port.partner, port.partner_since, port.must_send = _DEFAULT_PARTNER, NEVER, False
         port.current_until = port.next_periodic = port.out_of_sync_since = NEVER
         port.sends, port.answers = [], []
 
@@ -360,6 +364,8 @@ class Lacp:
             port.selection = Selection.UNSELECTED
         if _identity(heard) != _identity(mine) or (heard.state ^ mine.state) & _HEARD_BITS:
             port.must_send = True
+        if _identity(port.partner) != _identity(pdu.actor):
+            port.partner_since = now
         port.partner = replace(pdu.actor, state=self._believed(mine, pdu))
         port.rx = Rx.CURRENT
         port.current_until = now + (SHORT if self._settings.fast else LONG)

@@ -1,4 +1,5 @@
-"""LLDP's behaviour for all ports of a system, without I/O or clock (S-220 to S-223).
+"""LLDP's behaviour for all ports of a system, without I/O or clock (S-220 to S-223); and CDP's (S-224), which differs
+in its frames and intervals only.
 
 The shell gives received frames, link changes and the time; it sends what to_send() returns and wakes up at
 next_timer().  Every physical port speaks for itself, whatever team or LAG it is in (S-221).
@@ -7,11 +8,12 @@ next_timer().  Every physical port speaks for itself, whatever team or LAG it is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
-from dvswitch import lldp
+from dvswitch import cdp, lldp
 from dvswitch.errors import InvalidValue
 from dvswitch.lldp import Advertisement
 from dvswitch.mac import MacAddress
@@ -20,6 +22,12 @@ INTERVAL = 30.0
 """Seconds between two advertisements of a port (S-221)."""
 TTL = 120
 """Seconds that neighbours may believe one (S-221)."""
+CDP_INTERVAL = 60.0
+"""Likewise of CDP (S-224)."""
+CDP_TTL = 180
+"""Likewise of CDP (S-224)."""
+FAST = 1.0
+"""Seconds at least between an advertisement and one that goes out early, because somebody new is there (fast start)."""
 MAX_NEIGHBOURS = 16
 """Remembered per port; what comes beyond that is counted and ignored."""
 
@@ -41,6 +49,19 @@ class Mode(Enum):
     def hears(self) -> bool:
         """Whether neighbours are remembered."""
         return self in (Mode.LISTEN, Mode.BOTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A protocol's frames."""
+
+    encode: Callable[[MacAddress, Any], bytes]
+    decode: Callable[[bytes], Advertisement]
+    """InvalidValue: malformed."""
+
+
+LLDP = Codec(lldp.encode, lldp.decode)
+CDP = Codec(cdp.encode, cdp.decode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +100,35 @@ class _Port:
     counts: Counts
     link_up: bool = False
     next_send: float = math.inf
+    last_sent: float = -math.inf
 
 
 class LldpAgent:
-    """LLDP on the ports of one system.  All methods take ``now`` in seconds of any clock that never goes back."""
+    """LLDP on the ports of one system, or with ``codec`` CDP (which is told cdp.Announcements).  All methods take
+    ``now`` in seconds of any clock that never goes back."""
 
-    def __init__(self, mode: Mode = Mode.BOTH, interval: float = INTERVAL) -> None:
+    def __init__(self, mode: Mode = Mode.BOTH, interval: float = INTERVAL, codec: Codec = LLDP) -> None:
         self._mode = mode
+        self._codec = codec
         self._interval = interval
         self._ports: dict[int, _Port] = {}
         self._farewells: list[tuple[int, bytes]] = []
         self._neighbours: dict[tuple[int, object, object], Neighbour] = {}
+
+    def set_mode(self, mode: Mode, now: float) -> None:
+        """What the system does from now on; neighbours hear when it falls silent, and are forgotten when it is deaf."""
+        if mode is self._mode:
+            return
+        if not mode.speaks:
+            for number, port in self._ports.items():
+                self._say_farewell(number, port)
+        began = mode.speaks and not self._mode.speaks
+        self._mode = mode
+        for port in self._ports.values():
+            if began or not mode.speaks:
+                port.next_send = self._first(port, now)
+        if not mode.hears:
+            self._neighbours.clear()
 
     def set_port(self, port: int, source: MacAddress, told: Advertisement, now: float) -> None:
         """A port, new (its link is down) or with something else to tell, which goes out at once."""
@@ -130,7 +169,7 @@ class LldpAgent:
         if known is None or not known.link_up or not self._mode.hears:
             return
         try:
-            told = lldp.decode(frame)
+            told = self._codec.decode(frame)
         except InvalidValue:
             known.counts.malformed += 1
             return
@@ -143,9 +182,9 @@ class LldpAgent:
         frames, self._farewells = self._farewells, []
         for number, port in sorted(self._ports.items()):
             if now >= port.next_send:
-                port.next_send = now + self._interval
+                port.next_send, port.last_sent = now + self._interval, now
                 port.counts.sent += 1
-                frames.append((number, lldp.encode(port.source, port.told)))
+                frames.append((number, self._codec.encode(port.source, port.told)))
         return frames
 
     def next_timer(self) -> float | None:
@@ -170,15 +209,19 @@ class LldpAgent:
 
     def _say_farewell(self, number: int, port: _Port) -> None:
         if port.link_up and self._mode.speaks:
-            self._farewells.append((number, lldp.encode(port.source, replace(port.told, ttl=0))))
+            self._farewells.append((number, self._codec.encode(port.source, replace(port.told, ttl=0))))
 
     def _remember(self, port: _Port, neighbour: Neighbour, now: float) -> None:
         self._expire(now)
         key = (neighbour.port, neighbour.told.chassis, neighbour.told.port)
         if neighbour.told.ttl == 0:
             self._neighbours.pop(key, None)
-        elif key in self._neighbours or sum(other[0] == neighbour.port for other in self._neighbours) < MAX_NEIGHBOURS:
+        elif key in self._neighbours:
             self._neighbours[key] = neighbour
+        elif sum(other[0] == neighbour.port for other in self._neighbours) < MAX_NEIGHBOURS:
+            self._neighbours[key] = neighbour
+            if self._mode.speaks:
+                port.next_send = min(port.next_send, max(now, port.last_sent + FAST))
         else:
             port.counts.ignored += 1
 

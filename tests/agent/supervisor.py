@@ -23,7 +23,8 @@ from vem.agent.uplinks import parse_uplink
 from vem.agent.wanted import Nic
 from vem.datapath.engine import Engine, Plug
 
-PATIENCE = 10.0
+PATIENCE = 60.0
+"""Seconds until a condition counts as not met; a test that passes never waits so long."""
 WEB, DB, UPLINK = 1, 2, 9
 
 
@@ -45,8 +46,11 @@ class ScriptedSupervisor(fabric_grpc.FabricServicer):
         self.answer_attach: Callable[[fabric.PortAttached], Awaitable[None]] | None = None
         self.opening: Callable[[fabric.Hello], list[fabric.SupervisorMessage]] = lambda hello: []
         self.heartbeat_ms = 200
+        self.beats = True
+        """Answer heartbeats, so that the module knows that somebody is there."""
         self.revision = 0
         self._call: Any = None
+        self._writing = asyncio.Lock()
         self._server: grpc.aio.Server | None = None
 
     async def Session(self, requests: AsyncIterator[fabric.ModuleMessage], context: Any) -> None:
@@ -61,12 +65,15 @@ class ScriptedSupervisor(fabric_grpc.FabricServicer):
         await self.say(in_sync=fabric.InSync(revision=self.revision))
         async for message in requests:
             self.heard.append(message)
+            if message.HasField("heartbeat") and self.beats:
+                await self.say(heartbeat=fabric.Heartbeat(sequence=message.heartbeat.sequence))
             if message.HasField("attached") and self.answer_attach:
                 await self.answer_attach(message.attached)
 
     async def say(self, **message: Any) -> None:
         """Send a SupervisorMessage made of these fields."""
-        await self._call.write(fabric.SupervisorMessage(**message))
+        async with self._writing:
+            await self._call.write(fabric.SupervisorMessage(**message))
 
     async def update(self, *changes: fabric.Change, commit: bool = True, snapshot: bool = False) -> int:
         """Send an Update; returns its revision."""

@@ -15,7 +15,7 @@ import pytest
 from dvswitch.errors import Conflict, InvalidValue
 from dvswitch.v1 import fabric_pb2 as fabric
 from dvswitch.v1 import types_pb2 as pb
-from tests.agent.supervisor import DB, UPLINK, Bench, bench, mac, policy, port, until, uplink
+from tests.agent.supervisor import DB, PATIENCE, UPLINK, Bench, bench, mac, policy, port, until, uplink
 from tests.support.recording_engine import RecordingEngine
 from vem.agent import announce
 from vem.agent.attaching import AttachRefused, PortState
@@ -63,7 +63,7 @@ class Guest:
     def send(self, frame: bytes) -> None:
         self._socket.sendto(frame, self._port)
 
-    async def receive(self, seconds: float = 5.0) -> bytes:
+    async def receive(self, seconds: float = PATIENCE) -> bytes:
         async with asyncio.timeout(seconds):
             return await asyncio.get_running_loop().sock_recv(self._socket, 70000)
 
@@ -98,7 +98,7 @@ async def test_hello_tells_what_is_held(recorded: tuple[Bench, RecordingEngine])
     first = made.supervisor.hellos[0]
     assert (first.protocol, first.domain, first.host_name, first.engine) == (1, 1, "alpha", "user")
     assert (first.revision, first.digest) == (0, "")
-    assert [state.number for state in made.supervisor.all("uplink")] == [1]
+    await until(lambda: [state.number for state in made.supervisor.all("uplink")] == [1], "uplink report")
     await made.supervisor.stop()
     await until(lambda: not made.agent.connected, "session lost")
     await made.supervisor.start(made.address)
@@ -113,7 +113,9 @@ async def test_an_update_takes_effect_at_its_commit_only(recorded: tuple[Bench, 
     made.grant()
     await made.attaching.attach(made.request(5, "web1"))
     await made.supervisor.update(policy(1, "web", 20), commit=False)
-    await asyncio.sleep(0.05)
+    heard = len(made.supervisor.all("heartbeat"))
+    await until(lambda: len(made.supervisor.all("heartbeat")) > heard + 1, "time enough to take it")
+    await made.agent.reconcile()
     index = engine.image().ports[2].policy
     assert engine.image().policies[index].vlan == 10
     engine.calls.clear()
@@ -283,6 +285,7 @@ async def test_a_supervisor_that_comes_back_finds_nothing_touched(recorded: tupl
 async def test_a_silent_supervisor_is_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vem.agent.session.SILENCE", 0.3)
     async with bench(path, RecordingEngine) as made:
+        made.supervisor.beats = False
         await until(lambda: len(made.supervisor.hellos) > 1, "a new session after silence")
 
 

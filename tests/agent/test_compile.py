@@ -9,7 +9,9 @@ import pytest
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vem.agent.compile import BLOCKED_POLICY, Indexes, PluggedNic, PluggedUplink, compile_image, restrict
+from vem.agent.teams import Teaming
 from vem.agent.wanted import Nic, Phase, Policy, Port, Switch, Uplink, Wanted
+from vem.datapath.image import Group
 
 
 def mac(number: int) -> MacAddress:
@@ -168,3 +170,26 @@ def test_orphans_go_on_beside_what_is_wanted() -> None:
     assert beside.members[10] == (5, 6)
     assert beside.ports[5].policy != beside.ports[6].policy
     assert beside.policies[beside.ports[5].policy].vlan == 10
+
+
+def test_orphans_that_watch_or_joined_groups_go_on_doing_so() -> None:
+    """S-103, S-232: whose policy is unknown still receives what it received."""
+    group, other = Group(10, bytes([239, 1, 1, 1])), Group(10, bytes([239, 1, 1, 2]))
+    watching = replace(BASE, policies={**BASE.policies, 1: replace(WEB, promiscuous=True)})
+    teaming = Teaming()
+    teaming.groups = {group: (5, 6), other: (5,)}
+    adopted = compile_image(watching, NICS, UPLINKS, Indexes(), teaming=teaming).image
+    assert adopted.promiscuous_members == {10: (5,)} and adopted.groups == {group: (5, 6), other: (5,)}
+    orphans = restrict(adopted, [5])
+    assert orphans.image.groups == {group: (5,), other: (5,)}
+
+    teaming.groups = {}
+    beside = compile_image(BASE, [nic(6)], UPLINKS, Indexes(), orphans, teaming).image
+    assert beside.promiscuous_members == {10: (5,)}
+    assert beside.groups == {}, "flooded, until those who are known have told what they want"
+    teaming.groups = {group: (6,)}
+    beside = compile_image(BASE, [nic(6)], UPLINKS, Indexes(), orphans, teaming).image
+    assert beside.groups == {group: (5, 6)}
+    teaming.groups = {other: (5, 7)}
+    beside = compile_image(BASE, [nic(6)], UPLINKS, Indexes(), orphans, teaming).image
+    assert beside.groups == {other: (5,)}, "an orphan may join; a port that nobody knows may not"

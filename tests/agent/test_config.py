@@ -32,6 +32,15 @@ def test_defaults(tmp_path: Path) -> None:
     assert uuid.UUID(found.host_uuid)
 
 
+def test_filters_are_on_unless_a_line_says_otherwise(tmp_path: Path) -> None:
+    """S-128, S-111"""
+    base = ("--vsm", "unix:/a")
+    found = load(tmp_path, *base)
+    assert (found.reverse_teaming, found.rpf_promiscuous) == (True, True)
+    found = load(tmp_path, *base, "--reverse-teaming", "off", toml='rpf-check-promiscuous = "off"')
+    assert (found.reverse_teaming, found.rpf_promiscuous) == (False, False)
+
+
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     toml = """
 vsm = "unix:/a"

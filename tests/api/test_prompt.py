@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from tests.api.test_daemon import Process, environment
-from vsm.shell import help_text
+from vsm.terminal.conversation import help_text
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 class Terminal:
@@ -29,25 +29,29 @@ class Terminal:
     def __init__(self, address: str) -> None:
         argv = [sys.executable, "-m", "vsm.main", "cli", "--connect", address]
         self._ours, theirs = pty.openpty()
-        environ = {**environment(), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        environ = {**environment(), "TERM": "xterm"}
         self.child = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=environ, close_fds=True)
         os.close(theirs)
-        self._text = ""
+        self._written = b""
 
     def type(self, keys: str) -> None:
         """Press keys."""
-        self._text = ""
+        self._written = b""
         os.write(self._ours, keys.encode())
 
     def shows(self, pattern: str) -> str:
         """Wait until what has been written since the last type() matches."""
         deadline = time.monotonic() + PATIENCE
-        while not re.search(pattern, self._text, re.DOTALL):
+        while not re.search(pattern, text := self._text(), re.DOTALL):
             left = deadline - time.monotonic()
-            assert left > 0, f"{pattern!r} is not in {self._text!r}"
+            assert left > 0, f"{pattern!r} is not in {text!r}"
             if select.select([self._ours], [], [], left)[0]:
-                self._text += re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]", "", os.read(self._ours, 65536).decode())
-        return self._text
+                self._written += os.read(self._ours, 65536)
+        return text
+
+    def _text(self) -> str:
+        """What was written, without escape sequences, which need not come in one piece."""
+        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]", "", self._written.decode(errors="ignore"))
 
     def wait(self) -> int:
         """Its exit status, once it has ended by itself."""

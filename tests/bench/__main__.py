@@ -14,7 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import part_config, part_control, part_engines, part_features, part_memory, part_switching
+from tests.bench import (
+    part_config,
+    part_control,
+    part_engines,
+    part_features,
+    part_memory,
+    part_scale,
+    part_silence,
+    part_switching,
+)
 from tests.bench.results import Results, as_table
 
 OUTPUT = Path("bench-results")
@@ -38,10 +47,12 @@ PARTS: dict[str, Part] = {
     "features": part_features.measure,
     "control": part_control.measure,
     "config": part_config.measure,
+    "silence": part_silence.measure,
     "memory": part_memory.measure,
+    "scale": part_scale.measure,
 }
-QUICK_PARTS = [name for name in PARTS if name != "memory"]
-"""Plugging in twice a thousand NICs takes minutes."""
+QUICK_PARTS = [name for name in PARTS if name not in ("memory", "scale")]
+"""Plugging in thousands of NICs takes minutes."""
 
 
 def main() -> int:
@@ -63,7 +74,7 @@ def _options() -> argparse.Namespace:
         "parts",
         nargs="*",
         choices=[[], *PARTS],
-        help=f"of {', '.join(PARTS)}; default: all, with --quick all but memory",
+        help=f"of {', '.join(PARTS)}; default: all, with --quick all but memory and scale",
     )
     parser.add_argument("--quick", action="store_true", help="short and rough: to see that it works")
     parser.add_argument("--rounds", type=int, help="interleaved rounds (default 5; --quick: 2)")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from dvswitch.mac import MacAddress
@@ -14,6 +15,7 @@ from vem.datapath.apply import apply_image
 from vem.datapath.engine import Plug
 from vem.datapath.image import Image
 from vem.datapath.kernel import KernelEngine
+from vem.datapath.kernel_peer import SETTLE_SECONDS
 
 TRUNK_MTU = 9000
 
@@ -58,6 +60,7 @@ def kernel_all_on(lab: Lab) -> Iterator[Path]:
     with kernel_switch("all") as engine:
         _plug(engine, host, {near: "near", far: "far"})
         apply_image(engine, Image(), all_on(access_image(macs)))
+        _settle(engine, macs)
         yield path
 
 
@@ -84,3 +87,12 @@ def _plug(engine: KernelEngine, host: Namespace, devices: dict[int, str]) -> Non
 def _configure(engine: KernelEngine, macs: dict[int, str], uplink: bool = False) -> None:
     image = access_image({lport: MacAddress.parse(mac) for lport, mac in macs.items()}, uplink)
     apply_image(engine, Image(), image)
+    _settle(engine, macs)
+
+
+def _settle(engine: KernelEngine, lports: Iterable[int]) -> None:
+    """What an agent does every second: the engine sends straight to guests' namespaces only a while after it got their
+    addresses."""
+    time.sleep(SETTLE_SECONDS)
+    for lport in lports:
+        engine.link_up(lport)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def measure(results: Results, rounds: int, seconds: float) -> None:
         results.skip("engine.kernel", reason)
     else:
         _kernel_test_run(results, rounds)
+        _kernel_open(results, rounds)
 
 
 def frame(destination: MacAddress, source: MacAddress, size: int) -> bytes:
@@ -101,3 +103,16 @@ def _kernel_test_run(results: Results, rounds: int) -> None:
                 sample = frame(macs[FIRST_VNIC + 1], macs[FIRST_VNIC], size)
                 nanoseconds = engine.test_ns(FIRST_VNIC, sample, TEST_REPEAT)
                 results.add(f"engine.kernel.test_run_{size}_ns", nanoseconds, "ns/frame")
+
+
+def _kernel_open(results: Results, rounds: int) -> None:
+    """Milliseconds from nothing to a kernel engine, and then to one whose program has every feature."""
+    from tests.bench.kernel import kernel_switch
+
+    for _ in range(rounds):
+        started = time.perf_counter()
+        with kernel_switch("open") as engine:
+            opened = time.perf_counter()
+            engine.need_all()
+            results.add("engine.kernel.open_ms", (opened - started) * 1e3, "ms")
+            results.add("engine.kernel.open_all_features_ms", (time.perf_counter() - started) * 1e3, "ms")

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 from dvswitch.mac import MacAddress
+from tests.bench import user_off
 from tests.bench.part_engines import frame
 from tests.bench.results import Results
 from tests.bench.tables import FIRST_VNIC, TEAM, VLAN, access_image, all_on, mac_of
@@ -22,6 +23,7 @@ from vem.datapath.user import UserEngine
 
 VNICS = 32
 FRAMES, REPEAT, TEST_REPEAT = 1024, 60, 100_000
+OFF_SLICES = 4
 GENEROUS = 10_000_000
 FLOODS = (8, 64, 250, 960)
 TABLES = (2_000, 100_000)
@@ -138,6 +140,7 @@ def _user(results: Results, rounds: int) -> None:
                 with _loaded(engine, _image(case)):
                     nanoseconds = engine.bench(FIRST_VNIC, [_sample(case)] * FRAMES, REPEAT)
                 results.add(f"features.user.{case.name}_ns", nanoseconds, "ns/frame")
+    user_off.measure(results, rounds, _sample(CASES[0]))
     for count in FLOODS:
         _user_flood(results, rounds, count)
     for entries in TABLES:
@@ -193,7 +196,9 @@ def _kernel(results: Results, rounds: int) -> None:
     """BPF_PROG_TEST_RUN: what is decided, not the copies' way out."""
     from tests.bench.kernel import kernel_switch
 
+    _kernel_off(results, rounds)
     with kernel_switch("features") as engine:
+        engine.need_all()
         for _ in range(rounds):
             for case in CASES:
                 with _loaded(engine, _image(case)):
@@ -204,3 +209,19 @@ def _kernel(results: Results, rounds: int) -> None:
                     sample = frame(BROADCAST, mac_of(FIRST_VNIC), 64)
                     nanoseconds = engine.test_ns(FIRST_VNIC, sample, 200)
                 results.add(f"flood.kernel.{count}_us", nanoseconds / 1000, "us/flood")
+
+
+def _kernel_off(results: Results, rounds: int) -> None:
+    """What a feature costs those who don't use it: the same tables, which need no feature, by a program with that one
+    feature against one with none.  (What nobody on the host uses is not even in the program.)"""
+    from tests.bench.kernel import kernel_switch
+    from vem.datapath import kernel_features
+
+    sample = _sample(CASES[0])
+    features = {"none": kernel_features.NONE, **kernel_features.BITS}
+    with kernel_switch("off") as engine:
+        apply_image(engine, Image(), access_image({lport: mac_of(lport) for lport in range(2, 2 + VNICS)}))
+        for number in range(rounds * OFF_SLICES):
+            for name in features if number % 2 else reversed(features):
+                nanoseconds = engine.test_ns(FIRST_VNIC, sample, TEST_REPEAT, features[name])
+                results.add(f"features.kernel.off.{name}_ns", nanoseconds, "ns/frame")

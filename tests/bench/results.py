@@ -39,6 +39,8 @@ BARS = (
     Bar("control.profile_edit_ms", 500, False, "profile edit until 1,000 ports on 20 modules acknowledged"),
     Bar("config.load_10000_lines_ms", 5000, False, "10,000 configuration lines loaded"),
     Bar("config.show_running_ms", 1000, False, "show running-config, 1,000 profiles and 10,000 vEths"),
+    Bar("silence.kernel.failover_own_ms", 150, False, "silence by failover, kernel engine"),
+    Bar("silence.user.failover_own_ms", 150, False, "silence by failover, user engine"),
     Bar("memory.kernel.1000_ports_mb", 100, False, "agent with 1,000 ports, kernel engine"),
     Bar("memory.user.1000_ports_mb", 100, False, "agent with 1,000 ports, user engine"),
 )

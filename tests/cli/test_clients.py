@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_golden import SHOWN
-from tests.support.switches import Terminal, mac
+from tests.cli.test_golden import SHOWN, terminal
+from tests.support.switches import mac
 
 parse_output = pytest.importorskip("ntc_templates.parse").parse_output
 
+LLDP = "show lldp neighbors"
 TROUBLE = re.compile(
     r"% ?Error|\nerror:|^% \w+|invalid input|(?:incomplete|ambiguous) command|[^\r\n] not found", re.I | re.M
 )
@@ -19,7 +20,7 @@ TROUBLE = re.compile(
 
 
 def parsed(line: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = parse_output("cisco_nxos", line, Terminal().run(line).output)
+    rows: list[dict[str, Any]] = parse_output("cisco_nxos", line, terminal(line).run(line).output)
     return rows
 
 
@@ -62,6 +63,42 @@ def test_show_version() -> None:
     assert row["uptime"] == "3 day(s), 4 hour(s), 12 minute(s), 9 second(s)"
 
 
+def test_show_port_channel_summary() -> None:
+    one, seven = parsed("show port-channel summary")
+    assert (one["bundle_name"], one["bundle_status"], one["bundle_protocol"]) == ("Po1", "SU", "LACP")
+    assert one["member_interface"] == [f"Eth3/{n}" for n in range(1, 7)]
+    assert one["member_interface_status"] == ["P", "P", "s", "H", "I", "D"]
+    assert (seven["bundle_name"], seven["bundle_status"]) == ("Po7", "SD")
+    assert (seven["member_interface"], seven["member_interface_status"]) == (["Eth4/1"], ["r"])
+
+
+def test_show_interface_port_channel() -> None:
+    (row,) = parsed("show interface port-channel 1")
+    assert (row["interface"], row["link_status"], row["speed"]) == ("port-channel1", "up", "20 Gb/s")
+    assert (row["mode"], row["bandwidth"], row["mac_address"]) == ("trunk", "20000000 Kbit", "5254.0000.0301")
+
+
+def test_show_lldp_neighbors() -> None:
+    brief = [(row["neighbor_name"], row["local_interface"], row["neighbor_interface"]) for row in parsed(LLDP)]
+    assert brief == [("leaf-1", "Eth3/1", "Ethernet1/1"), ("5254.0000.0b00", "Eth3/2", "5254.0000.0b02")]
+    first, second = parsed(f"{LLDP} detail")
+    assert (first["neighbor_name"], first["local_interface"], first["vlan_id"]) == ("leaf-1", "Eth3/1", "1")
+    assert (first["chassis_id"], first["mgmt_address"]) == ("5254.0000.0a00", "192.0.2.101")
+    assert (second["chassis_id"], second["neighbor_interface"]) == ("5254.0000.0b00", "5254.0000.0b02")
+
+
+def test_show_cdp_neighbors() -> None:
+    long, short = parsed("show cdp neighbors")
+    assert (long["neighbor_name"], long["platform"]) == ("leaf-1.dc1.example.net(FOC1234)", "N9K-C93180YC")
+    assert (short["neighbor_name"], short["local_interface"], short["holdtime"]) == ("leaf-2", "Eth3/2", "9")
+    first, second = parsed("show cdp neighbors detail")
+    assert (first["mgmt_address"], first["interface_ip"]) == ("192.0.2.101", "192.0.2.101")
+    assert (first["local_interface"], first["neighbor_interface"]) == ("Ethernet3/1", "Ethernet1/1")
+    assert first["capabilities"] == "Router Switch IGMP Filtering"
+    assert first["neighbor_description"] == "NX-OS 9.3 of somewhere"
+    assert (second["chassis_id"], second["platform"], second["mgmt_address"]) == ("leaf-2", "Linux on x86 64", "")
+
+
 def test_nothing_that_succeeds_looks_like_an_error_to_ansible() -> None:
     for line in SHOWN:
-        assert not TROUBLE.search(Terminal().run(line).output), line
+        assert not TROUBLE.search(terminal(line).run(line).output), line

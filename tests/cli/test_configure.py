@@ -304,3 +304,16 @@ def test_saving_and_terminal_settings() -> None:
     assert terminal.run("copy running-config startup-config").output.endswith("100%\nCopy complete.\n")
     terminal.run("terminal length 0", "terminal width 511", "terminal dont-ask", "terminal session-timeout 5")
     assert terminal.run("show terminal").output == "Length: 0 lines, Width: 511 columns\nSession Timeout: 5 minutes\n"
+
+
+def test_pinning_counts_from_zero_with_relative_pinning_only() -> None:
+    terminal = Terminal()
+    warned = terminal.configure("port-profile WEB", "pinning id 0 backup 1")
+    assert warned.ok and "Warning: sub-group 0" in warned.output
+    terminal.run("port-profile UPLINK", "channel-group auto mode on mac-pinning relative")
+    assert terminal.run("port-profile WEB", "pinning id 0 backup 1").output == ""
+    assert "  pinning id 0 backup 1\n" in terminal.run("end", "show running-config port-profile WEB").output
+    terminal.configure("port-profile WEB")
+    assert terminal.words("pinning id ") == ["<0-32>"]
+    beyond = terminal.run("pinning id 33")
+    assert not beyond.ok and "range is (0-32)" in beyond.output

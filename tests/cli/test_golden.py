@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.switches import Terminal
+from tests.support.switches import Terminal, with_channels
 from vsm.cli.command import Mode
 from vsm.cli.grammar import Match
 from vsm.cli.registry import COMMANDS, GRAMMAR
 
 GOLDEN = Path(__file__).parent / "golden"
 TEXT_ONLY = (
+    "show aaa authentication",
+    "show ssh key",
     "show running-config",
     "show startup-config",
     "show diff",
@@ -28,6 +30,7 @@ TEXT_ONLY = (
     "show terminal",
 )
 SHOWN = [
+    "show aaa authentication",
     "dir",
     "dir bootflash:base.cfg",
     "show configuration session",
@@ -37,7 +40,10 @@ SHOWN = [
     "show file bootflash:base.cfg",
     "show file bootflash:base.cfg md5sum",
     "show cli history",
+    "show cdp neighbors",
+    "show cdp neighbors detail",
     "show clock",
+    "show feature",
     "show hostname",
     "show interface",
     "show interface vethernet 1",
@@ -46,8 +52,15 @@ SHOWN = [
     "show interface ethernet 3/1",
     "show interface vethernet 1 drops",
     "show interface vethernet 2 drops",
+    "show drops",
+    "show interface port-channel 1",
+    "show interface po7",
     "show interface virtual",
     "show interface virtual module 4",
+    "show lacp counters",
+    "show lacp neighbor",
+    "show lldp neighbors",
+    "show lldp neighbors detail",
     "show mac address-table",
     "show mac address-table dynamic vlan 10",
     "show mac address-table aging-time",
@@ -59,6 +72,9 @@ SHOWN = [
     "show module",
     "show module 3",
     "show module vem mapping",
+    "show port-channel brief",
+    "show port-channel database",
+    "show port-channel summary",
     "show port-profile",
     "show port-profile name WEB",
     "show port-profile brief",
@@ -70,6 +86,10 @@ SHOWN = [
     "show running-config interface Vethernet2",
     "show running-config port-profile WEB",
     "show running-config vlan",
+    "show role",
+    "show role name network-operator",
+    "show ssh key",
+    "show ssh server",
     "show running-config vlan 10,30 all",
     "show running-config all",
     "show running-config diff",
@@ -77,6 +97,9 @@ SHOWN = [
     "show startup-config",
     "show svs domain",
     "show terminal",
+    "show user-account",
+    "show user-account admin",
+    "show users",
     "show version",
     "show vlan",
     "show vlan id 10,30",
@@ -84,9 +107,17 @@ SHOWN = [
 ]
 
 
+CHANNELS = ("show port-channel", "show lacp", "show interface po")
+"""Shown on a switch that has some."""
+
+
+def terminal(line: str) -> Terminal:
+    return Terminal(with_channels() if line.startswith(CHANNELS) else None)
+
+
 @pytest.mark.parametrize("line", SHOWN)
 def test_text_is_as_agreed(line: str) -> None:
-    reply = Terminal().run(line)
+    reply = terminal(line).run(line)
     assert reply.ok and reply.prompt == "vsm-a# "
     path = GOLDEN / f"{line.replace(' ', '_').replace('/', '-').replace(':', '-')}.txt"
     if os.environ.get("DVS_UPDATE_GOLDEN"):
@@ -97,11 +128,11 @@ def test_text_is_as_agreed(line: str) -> None:
 @pytest.mark.parametrize("line", SHOWN)
 def test_no_line_looks_like_an_error(line: str) -> None:
     """Ansible and NAPALM take a line that begins with a percent sign for a refusal."""
-    assert not [text for text in Terminal().run(line).output.splitlines() if text.lstrip().startswith("%")]
+    assert not [text for text in terminal(line).run(line).output.splitlines() if text.lstrip().startswith("%")]
 
 
 def test_every_show_command_is_covered() -> None:
-    shown = {Terminal().service.execute("t", line).ok and _row(line) for line in SHOWN}
+    shown = {terminal(line).run(line).ok and _row(line) for line in SHOWN}
     assert {command.syntax for command in COMMANDS if command.show} <= shown
 
 
@@ -113,11 +144,11 @@ def _row(line: str) -> str:
 
 @pytest.mark.parametrize("line", [line for line in SHOWN if not line.startswith(TEXT_ONLY)])
 def test_json_has_the_rows_of_the_text(line: str) -> None:
-    reply = Terminal().run(f"{line} | json")
+    reply = terminal(line).run(f"{line} | json")
     assert reply.ok
     assert json.loads(reply.output)
     assert reply.output.count("\n") == 1
-    assert json.loads(Terminal().run(f"{line} | json-pretty").output) == json.loads(reply.output)
+    assert json.loads(terminal(line).run(f"{line} | json-pretty").output) == json.loads(reply.output)
 
 
 def test_json_keys_that_programs_rely_on() -> None:

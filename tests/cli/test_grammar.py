@@ -12,7 +12,7 @@ from vsm.cli.syntax import compile_syntax
     ("enter", "line", "caret", "message"),
     [
         ([], "shwo version", 9, "Invalid command"),
-        ([], "|", 7, "Incomplete command"),
+        ([], "|", 7, "Invalid command"),
         ([], "show", 11, "Incomplete command"),
         ([], "show  ", 11, "Incomplete command"),
         ([], "show interfaces", 21, "Invalid command"),

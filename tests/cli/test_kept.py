@@ -105,7 +105,7 @@ def test_reload_after_write_erase_begins_as_a_new_switch_unless_that_would_cut_o
         replace(state(), inventory=Inventory(), config=replace(state().config, overrides={}, descriptions={}))
     )
     empty.run("terminal dont-ask", "write erase", "reload")
-    assert empty.state.config == Config()
+    assert empty.state.config == Config(users={"admin": state().config.users["admin"]}), "somebody can still log in"
 
 
 def test_startup_may_come_from_a_file_that_is_a_configuration(terminal: Terminal) -> None:
@@ -347,3 +347,14 @@ def test_questions_belong_to_their_session(terminal: Terminal) -> None:
     terminal.run("write erase")
     other: CliReply = terminal.service.execute("other", "show hostname")
     assert other.output == "vsm-a\n"
+
+
+def test_a_patch_says_max_ports_when_the_default_changes() -> None:
+    """The default is that of profiles to come: those that are there keep what they have."""
+    old, new = Terminal(), Terminal()
+    new.configure("port-profile default max-ports 64", "port-profile WEB", "max-ports 64")
+    assert patch(old.state, new.state) == [
+        "port-profile default max-ports 64",
+        "port-profile type vethernet WEB",
+        "  max-ports 64",
+    ]

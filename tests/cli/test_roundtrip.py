@@ -7,22 +7,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from dvswitch.errors import DvsError, InvalidValue
+from dvswitch.lldp_agent import Mode
 from dvswitch.vlan import VlanSet
-from tests.support.switches import HOSTS, Terminal, state
+from tests.support.switches import HOSTS, KEY, PASSWORD_HASH, Terminal, state
 from vsm.config.parse import load, merge, replace_with
 from vsm.config.patch import patch
 from vsm.config.render import Detail, Scope, config_text, running_config
 from vsm.model.overrides import override
 from vsm.model.settings import NO_NATIVE, NOTHING, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, PortProfile, ProfileType, State, VemSlot, Vlan
+from vsm.model.users import BUILT_IN, Access, Role, Rule, User
 from vsm.policy.check import check
 from vsm.policy.inherit import effective
 
 NOW = datetime(2026, 11, 20, 20, 53, 10, tzinfo=UTC)
+ROLES = st.sampled_from(["ops", "Ops", "x-1"])
 NAMES = st.text("ABCdef019-_.", min_size=1, max_size=8)
 TEXTS = st.text("abc XYZ,.!|?'\"", min_size=1, max_size=20).map(lambda text: text.strip()).filter(bool)
 BOOLS = st.none() | st.booleans()
@@ -127,6 +130,8 @@ def configs(draw: st.DrawFn) -> Config:
         keep_priority_tag=draw(st.booleans()),
         port_defaults=draw(st.builds(Settings, promiscuous=BOOLS, mac_changes=BOOLS, forged_transmits=BOOLS)),
         mac_prefix=draw(st.sampled_from(["52:54:00", "02", "fe:00:00:00:01"])),
+        cdp=draw(st.sampled_from(Mode)),
+        lldp=draw(st.sampled_from(Mode)),
         mac_aging=draw(st.sampled_from([0, 10, 300, 918000])),
         snooping=draw(st.booleans()),
         query_interval=draw(st.sampled_from([32, 125, 3600])),
@@ -136,7 +141,41 @@ def configs(draw: st.DrawFn) -> Config:
         profiles=draw(profiles()),
         descriptions=draw(st.dictionaries(st.sampled_from(["Vethernet1", "Ethernet3/1", "Ethernet9/2"]), TEXTS)),
         slots=slots,
+        **draw(logins()),
     )
+
+
+@st.composite
+def logins(draw: st.DrawFn) -> dict[str, Any]:
+    """Users and roles; without the first user, the one that there was is kept."""
+    rules = st.builds(
+        Rule,
+        number=st.integers(1, 256),
+        permit=st.booleans(),
+        access=st.sampled_from([Access.READ, Access.READ_WRITE]),
+    ) | st.builds(
+        Rule,
+        number=st.integers(1, 256),
+        permit=st.booleans(),
+        access=st.just(Access.COMMAND),
+        command=st.sampled_from(["show vlan", "vlan *", "* | * ?"]),
+    )
+    by_number = st.lists(rules, unique_by=lambda rule: rule.number, max_size=3).map(
+        lambda found: tuple(sorted(found, key=lambda rule: rule.number))
+    )
+    roles = {name: Role(name, draw(st.just("") | TEXTS), draw(by_number)) for name in draw(st.sets(ROLES, max_size=2))}
+    users = {"admin": User("admin", PASSWORD_HASH, ("network-admin",))}
+    held = st.lists(st.sampled_from([*BUILT_IN, *sorted(roles)]), min_size=1, unique=True).map(tuple)
+    for name in draw(st.sets(st.sampled_from(["bob", "eve", "o.p-s_1"]), max_size=2)):
+        keys = draw(st.sampled_from([(), (KEY,)]))
+        users[name] = User(name, draw(st.sampled_from(["", PASSWORD_HASH])), draw(held), keys)
+    return {
+        "users": users,
+        "roles": roles,
+        "ssh": draw(st.booleans()),
+        "exec_timeout": draw(st.sampled_from([0, 30, 525600])),
+        "session_limit": draw(st.sampled_from([1, 64, 256])),
+    }
 
 
 @st.composite
@@ -158,8 +197,8 @@ def switches(draw: st.DrawFn) -> State:
     return start
 
 
-MANY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-FEW = settings(MANY, max_examples=8)
+MANY = settings(max_examples=40)
+FEW = settings(MANY, max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 
 def without_ids(config: Config) -> Config:

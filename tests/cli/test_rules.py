@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from dvswitch.lldp_agent import Mode
 from dvswitch.vlan import VlanSet
 from tests.support.switches import Terminal, state
 from vsm.model.settings import ChannelMode, TeamMethod
@@ -57,6 +58,8 @@ PORT_RULES = [
     ("S-146", ["teaming failure-detection beacon"], {"team": TeamSpec(beacon=True)}),
     ("S-152", ["teaming notify-switches yes"], {"team": TeamSpec()}),
     ("S-154", ["teaming notify-switches no"], {"team": TeamSpec(notify=False)}),
+    ("no pinning", ["no pinning id"], {"team": TeamSpec()}),
+    ("pinning first", ["pinning id 0 backup 1"], {"team": TeamSpec(pin=0, pin_backup=(1,))}),
     ("pinning", ["pinning id 2 backup 3,1"], {"team": TeamSpec(pin=2, pin_backup=(3, 1))}),
 ]
 UPLINK_RULES = [
@@ -102,10 +105,29 @@ def test_a_channel_is_told_with_the_uplinks_policy(line: str, told: ChannelMode)
 def test_a_line_for_the_switch_is_told_and_taken_back(line: str, told: dict[str, object]) -> None:
     terminal = Terminal()
     plain = wanted(terminal.state, 3).switch
-    assert plain == SwitchSpec("vsm-a", 100)
+    assert plain == SwitchSpec("vsm-a", 100, cdp=Mode.BOTH)
     assert terminal.configure(line).ok
     assert wanted(terminal.state, 3).switch == replace(plain, **told)  # type: ignore[arg-type]
     assert terminal.run(f"no {line}").ok and wanted(terminal.state, 3).switch == plain
+
+
+@pytest.mark.parametrize("protocol", ["cdp", "lldp"])
+def test_discovery_is_told_to_the_modules(protocol: str) -> None:
+    """S-220: CDP unless said otherwise, as the Nexus 1000V; each protocol listens, advertises, both or neither."""
+    terminal = Terminal()
+    usual = {"cdp": Mode.BOTH, "lldp": Mode.NONE}
+    lines = [
+        (f"{protocol} listen", Mode.LISTEN),
+        (f"{protocol} advertise", Mode.ADVERTISE),
+        (f"{protocol} enable", Mode.BOTH),
+        (f"no {protocol} enable", Mode.NONE),
+        (f"default {protocol} enable", usual[protocol]),
+    ]
+    terminal.configure("hostname vsm-a")
+    for line, mode in lines:
+        assert terminal.run(line).ok
+        found = wanted(terminal.state, 3).switch
+        assert {name: getattr(found, name) for name in usual} == usual | {protocol: mode}
 
 
 def test_limits_of_learned_addresses() -> None:

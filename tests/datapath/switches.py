@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import select
 import socket
 import time
@@ -15,7 +16,8 @@ from vem.datapath.engine import Plug
 from vem.datapath.image import Image
 from vem.datapath.user import UserEngine
 
-DEADLINE = 5.0
+DEADLINE = 60.0
+"""Seconds until something counts as not happening."""
 
 
 def eventually(condition: Callable[[], bool], what: str, seconds: float = DEADLINE) -> None:
@@ -63,9 +65,11 @@ class UdpEnd:
 
     def __init__(self) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        # Loopback has addresses enough for each end to have one that nobody else looks for a port on.
+        address = ".".join(["127", *(str(random.randrange(1, 255)) for _ in range(3))])
+        self.socket.bind((address, 0))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((address, 0))
             self.switch = probe.getsockname()
 
     @property

@@ -134,8 +134,9 @@ def test_features_in_use_follow_from_policies_and_teams() -> None:
     assert flags() == 0
     assert flags(Policy(promiscuous=True)) == abi.CONSTANTS["DVS_CTL_PROMISCUOUS"]
     assert flags(Policy(storm=Storm(multicast=1))) == abi.CONSTANTS["DVS_CTL_STORM"]
-    assert flags(team=Team((1,), Method.IP_HASH)) == abi.CONSTANTS["DVS_CTL_READ_IP"]
-    assert flags(snooping=True) & abi.CONSTANTS["DVS_CTL_READ_IP"]
+    read_ip, ip_hash = abi.CONSTANTS["DVS_CTL_READ_IP"], abi.CONSTANTS["DVS_CTL_IP_HASH"]
+    assert flags(team=Team((1,), Method.IP_HASH)) == read_ip | ip_hash
+    assert flags(snooping=True) & (read_ip | ip_hash) == read_ip
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -63,7 +63,7 @@ def _try_to_start(library: Path) -> str:
     )
     environment = {**os.environ, loader.LIBRARY_VARIABLE: str(library), "PYTHONPATH": f"{ROOT}/proto:{ROOT}"}
     return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=120
     ).stdout
 
 
@@ -116,7 +116,7 @@ def _build(folder: Path, what: str, path: str) -> tuple[Path, str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=100,
+        timeout=250,
     )
     return out / run.stdout.split()[-1], run.stderr
 

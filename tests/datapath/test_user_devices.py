@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import random
 import socket
 import threading
@@ -20,7 +19,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.datapath.switches import eventually, user_engine
+from tests.datapath.switches import DEADLINE, eventually, user_engine
 from tests.rows.row import check_accounts
 from tests.rows.world import BROADCAST, OUTSIDE, access, frame, mac, sized, tag, trunk, uplink, vnic
 from tests.support.netns import Lab, Namespace
@@ -28,7 +27,7 @@ from tests.support.packets import FrameSocket
 from vem.datapath.engine import EngineError, Plug
 from vem.datapath.user import UserEngine
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run `make test` as root")
+pytestmark = pytest.mark.kernel
 
 MEGABYTES = 4
 V4, V6 = ("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")
@@ -64,11 +63,11 @@ def guests() -> Iterator[Guests]:
 
 
 def _serve(listener: socket.socket, result: list[str]) -> None:
-    listener.settimeout(30)
+    listener.settimeout(DEADLINE)
     connection, _ = listener.accept()
     digest = hashlib.sha256()
     with connection:
-        connection.settimeout(30)
+        connection.settimeout(DEADLINE)
         while data := connection.recv(1 << 18):
             digest.update(data)
     result.append(digest.hexdigest())
@@ -88,11 +87,11 @@ def transfer(source: Namespace, sink: Namespace, address: str) -> None:
         listener.listen(1)
         server = threading.Thread(target=_serve, args=(listener, result))
         server.start()
-        client.settimeout(30)
+        client.settimeout(DEADLINE)
         client.connect((address, 5001))
         client.sendall(payload)
         client.shutdown(socket.SHUT_WR)
-        server.join(60)
+        server.join(2 * DEADLINE)
     assert result == [hashlib.sha256(payload).hexdigest()]
 
 
@@ -105,7 +104,7 @@ def exchange(source: Namespace, sink: Namespace, address: str) -> None:
         sender = socket.socket(family, socket.SOCK_DGRAM)
     with receiver, sender:
         receiver.bind((address, 5002))
-        receiver.settimeout(5)
+        receiver.settimeout(DEADLINE)
         for length in (0, 1, 2, 3, 17, 18, 19, 999, 1000, 1400):
             data = random.Random(length).randbytes(length)
             sender.sendto(data, (address, 5002))
@@ -120,6 +119,11 @@ def talk(guests: Guests, addresses: tuple[str, str] = V4) -> None:
     transfer(guests.second, guests.first, addresses[0])
 
 
+def longest(far: FrameSocket) -> int:
+    """Bytes of the longest frame that came; how many are long is a matter of how busy the machine is."""
+    return max(len(data) for data in iter(far.receive, None))
+
+
 # --- one host ----------------------------------------------------------------------------------------------------
 
 
@@ -128,12 +132,12 @@ def test_stacks_talk_through_raw_sockets(guests: Guests, addresses: tuple[str, s
     with user_engine() as engine:
         engine.plug(1, guests.plug(1))
         engine.plug(2, guests.plug(2))
-        talk(guests, addresses)
+        with FrameSocket(guests.second, "eth0") as far:
+            talk(guests, addresses)
+            assert longest(far) > 9000, "superframes were cut where both ends can take them"
         counters = engine.counters()
         check_accounts(counters)
-        frames = counters[1].rx_frames + counters[2].rx_frames
         assert counters[1].rx_bytes + counters[2].rx_bytes > 2 * MEGABYTES << 20
-        assert frames < 2 * (MEGABYTES << 20) // 1448, "superframes were cut where both ends can take them"
 
 
 def test_a_vlan_of_the_guest_is_seen_and_restored(guests: Guests) -> None:
@@ -146,9 +150,9 @@ def test_a_vlan_of_the_guest_is_seen_and_restored(guests: Guests) -> None:
                 sent = frame(mac(2), mac(1), *tags, body=cookie.ljust(46, b"\0"))
                 near.send(sent)
                 if tags and tags[0][:2] == b"\x88\xa8":
-                    assert far.collect(cookie, 5, enough=1) == [sent]
+                    assert far.collect(cookie, DEADLINE, enough=1) == [sent]
                 else:
-                    assert far.collect(cookie, 5, enough=1) == [sent], tags
+                    assert far.collect(cookie, DEADLINE, enough=1) == [sent], tags
 
 
 def test_link_state_follows_the_device(guests: Guests) -> None:
@@ -222,7 +226,7 @@ def test_segments_on_a_wire_are_what_a_nic_would_send(guests: Guests) -> None:
     with TemporaryDirectory(prefix="dvs-", dir="/tmp") as room:
         tap = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         tap.bind(f"{room}/r")
-        tap.settimeout(5)
+        tap.settimeout(DEADLINE)
         with tap, user_engine(vnic(1, access(100)), uplink(10)) as engine:
             engine.plug(1, guests.plug(1))
             engine.plug(10, Plug("wire", local=f"unix:{room}/l", remote=f"unix:{room}/r"))
@@ -276,11 +280,10 @@ def _check_segments(cut: list[object], source: str) -> None:
 def test_superframes_are_kept_on_a_raw_trunk(guests: Guests) -> None:
     guests.lab.veth(guests.host, "tr1", guests.host, "tr2")
     near, far = (Plug("raw", device=name, netns=guests.host.name) for name in ("tr1", "tr2"))
-    with two_hosts(guests, near, far) as (one, other):
+    with two_hosts(guests, near, far) as (one, other), FrameSocket(guests.host, "tr2") as trunk_end:
         talk(guests)
-        counters = one.counters()[10]
-        assert counters.tx_bytes > MEGABYTES << 20
-        assert counters.tx_bytes / counters.tx_frames > 2000
+        assert one.counters()[10].tx_bytes > MEGABYTES << 20
+        assert longest(trunk_end) > 9000
         check_accounts(other.counters())
 
 
@@ -309,7 +312,7 @@ def test_a_tap_that_another_holds_is_used_by_its_device(guests: Guests) -> None:
         engine.plug(2, guests.plug(2))
         with FrameSocket(guests.second, "eth0") as far:
             holder.emit(1, frame(BROADCAST, mac(1), body=b"from the guest".ljust(46)))
-            assert far.collect(b"from the guest", 5, enough=1)
+            assert far.collect(b"from the guest", DEADLINE, enough=1)
         eventually(lambda: engine.counters()[1].rx_frames == 1, "the frame was counted")
 
 
@@ -318,4 +321,4 @@ def test_emit_on_a_device(guests: Guests) -> None:
         engine.plug(2, guests.plug(2))
         with FrameSocket(guests.second, "eth0") as far:
             engine.emit(2, sized(60, BROADCAST, mac(1))[:14] + b"announcement".ljust(46))
-            assert len(far.collect(b"announcement", 5, enough=1)) == 1
+            assert len(far.collect(b"announcement", DEADLINE, enough=1)) == 1

@@ -14,9 +14,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from dvswitch.mac import MacAddress
+from tests.datapath.hostile import hostile
 from tests.datapath.switches import UnixEnd, number_of, numbered, user_engine
 from tests.rows.row import check_accounts
-from tests.rows.world import BROADCAST, MULTICAST, OUTSIDE, access, frame, mac, sized, tag, trunk, uplink, vnic
+from tests.rows.world import BROADCAST, access, frame, mac, sized, trunk, uplink, vnic
 from vem.datapath.abi import MAX_MACS, SOURCES
 from vem.datapath.compile import OUTPUT, SANITIZED_LIBRARY, build_user, find_cc
 from vem.datapath.engine import EngineError, Plug
@@ -37,26 +38,6 @@ PORTS = (
     uplink(11, trunk("1-900", native=1)),
 )
 TARGETS = (1, 2, 5, 10, 11)
-SEEDS = [
-    frame(to, source, *tags)
-    for to in (mac(1), mac(2), BROADCAST, MULTICAST, OUTSIDE, bytes.fromhex("0180c2000000"))
-    for source in (mac(1), mac(2), mac(5), OUTSIDE)
-    for tags in ((), (tag(100),), (tag(0, 5),), (tag(100), tag(7)), (tag(5, tpid=0x88A8), tag(100)))
-]
-
-
-def hostile(randomness: random.Random) -> bytes:
-    """Noise, or a sensible frame with bytes changed, cut short, or far too long."""
-    if randomness.random() < 0.3:
-        return randomness.randbytes(randomness.randrange(0, 200))
-    data = bytearray(randomness.choice(SEEDS))
-    for _ in range(randomness.randrange(0, 4)):
-        data[randomness.randrange(len(data))] = randomness.randrange(256)
-    if randomness.random() < 0.2:
-        del data[randomness.randrange(len(data)) :]
-    if randomness.random() < 0.02:
-        data += bytes(randomness.randrange(1400, 65000))
-    return bytes(data)
 
 
 @pytest.fixture
@@ -169,6 +150,9 @@ def test_a_memory_port_that_nobody_reads_drops(engine: UserEngine) -> None:
 # --- sanitizers ----------------------------------------------------------------------------------------------------
 
 
+HOSTILE = "datapath/test_hostile.py"
+
+
 def _sanitizer_runtime() -> str:
     """The library to load before Python; "" where the compiler has none."""
     cc = find_cc()
@@ -181,7 +165,9 @@ def _sanitizer_runtime() -> str:
 
 @pytest.mark.skipif(SANITIZED, reason="this is the sanitized run")
 @pytest.mark.slow
-def test_rows_wires_and_hostile_frames_under_sanitizers() -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("part", ["rows", "datapath/test_user_wires.py", "datapath/test_user_hostile.py", HOSTILE])
+def test_rows_wires_and_hostile_frames_under_sanitizers(part: str) -> None:
     runtime = _sanitizer_runtime()
     built = build_user(sanitize=True)
     if built.missing or not runtime:
@@ -193,14 +179,13 @@ def test_rows_wires_and_hostile_frames_under_sanitizers() -> None:
         "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0",
         LIBRARY_VARIABLE: str(OUTPUT / SANITIZED_LIBRARY),
     }
-    wanted = ["tests/rows", "tests/datapath/test_user_wires.py", "tests/datapath/test_user_hostile.py"]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not kernel", *wanted],
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not kernel", f"tests/{part}"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
         check=False,
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
@@ -214,6 +199,6 @@ def test_hostile_superframes_under_sanitizers(tmp_path: Path) -> None:
     program = tmp_path / "fuzz"
     flags = ["-O1", "-g", "-Wall", "-Wextra", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     source = Path(__file__).parent / "offload_fuzz.c"
-    subprocess.run([cc, *flags, f"-I{SOURCES}", str(source), "-o", str(program)], check=True, timeout=60)
-    run = subprocess.run([str(program)], capture_output=True, text=True, timeout=60, check=False)
+    subprocess.run([cc, *flags, f"-I{SOURCES}", str(source), "-o", str(program)], check=True, timeout=250)
+    run = subprocess.run([str(program)], capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

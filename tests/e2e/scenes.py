@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.support.fabric import UPLINK_PROFILE, Fabric, Host, access_profile, home, veth
 from tests.support.netns import Lab, Namespace
+from tests.support.processes import wait_until
 
 WEB, WEB_VLAN = "web", 10
 DB, DB_VLAN = "db", 20
@@ -31,6 +32,17 @@ class Stack:
     address: str
     veth: int
     """vEth number."""
+
+
+def acquaint(near: Stack, far: Stack) -> None:
+    """Let them find each other, so that neither ARP nor an uplink that is not up yet disturbs what follows."""
+    wait_until(lambda: reaches(near, far), f"{near.name} reaches {far.name}")
+
+
+def reaches(near: Stack, far: Stack, count: int = 1, patience: int = 2) -> bool:
+    """Whether every one of so many echo requests is answered; ``patience`` in seconds."""
+    output = near.space.run("ping", "-q", f"-c{count}", "-i0.2", f"-W{patience}", far.address, check=False)
+    return " 0% packet loss" in output
 
 
 @dataclass

@@ -11,7 +11,7 @@ from dvswitch import client
 from dvswitch.v1 import fabric_pb2, manager_pb2
 from dvswitch.v1.types_pb2 import Plug
 from tests.e2e.scenes import DB, WEB, WireScene, wire_scene
-from tests.support.fabric import DOMAIN, Fabric, wire
+from tests.support.fabric import CALL_SECONDS, DOMAIN, Fabric, wire
 
 FABRIC_SESSION = "/dvswitch.v1.Fabric/Session"
 OPERATOR_EXECUTE = "/dvswitch.v1.Operator/Execute"
@@ -95,7 +95,9 @@ def test_a_migration_of_nobody_is_refused(scene: WireScene) -> None:
 def test_a_module_of_another_domain_is_refused(scene: WireScene) -> None:
     hello = fabric_pb2.Hello(protocol=1, domain=DOMAIN + 1, host_uuid="6a5ab6e8-0000-4000-8000-000000000001")
     with client.open_channel(f"unix:{scene.fabric.socket}") as channel:
-        session = client.fabric_stub(channel).Session(iter([fabric_pb2.ModuleMessage(hello=hello)]), timeout=10)
+        session = client.fabric_stub(channel).Session(
+            iter([fabric_pb2.ModuleMessage(hello=hello)]), timeout=CALL_SECONDS
+        )
         with pytest.raises(grpc.RpcError) as refused:
             next(session)
     assert refused.value.code() == grpc.StatusCode.FAILED_PRECONDITION
@@ -122,14 +124,14 @@ def test_a_truncated_request_ends_the_call(
     scene: WireScene, socket: str, method: str, message: Callable[[], bytes]
 ) -> None:
     with client.open_channel(f"unix:{scene.path / socket}") as channel, pytest.raises(grpc.RpcError) as refused:
-        channel.unary_unary(method, bytes, bytes)(message(), timeout=10, wait_for_ready=True)
+        channel.unary_unary(method, bytes, bytes)(message(), timeout=CALL_SECONDS, wait_for_ready=True)
     assert refused.value.code() not in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
 
 
 @pytest.mark.parametrize("message", [truncated_hello(), b"", b"\xff" * 64], ids=["truncated", "empty", "garbage"])
 def test_a_broken_opening_ends_the_session(scene: WireScene, message: bytes) -> None:
     with client.open_channel(f"unix:{scene.fabric.socket}") as channel:
-        session = iter(channel.stream_stream(FABRIC_SESSION, bytes, bytes)(iter([message]), timeout=10))
+        session = iter(channel.stream_stream(FABRIC_SESSION, bytes, bytes)(iter([message]), timeout=CALL_SECONDS))
         with pytest.raises(grpc.RpcError) as refused:
             next(session)
     assert refused.value.code() not in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from functools import partial
 
 import pytest
 
 from dvswitch.v1.manager_pb2 import HostPort
-from tests.e2e.scenes import Stack, namespace_scene
+from tests.e2e.scenes import Stack, acquaint, namespace_scene, reaches
 from tests.support.traffic import Received, Receiver, Sender, Sent
 
-pytestmark = [pytest.mark.kernel, pytest.mark.slow]
-DEAD_SECONDS = 1.0
+pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(600)]
+STREAM = 120.0
+"""Seconds at most; it is stopped before."""
 
 
 class Stream:
@@ -21,7 +21,8 @@ class Stream:
 
     def __init__(self, near: Stack, far: Stack, rate: int) -> None:
         self._receiver = Receiver(far.space, far.address)
-        self._sender = Sender(near.space, far.address, rate=rate, seconds=60)
+        self._sender = Sender(near.space, far.address, rate=rate, seconds=STREAM)
+        self._half = rate // 2
 
     def __enter__(self) -> Stream:
         return self
@@ -29,6 +30,10 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         self._sender.__exit__(None, None, None)
         self._receiver.__exit__(None, None, None)
+
+    def go_on(self, halves: int = 1) -> None:
+        """Wait for the traffic of so many half seconds."""
+        self._sender.wait_for(halves * self._half)
 
     def finish(self) -> tuple[Sent, Received]:
         self._sender.stop()
@@ -45,16 +50,17 @@ def test_the_supervisor_dies_and_comes_back(engine: str, rate: int) -> None:
     """No frame is lost, no port flaps, no counter starts again, and a profile edit works afterwards."""
     with namespace_scene(engine) as scene:
         near, far = scene.guest(scene.alpha, "near"), scene.guest(scene.beta, "far")
-        near.space.run("ping", "-q", "-c1", "-W2", far.address)
+        acquaint(near, far)
         before = {host.name: scene.fabric.status(host) for host in scene.fabric.hosts.values()}
         config = scene.fabric.running_config()
         with Stream(near, far, rate) as stream:
-            time.sleep(DEAD_SECONDS / 2)  # traffic before, during and after: these are lengths of it, not waiting
+            stream.go_on()
             scene.fabric.vsm.kill()
-            time.sleep(DEAD_SECONDS)
+            stream.go_on(2)
             scene.fabric.start_vsm()
             for host in scene.fabric.hosts.values():
                 host.process.wait_ready(partial(scene.fabric.in_touch, host), "is in touch again")
+            stream.go_on()
             sent, received = stream.finish()
         assert (lost(sent, received), received.duplicates) == (0, 0)
         assert scene.fabric.running_config() == config
@@ -75,14 +81,14 @@ def test_a_kernel_engine_agent_dies_and_adopts() -> None:
     """At 50,000 packets a second: killed, a second dead, started again; nothing is lost, before or after adoption."""
     with namespace_scene("kernel") as scene:
         near, far = scene.guest(scene.alpha, "near"), scene.guest(scene.beta, "far")
-        near.space.run("ping", "-q", "-c1", "-W2", far.address)
+        acquaint(near, far)
         before = scene.fabric.status(scene.alpha)
         with Stream(near, far, 50_000) as stream:
-            time.sleep(DEAD_SECONDS / 2)
+            stream.go_on()
             scene.alpha.process.kill()
-            time.sleep(DEAD_SECONDS)
+            stream.go_on(2)
             scene.fabric.start_host(scene.alpha)
-            time.sleep(DEAD_SECONDS / 2)
+            stream.go_on()
             sent, received = stream.finish()
         assert (lost(sent, received), received.duplicates) == (0, 0)
         check_kept(before.ports, scene.fabric.status(scene.alpha).ports)
@@ -92,15 +98,11 @@ def test_an_agent_starts_without_its_supervisor() -> None:
     """A user-engine agent killed while the supervisor is away brings its ports up from its own state."""
     with namespace_scene("user") as scene:
         near, far = scene.guest(scene.alpha, "near"), scene.guest(scene.beta, "far")
-        near.space.run("ping", "-q", "-c1", "-W2", far.address)
+        acquaint(near, far)
         scene.fabric.vsm.kill()
         scene.alpha.process.kill()
         scene.fabric.start_host(scene.alpha, wait=False)
-        scene.alpha.process.wait_ready(lambda: answers(near, far), "forwards again")
+        scene.alpha.process.wait_ready(lambda: reaches(near, far), "forwards again")
         scene.fabric.start_vsm()
         scene.alpha.process.wait_ready(lambda: scene.fabric.in_touch(scene.alpha), "is in touch again")
-        assert answers(near, far)
-
-
-def answers(near: Stack, far: Stack) -> bool:
-    return " 0% packet loss" in near.space.run("ping", "-q", "-c1", "-W1", far.address, check=False)
+        assert reaches(near, far, patience=20)

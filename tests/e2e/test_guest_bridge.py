@@ -32,7 +32,7 @@ A, B = bytes.fromhex("02000000a001"), bytes.fromhex("02000000b001")
 BROADCAST = b"\xff" * 6
 PORTS = ("52:54:00:00:01:00", "52:54:00:00:02:00")
 
-pytestmark = [pytest.mark.qemu, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.qemu, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @dataclass

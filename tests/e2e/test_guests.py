@@ -103,18 +103,19 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
         yield made
 
 
-pytestmark = [pytest.mark.qemu, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.qemu, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def ping_loss(guest: Guest, to: str, count: int = 5) -> int:
-    """Percent of echo requests without an answer."""
-    _, output = guest.execute(f"ping -c {count} -i 0.2 -W 1 {to}")
+def ping_loss(guest: Guest, to: str, count: int = 5, patience: int = 20) -> int:
+    """Percent of echo requests without an answer; ``patience`` in seconds after the last one."""
+    _, output = guest.execute(f"ping -c {count} -i 0.2 -W {patience} {to}")
     found = re.search(r"(\d+)% packet loss", output)
     assert found, output
     return int(found[1])
 
 
 def test_guests_reach_each_other(pair: Pair) -> None:
+    wait_until(lambda: ping_loss(pair.near, FAR, 1, 1) == 0, "hosts and guests are up")
     assert ping_loss(pair.near, FAR) == 0
     assert ping_loss(pair.far, NEAR) == 0
 
@@ -122,7 +123,7 @@ def test_guests_reach_each_other(pair: Pair) -> None:
 def test_a_download_arrives_unchanged(pair: Pair) -> None:
     """16 MB by HTTP, in both directions."""
     for client, server, address in ((pair.near, pair.far, FAR), (pair.far, pair.near, NEAR)):
-        fetched = client.run(f"wget -q -O - http://{address}/file | sha256sum").split()[0]
+        fetched = client.run(f"wget -q -O - http://{address}/file | sha256sum", timeout=180).split()[0]
         assert fetched == server.run("sha256sum /www/file").split()[0]
 
 
@@ -130,9 +131,9 @@ def test_a_profile_edit_moves_a_running_guest_to_another_vlan(pair: Pair) -> Non
     """Out of reach as soon as the edit is acknowledged, and back."""
     assert ping_loss(pair.near, FAR) == 0
     pair.fabric.configure(f"port-profile {MOBILE}\nswitchport access vlan 20")
-    wait_until(lambda: ping_loss(pair.near, FAR, 2) == 100, "the guest is in another VLAN")
+    wait_until(lambda: ping_loss(pair.near, FAR, 2, 1) == 100, "the guest is in another VLAN")
     pair.fabric.configure(f"port-profile {MOBILE}\nswitchport access vlan 10")
-    wait_until(lambda: ping_loss(pair.near, FAR, 2) == 0, "the guest is back")
+    wait_until(lambda: ping_loss(pair.near, FAR, 2, 1) == 0, "the guest is back")
     assert ping_loss(pair.far, NEAR) == 0
 
 

@@ -20,7 +20,7 @@ from dvswitch.v1.types_pb2 import Counters
 from tests.e2e.scenes import WEB, NamespaceScene, Stack, namespace_scene
 from tests.support.fabric import Host, veth
 from tests.support.packets import FrameSocket
-from tests.support.processes import wait_until
+from tests.support.processes import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 RARP = b"\x80\x35"
@@ -58,7 +58,7 @@ class Move:
         self.vm.space.run("ip", "address", "add", f"{self.vm.address}/24", "dev", "eth1")
 
     def ping(self, count: int = 3) -> None:
-        self.peer.space.run("ping", "-q", f"-c{count}", "-i0.2", "-W2", self.vm.address)
+        self.peer.space.run("ping", "-q", f"-c{count}", "-i0.2", "-W20", self.vm.address)
 
     def on(self, host: Host) -> str:
         """State of the vEth's port on a host; "" when it has none."""
@@ -117,9 +117,9 @@ def test_the_source_lets_go_before_the_target_announces(move: Move) -> None:
             assert rarps(trunk, mac, seconds=1.0) == []
         finally:
             signal_process(move.scene.alpha, signal.SIGCONT)
-        assert rarps(trunk, mac, seconds=5.0, enough=1)
+        assert rarps(trunk, mac, seconds=PATIENCE, enough=1)
         assert move.on(move.scene.alpha) != "FWD"
-        committed.result(20)
+        committed.result(PATIENCE)
     move.resume()
     move.ping()
 

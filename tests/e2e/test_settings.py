@@ -13,9 +13,8 @@ import pytest
 
 from tests.e2e.scenes import DB, WEB, WEB_VLAN, WireScene, wire_scene
 from tests.support.fabric import Host, wire
-from tests.support.processes import wait_until
+from tests.support.processes import PATIENCE, wait_until
 
-PATIENCE = 5.0
 EXTERNAL, GUEST = "external", "guest"
 PROFILES = f"""\
 port-profile type ethernet UPLINK

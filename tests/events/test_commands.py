@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -14,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from dvswitch.host_commands import VIEWS
 from tests.support.fabric import UPLINK_PROFILE, Fabric, Host, access_profile, home, wire
+from tests.support.processes import wait_until
 
 A, B, STRANGER = (bytes.fromhex(f"02000000200{n}") for n in (1, 2, 9))
 
@@ -84,7 +90,25 @@ def test_capture_shows_lines(scene: Scene) -> None:
         f"{b} VnicRx",
     ]
     assert len({line.split()[1] for line in lines}) == 1, "one packet, one number"
-    assert "vlan 10 IPv4 ICMP, length 102" in lines[3] and "IPv4 ICMP, length 98" in lines[4]
+    assert "vlan 10 IPv4 ICMP, length 98" in lines[3]  # S-055: the VLAN is shown beside the frame's own length
+    assert "vlan" not in lines[4] and "IPv4 ICMP, length 98" in lines[4]
+
+
+def test_a_port_without_a_point_is_watched_where_it_enters_or_is_left(scene: Scene) -> None:
+    """S-245c"""
+    a, b = (f"Veth{number}" for number in scene.veths)
+    for arguments, place in (
+        (("--port", a), f"{a} PortInput"),
+        (("--port", a, "--dir", "0"), f"{a} PortInput"),
+        (("--port", b, "--dir", "1"), f"{b} PortOutput"),
+        (("--port", b, "--dir", "out"), f"{b} PortOutput"),
+        (("--port", b, "--point", "VnicRx"), f"{b} VnicRx"),
+    ):
+        lines = scene.capture(frame(B, A), "--count", "2", "--protocol", "1", *arguments).splitlines()
+        assert [line.split(" ", 2)[2].split(":")[0] for line in lines] == [place] * 2, arguments
+    for arguments in (("--dir", "out"), ("--dir", "out", "--port", a, "--point", "VnicRx")):
+        assert "is for a port without a point" in scene.vem_text("capture", *arguments)
+    assert "usage" in scene.vem_text("capture", "--port", a, "--dir", "up")
 
 
 def test_capture_writes_what_tshark_reads(scene: Scene) -> None:
@@ -106,19 +130,80 @@ def test_capture_writes_what_tshark_reads(scene: Scene) -> None:
 
 
 def test_capture_through_the_supervisor(scene: Scene) -> None:
-    refused = scene.fabric.execute("module vem 3 execute vem capture")
-    assert not refused.ok and "--count" in refused.output
     unknown = scene.fabric.execute("module vem 9 execute vem capture --count 1")
     assert not unknown.ok and "module 9" in unknown.output
     with ThreadPoolExecutor(1) as pool:
-        capture = pool.submit(scene.fabric.cli, "module vem 3 execute vem capture --count 2 --point VnicRx")
+        capture = pool.submit(
+            scene.fabric.cli, "module vem 3 execute vem capture --point VnicRx --count 2 | include Veth"
+        )
         while not capture.done():  # the command ends by itself after ten seconds
             scene.send(frame(B, A))
             wait([capture], timeout=0.1)
     lines = capture.result().splitlines()
     assert len(lines) == 2 and all(f"Veth{scene.veths[1]} VnicRx" in line for line in lines)
-    wrong = scene.fabric.execute("module vem 3 execute vem capture --count 1 --point Nowhere")
-    assert not wrong.ok and "EtherswitchDispatch" in wrong.output
+    wrong = scene.fabric.execute("module vem 3 execute vem capture --count 1 --mac 30:59:b7:00:11::22")
+    assert not wrong.ok and "Invalid mac address" in wrong.output
+    refused = scene.fabric.execute("module vem 3 execute capture --port Veth999")
+    assert not refused.ok and "ERROR: module 3: port Veth999: is not on this host" in refused.output
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_capture_ends_when_the_operator_does(scene: Scene, end: signal.Signals) -> None:
+    """The host runs one capture at a time: a second one is accepted as soon as the first has ended there."""
+    argv = [sys.executable, "-m", "vsm.main", "exec", "--connect", f"unix:{scene.fabric.operator}", "--"]
+    other = "module vem 3 execute capture --seconds 0"
+    with subprocess.Popen([*argv, "module vem 3 execute capture --seconds 9 --point VnicRx"]) as process:
+        wait_until(lambda: "another one is running" in scene.fabric.execute(other).output, "the capture runs")
+        process.send_signal(end)
+        began = time.monotonic()
+        wait_until(lambda: scene.fabric.execute(other).ok, "the capture has ended")
+        assert time.monotonic() - began < 7, "it would have ended by itself after nine"
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_views_are_the_same_on_the_host_and_from_the_supervisor(scene: Scene, name: str) -> None:
+    scene.send(frame(B, STRANGER))
+    local = scene.vem_text("show", *name.split())
+    remote = scene.fabric.cli(f"module vem 3 execute vem show {name}")
+    assert local.splitlines()[0].split() == remote.splitlines()[0].split()
+    for expected in _IN_VIEWS[name]:
+        assert expected in local and expected in remote
+
+
+_IN_VIEWS = {
+    "bd": ("VLAN", "  10  Veth1, Veth2"),
+    "card": ("Card slot:          3", "Engine:             user", "Headless mode:      No", "MTU:                1500"),
+    "counters": ("RxFrames", "MacMoves"),
+    "drops": ("forged-tx", "source MAC is not the vNIC's own", "    last ", STRANGER.hex(":")),
+    "groups": ("VLAN  Group  Members",),
+    "lacp": ("Uplink",),
+    "macs": (f"Static  {A.hex(':')}  all   Veth1",),
+    "port": ("Veth2", "FWD"),
+    "port vlans": ("Veth1     A              10  FWD    10                10",),
+    "pinning": ("Veth1     ", "web      -       -     teaming method port-id"),
+    "teams": ("web", "port-id"),
+    "uplinks": ("Vem Port",),
+}
+
+
+def test_a_module_that_is_stopped_gives_an_error_and_stalls_nobody(scene: Scene) -> None:
+    """Within the time after which it is called absent; meanwhile the supervisor answers everybody else."""
+    with home() as path, Fabric(path) as fabric, ThreadPoolExecutor(2) as pool:
+        for number, name in enumerate(("dumb", "fine"), start=3):
+            fabric.add_host(name, "user")
+            assert "ok" in fabric.cli(f"module vem {number} execute show card | include Revision").replace(":", " ok")
+        os.kill(fabric.hosts["dumb"].process.pid, signal.SIGSTOP)
+        try:
+            asked = pool.submit(fabric.execute, "module vem 3 execute show card")
+            drops = pool.submit(fabric.execute, "show drops last")
+            while not asked.done():
+                assert "Card name:          fine" in fabric.cli("module vem 4 execute show card")
+            refused = asked.result()
+            assert not refused.ok and "module 3" in refused.output and "ERROR" in refused.output
+            assert "module 3" in drops.result().output and drops.result().ok
+        finally:
+            os.kill(fabric.hosts["dumb"].process.pid, signal.SIGCONT)
+        assert fabric.execute("module vem 4 execute show card").ok
 
 
 @pytest.mark.parametrize("remote", [False, True])
@@ -139,14 +224,29 @@ def test_trace_says_what_decided(scene: Scene, remote: bool) -> None:
     assert "Forwarded: 1 of 1 receivers get it" in output
 
 
-def test_last_drops_are_shown(scene: Scene) -> None:
+def test_drops_are_counted_explained_and_shown(scene: Scene) -> None:
     scene.capture(frame(B, STRANGER), "--count", "1", "--point", "Drop")
     port = f"Veth{scene.veths[0]}"
-    asked = ("show drops last", f"show interface vethernet {scene.veths[0]} drops")
-    for output in (scene.vem_text("show", "drops"), *map(scene.fabric.cli, asked)):
-        assert f"{port} in forged-tx: " in output
-        assert "forged transmits are rejected" in output
-        assert f"{STRANGER.hex(':')} > {B.hex(':')}" in output
+    counted = rf"{port}\s+in\s+forged-tx\s+[1-9]\d*"
+    last = f"{port} in forged-tx: "
+    lines = {
+        f"show interface vethernet {scene.veths[0]} drops": last,
+        f"show interface vethernet {scene.veths[0]} drops last": last,
+        "show drops": last,
+        "show drops last": last,
+        f"module vem 3 execute drops {port}": counted,
+        "module vem 3 execute show drops": counted,
+    }
+    for line, expected in lines.items():
+        output = scene.fabric.cli(line)
+        assert re.search(expected, output), line
+        assert "forged transmits are rejected" in output, line
+        assert f"{STRANGER.hex(':')} > {B.hex(':')}" in output, line
+    assert re.search(counted, scene.vem_text("drops", port)) and last in scene.vem_text("drops", port, "--last")
+    wait_until(
+        lambda: re.search(rf"Vethernet{scene.veths[0]}\s+in\s+forged-tx\s+[1-9]", scene.fabric.cli("show drops")),
+        "the supervisor has the counts",
+    )
 
 
 def test_dvs_trace_and_drops(scene: Scene) -> None:
@@ -154,6 +254,9 @@ def test_dvs_trace_and_drops(scene: Scene) -> None:
         argv = [sys.executable, "-m", "physical.dvs", *arguments, "--vsm", f"unix:{scene.fabric.operator}"]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60).stdout
 
+    scene.capture(frame(B, STRANGER), "--count", "1", "--point", "Drop")
     output = dvs("trace", "--in", f"veth{scene.veths[0]}", "--dst", B.hex(":"))
     assert "Forwarded: 1 of 1" in output
-    assert "Module 3" in dvs("drops")
+    counted = re.compile(rf"Vethernet{scene.veths[0]}\s+in\s+forged-tx\s+[1-9]\d*  source MAC is not")
+    wait_until(lambda: counted.search(dvs("drops")), "the supervisor has the counts")
+    assert f"Module 3\nVeth{scene.veths[0]} in forged-tx: " in dvs("drops")

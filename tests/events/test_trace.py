@@ -9,8 +9,9 @@ import pytest
 
 from tests.rows.catalogue import ROWS
 from tests.rows.row import Row
-from tests.rows.world import BROADCAST, access, frame, mac, uplink, vnic, world
+from tests.rows.world import BROADCAST, access, frame, mac, trunk, uplink, vnic, world
 from tests.support.engines import KINDS, engine_of
+from vem.capture.explain import Names, explain
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import Engine
 from vem.datapath.image import Counters, Image, LearnedMac
@@ -102,3 +103,16 @@ def test_a_trace_is_not_captured_and_not_shown_to_the_agent(engine: Engine) -> N
     assert engine.captured() == [] and engine.punted() == []
     engine.capture(None)
     apply_image(engine, WORLD, Image())
+
+
+def test_a_reply_in_the_physical_native_vlan_is_explained(engine: Engine) -> None:
+    """S-047: it is dropped, and a hint names the native VLAN; not where the native VLANs agree."""
+    for native, hinted in ((trunk("1-4094"), True), (trunk("0-4094"), True), (trunk("1,100", native=100), False)):
+        made = world(vnic(1, access(100)), uplink(10, native))
+        apply_image(engine, Image(), made)
+        reply = frame(mac(1) if hinted else mac(7), mac(99))
+        names = Names(port=lambda lport: f"lport{lport}", profile=lambda _: "")
+        text = explain(engine.trace(10, reply), 10, reply, made, names)
+        assert ("remedy: it came untagged: if the physical switch's native VLAN" in text) is hinted, text
+        assert "Dropped: " in text
+        apply_image(engine, made, Image())

@@ -28,7 +28,7 @@ def serve(address: str, port: int) -> tuple[int, str]:
 
 def send(address: str, port: int, total: int) -> tuple[int, str]:
     digest = hashlib.sha256()
-    with socket.create_connection((address, port), timeout=20) as connection:
+    with socket.create_connection((address, port), timeout=60) as connection:
         for at in range(0, total, CHUNK):
             chunk = os.urandom(min(CHUNK, total - at))
             digest.update(chunk)

@@ -11,7 +11,7 @@ from tests.kernel.rig import Host, Switch
 from tests.rows.world import access, trunk, uplink, vnic, world
 from tests.support.netns import Lab, Namespace
 from tests.support.packets import FrameSocket
-from tests.support.processes import wait_until
+from tests.support.processes import PATIENCE, wait_until
 from vem.datapath.abi import ABI_VERSION
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import EngineError, Plug
@@ -193,7 +193,7 @@ def test_emitted_frames_leave_as_given(host: Host, switch: Switch) -> None:
     frame = b"\xff" * 6 + bytes.fromhex("020000000001 8100 0064 88b5") + b"announce" + bytes(40)
     with FrameSocket(host.guests[1], "eth0") as received:
         engine.emit(1, frame)
-        assert received.collect(b"announce", 2, enough=1) == [frame]
+        assert received.collect(b"announce", PATIENCE, enough=1) == [frame]
     with pytest.raises(EngineError, match="nothing is plugged"):
         engine.emit(9, frame)
 
@@ -202,7 +202,7 @@ def test_a_test_run_tells_its_time(switch: Switch) -> None:
     engine = switch.open()
     apply_image(engine, Image(), world(vnic(1, access(0)), vnic(2, access(0))))
     frame = bytes.fromhex("020000000002 020000000001 88b5") + bytes(46)
-    assert 0 < engine.test_ns(1, frame, 10_000) < 100_000
+    assert 0 < min(engine.test_ns(1, frame, 1000) for _ in range(10)) < 100_000  # a busy machine adds to some
     assert engine.counters([1])[1].rx_frames == 10_000
 
 
@@ -216,7 +216,7 @@ def test_an_agent_that_died_while_plugging_is_completed(host: Host, switch: Swit
     engine.close(keep=True)
     switch.open()
     host.introduce(1, 2)
-    assert "0% packet loss" in host.guests[1].run("ping", "-c", "1", "-w", "2", "10.0.0.2")
+    assert "0% packet loss" in host.guests[1].run("ping", "-c", "1", "-w", "20", "10.0.0.2")
 
 
 def test_a_directory_outside_the_bpf_file_system_is_refused(tmp_path: Path) -> None:

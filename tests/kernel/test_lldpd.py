@@ -22,7 +22,7 @@ from vem.datapath.engine import Plug
 from vem.datapath.user import UserEngine
 
 pytestmark = pytest.mark.kernel
-PATIENCE = 20.0
+PATIENCE = 60.0
 START = 'mkdir -p /run/lldpd; mount -t tmpfs none /run/lldpd; exec lldpd -d -u "$0" -I eth0 -c -S peer'
 
 
@@ -90,10 +90,11 @@ def test_lldpd_and_the_switch_find_each_other(wires: tuple[Namespace, Namespace]
         assert theirs["port"]["id"]["value"] == "0/1"
         assert [(found.port, str(found.told.port)) for found in neighbours.neighbours()] != []
         neighbours.shut_down()
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and heard(peer, path):
             time.sleep(0.1)  # as above
         assert heard(peer, path) == {}
     finally:
         engine.close()
         daemon.terminate()
-        daemon.wait(10)
+        daemon.wait(PATIENCE)

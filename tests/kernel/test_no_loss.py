@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -25,7 +24,10 @@ from vem.datapath.kernel_maps import SHARED
 pytestmark = pytest.mark.kernel
 
 RATE = 50_000
-DEAD_SECONDS = 1.0
+STREAM = 60.0
+"""Seconds at most; it is stopped before."""
+SOME = 25_000
+"""Frames before and after what happens."""
 SWAPS = 300
 GROUP_MAC = "01:00:5e:00:00:05"
 
@@ -53,6 +55,8 @@ def running(host: Host, switch: Switch) -> KernelEngine:
 
 
 def check_all_arrived(sender: Sender, receiver: Receiver) -> int:
+    sender.wait_for(SOME)
+    sender.stop()
     sent, received = sender.finish(), receiver.finish()
     assert received.received == sent.sent > 0
     assert (received.duplicates, received.reordered) == (0, 0)
@@ -72,12 +76,12 @@ def test_an_agent_killed_and_restarted_loses_nothing(host: Host, switch: Switch)
         assert incarnation
         with (
             Receiver(host.guests[2], address(2)) as receiver,
-            Sender(host.guests[1], address(2), rate=RATE, seconds=2.5) as sender,
+            Sender(host.guests[1], address(2), rate=RATE, seconds=STREAM) as sender,
         ):
-            time.sleep(0.5)
+            sender.wait_for(SOME)
             holder.kill()
             holder.wait()
-            time.sleep(DEAD_SECONDS)
+            sender.wait_for(2 * SOME)
             engine = switch.open()
             assert engine.incarnation == incarnation
             assert engine.image() == image(*host.guests)
@@ -94,8 +98,9 @@ def test_swapping_the_program_loses_nothing(host: Host, switch: Switch) -> None:
     programs = itertools.cycle([first.program("dvs_switch"), second.program("dvs_switch")])
     with (
         Receiver(host.guests[2], address(2)) as receiver,
-        Sender(host.guests[1], address(2), rate=RATE, seconds=1.5) as sender,
+        Sender(host.guests[1], address(2), rate=RATE, seconds=STREAM) as sender,
     ):
+        sender.wait_for(SOME)
         for _ in range(SWAPS):
             engine._swap(next(programs))
         engine.swap_program(PROGRAM)
@@ -113,8 +118,9 @@ def test_replacing_member_lists_loses_nothing(host: Host) -> None:
         lists = itertools.cycle([(1, 3), (1, 2, 3)])
         with (
             Receiver(host.guests[3], address(3)) as receiver,
-            Sender(host.guests[1], address(3), rate=20_000, seconds=1.5) as sender,
+            Sender(host.guests[1], address(3), rate=20_000, seconds=STREAM) as sender,
         ):
+            sender.wait_for(SOME)
             for _ in range(50):
                 engine.set_members({VLAN: next(lists)}, {})
             check_all_arrived(sender, receiver)
@@ -128,8 +134,9 @@ def test_editing_the_configuration_loses_nothing(host: Host) -> None:
         spare = next(iter(before.policies.values()))
         with (
             Receiver(host.guests[2], address(2)) as receiver,
-            Sender(host.guests[1], address(2), rate=RATE, seconds=1.5) as sender,
+            Sender(host.guests[1], address(2), rate=RATE, seconds=STREAM) as sender,
         ):
+            sender.wait_for(SOME)
             for number in range(30):
                 engine.set_config(before.control, {**before.policies, 500 + number: spare}, before.teams)
             check_all_arrived(sender, receiver)

@@ -14,6 +14,7 @@ from tests.rows.row import check_accounts
 from tests.rows.world import access, uplink, vnic, world
 from tests.support.netns import Lab, Namespace
 from tests.support.packets import FrameSocket
+from tests.support.processes import PATIENCE
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import Plug
 from vem.datapath.image import Image
@@ -46,8 +47,8 @@ def transfer(sender: Namespace, receiver: Namespace, to: str) -> tuple[str, str]
         try:
             assert server.stdout is not None and server.stdout.readline() == "ready\n"
             with start(sender, "send", to, str(PORT), str(BYTES)) as client:
-                sent, _ = client.communicate(timeout=40)
-            arrived, _ = server.communicate(timeout=10)
+                sent, _ = client.communicate(timeout=PATIENCE)
+            arrived, _ = server.communicate(timeout=PATIENCE)
         finally:
             server.kill()
     return sent, arrived

@@ -49,6 +49,10 @@ def world_commands(old: Image, new: Image) -> Iterator[str]:
     for mac, lport in new.static_macs.items():
         yield _update("dvs_macs", tables.pack_mac_key(mac), tables.pack_mac(lport))
     yield from _list_commands(new)
+    spied = zip(tables.pack_vlans(old.promiscuous_members), tables.pack_vlans(new.promiscuous_members), strict=True)
+    for number, (before, after) in enumerate(spied):
+        if before != after:
+            yield _update("dvs_spied", _u32(number), after)
 
 
 def _forgetting(old: Image, new: Image) -> Iterator[str]:

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dvswitch.errors import Conflict, InvalidValue, NotFound
@@ -175,7 +175,6 @@ def test_an_unknown_module_can_attach_nothing() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(3, 4), st.sampled_from("abcd"), st.booleans()), max_size=25))
-@settings(deadline=None)
 def test_no_mac_and_no_nic_is_ever_held_twice(steps: list[tuple[int, str, bool]]) -> None:
     state = joined(2)
     for slot, vm, attach in steps:

@@ -248,7 +248,7 @@ def done(state: State, what: object, subject: object, value: object, random: Ran
 
 
 @given(st.lists(STEPS, max_size=25), st.integers(0, 1 << 32))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_two_nics_ever_have_one_address(program: list[tuple[object, object, object]], seed: int) -> None:
     """S-268, S-274: over create, attach, copy, move, unplug and remove; the pool collides with addresses by hand."""
     state, random = switch("02:00:00:00:00"), Random(seed)

@@ -23,7 +23,9 @@ ZERO, BROADCAST = bytes(6), b"\xff" * 6
 CDP = bytes.fromhex("01000ccccccc")
 LINK_LOCAL = bytes.fromhex("0180c20000")
 BPDU = bytes.fromhex("0180c2000000")
-IPV4, IPV6 = 0x0800, 0x86DD
+IPV4, IPV6, SLOW, LLDP = 0x0800, 0x86DD, 0x8809, 0x88CC
+BEACON = b"\x88\xb5DVSB"
+ALL_SYSTEMS, ALL_NODES = bytes([224, 0, 0]), bytes([0xFF, 2, *[0] * 13, 1])
 
 
 class Dropped(Exception):
@@ -50,6 +52,8 @@ class Frame:
     """For a registered multicast group."""
     moved: bool = False
     """Its source was learned on another port before."""
+    nic: int = 0
+    """Where it really came in, if lport is a LAG."""
 
     @classmethod
     def parse(cls, lport: int, data: bytes) -> Frame:
@@ -63,7 +67,7 @@ class Frame:
             tag, rest = (_word(rest, 0), _word(rest, 2)), rest[4:]
         if _is_tag(rest) and len(rest) < TAG + 2:
             raise Dropped("RUNT")
-        return cls(lport, data[:6], data[6:12], tag, rest)
+        return cls(lport, data[:6], data[6:12], tag, rest, nic=lport)
 
     @property
     def multicast(self) -> bool:
@@ -85,6 +89,11 @@ class Frame:
         return self.tci & 0xFFF
 
     @property
+    def kind(self) -> int:
+        """The type behind its outer tag."""
+        return _word(self.rest, 0)
+
+    @property
     def priority_tagged(self) -> bool:
         """VID 0: no VLAN, only a priority (S-042)."""
         return self.tag is not None and not self.foreign and not self.vid
@@ -102,6 +111,8 @@ class Model:
         self.image = Image()
         self.learned: dict[tuple[int, bytes], int] = {}
         """(VLAN, MAC) -> lport."""
+        self.spent: set[tuple[int, str]] = set()
+        """(lport, kind of frames): has had its one frame of this second."""
 
     # --- tables -------------------------------------------------------------------------------------------------
 
@@ -133,7 +144,7 @@ class Model:
     def _vnic_with(self, mac: bytes) -> int:
         """The vNIC whose own MAC that is, or 0; S-011: a rejected MAC isn't its own."""
         for lport, port in self.image.ports.items():
-            if port.mac.octets == mac and not port.uplink:
+            if port.mac.octets == mac != ZERO and not port.uplink:
                 return lport
         return 0
 
@@ -148,21 +159,35 @@ class Model:
 
     def receive(self, lport: int, data: bytes) -> Step:
         """What becomes of a frame that comes in by ``lport``."""
-        frame = None
         try:
             frame = Frame.parse(lport, data)
-            copies = self._forward(frame)
         except Dropped as fate:
-            return Step(lport, data, drop=str(fate), moved=frame is not None and frame.moved)
-        return Step(lport, data, copies=copies, moved=frame.moved)
+            return Step(lport, data, drop=str(fate))
+        try:
+            drop, copies = "", [self._copy(frame, receiver) for receiver in self._judge(frame)]
+        except Dropped as fate:
+            drop, copies = str(fate), []
+        copies += list(self._shown(frame, data, copies))
+        return Step(lport, data, drop=drop, copies=tuple(copies), moved=frame.moved, learner=frame.lport)
 
-    def _forward(self, frame: Frame) -> tuple[Copy, ...]:
+    def _judge(self, frame: Frame) -> list[int]:
+        """Who gets it."""
         self._admit(frame)
+        self._enter_lag(frame)
         self._classify(frame)
         self._check_reflection(frame)
         if not frame.reflected:
+            self._group_storm(frame)
             self._learn(frame)
-        return tuple(self._copy(frame, receiver) for receiver in self._receivers(frame))
+        return self._receivers(frame)
+
+    def _shown(self, frame: Frame, data: bytes, copies: list[Copy]) -> Iterator[Copy]:
+        """Ports may be mirrored: all that comes in, dropped or not, and all that goes out, neither padded (S-161)."""
+        if watcher := self.image.ports[frame.nic].mirror_rx if frame.nic in self.image.ports else 0:
+            yield Copy(watcher, data, flooded=frame.unknown)
+        for copy in copies:
+            if not copy.reason and (watcher := self.port(copy.lport).mirror_tx):
+                yield Copy(watcher, self._tagged(frame, copy.lport), flooded=frame.unknown)
 
     # --- admission ----------------------------------------------------------------------------------------------
 
@@ -179,6 +204,7 @@ class Model:
         self._refuse_control_frames(frame, policy)
         if not port.uplink and not policy.forged_ok and frame.src != port.mac.octets:
             raise Dropped("FORGED_TX")  # S-008 to S-010, S-014
+        self._keep_own_protocols(frame)
 
     def _refuse_control_frames(self, frame: Frame, policy: Policy) -> None:
         """S-018 to S-021; ours: the whole range 01-80-C2-00-00-0x."""
@@ -192,6 +218,31 @@ class Model:
                 return
             raise Dropped("BPDU_GUARD")
         raise Dropped("RESERVED_MCAST")
+
+    def _keep_own_protocols(self, frame: Frame) -> None:
+        """What the switch itself speaks ends here: LACP and LLDP (S-018, S-019) and beacons (S-150)."""
+        link_local = frame.dst[:5] == LINK_LOCAL and frame.dst[5] <= 0x0F and frame.kind in (SLOW, LLDP)
+        beacon = self.is_uplink(frame.lport) and frame.multicast and frame.rest[:6] == BEACON
+        if link_local or beacon:
+            raise Dropped("RESERVED_MCAST")
+
+    def _enter_lag(self, frame: Frame) -> None:
+        """What comes by a member comes by its LAG (S-158)."""
+        frame.lport = self.port(frame.nic).lag or frame.nic
+
+    # --- storms -------------------------------------------------------------------------------------------------
+
+    def _group_storm(self, frame: Frame) -> None:
+        if frame.multicast:
+            self._storm(frame, "broadcast" if frame.dst == BROADCAST else "multicast")
+
+    def _storm(self, frame: Frame, kind: str) -> None:
+        """For a limit of one frame a second, and within a second."""
+        if not getattr(self.policy(frame.lport).storm, kind):
+            return
+        if (frame.lport, kind) in self.spent:
+            raise Dropped("STORM")
+        self.spent.add((frame.lport, kind))
 
     # --- VLANs --------------------------------------------------------------------------------------------------
 
@@ -209,9 +260,13 @@ class Model:
         frame.vlan = policy.vlan
 
     def _leave(self, frame: Frame, receiver: int) -> bytes:
-        """The frame as the receiver gets it (S-030 to S-043)."""
-        data = frame.dst + frame.src + self._tag(frame, receiver) + frame.rest
+        """The frame as the receiver gets it."""
+        data = self._tagged(frame, receiver)
         return data.ljust(ETHERNET_MIN, b"\0") if self.is_uplink(receiver) else data  # S-001, S-003
+
+    def _tagged(self, frame: Frame, receiver: int) -> bytes:
+        """S-030 to S-043."""
+        return frame.dst + frame.src + self._tag(frame, receiver) + frame.rest
 
     def _tag(self, frame: Frame, receiver: int) -> bytes:
         policy = self.policy(receiver)
@@ -268,13 +323,15 @@ class Model:
         if owner:
             return [owner, *(lport for lport in self._promiscuous(frame) if lport != owner)]  # S-080, S-102, S-112
         frame.unknown = True
+        self._storm(frame, "unknown_unicast")
         floods = [lport for lport in self._carriers(frame) if self._takes_unknown(lport)]
         return self._some(frame, [*floods, *self._way_out(frame)])  # S-070, S-081, S-082
 
     def _carriers(self, frame: Frame) -> Iterator[int]:
         """The vNICs of the frame's VLAN, but for the one it came from (S-085)."""
         for lport in sorted(self.image.ports):
-            if lport != frame.lport and not self.is_uplink(lport) and self._accepts(lport, frame):
+            vnic = not self.is_uplink(lport) and not self.port(lport).lag
+            if vnic and lport != frame.lport and self._accepts(lport, frame):
                 yield lport
 
     def _accepts(self, lport: int, frame: Frame) -> bool:
@@ -290,37 +347,57 @@ class Model:
         return [lport for lport in self._carriers(frame) if self.policy(lport).promiscuous]
 
     def _listeners(self, frame: Frame) -> list[int]:
-        """Who gets multicast: all; but for a registered group, those that joined (S-232, S-237) and the promiscuous."""
+        """Who gets multicast: all; but for a registered group, those that joined (S-232, S-237), for a report nobody
+        (S-236), and the promiscuous."""
         carriers = list(self._carriers(frame))
+        if not self.image.control.snooping or frame.dst == BROADCAST:
+            return carriers
+        joined = None if self._is_report(frame) else self._joined(frame)
+        frame.filtered = self._is_report(frame) or joined is not None
+        return [n for n in carriers if not frame.filtered or n in (joined or ()) or self.policy(n).promiscuous]
+
+    def _joined(self, frame: Frame) -> tuple[int, ...] | None:
+        """The members of its group; None if that is not registered, or one that all listen to."""
         address = _group_address(frame.rest)
-        if not self.image.control.snooping or address is None or frame.dst == BROADCAST:
-            return carriers
-        joined = self.image.groups.get(Group(frame.vlan, address))
-        if joined is None:
-            return carriers
-        frame.filtered = True
-        return [lport for lport in carriers if lport in joined or self.policy(lport).promiscuous]
+        if address is None or address[:3] == ALL_SYSTEMS or address == ALL_NODES:
+            return None
+        return self.image.groups.get(Group(frame.vlan, address))
+
+    def _is_report(self, frame: Frame) -> bool:
+        """IGMP of any version but queries; MLD, behind the options that it must have."""
+        kind, packet = _packet(frame.rest)
+        if kind == IPV4 and len(packet) > 24 and packet[9] == 2:
+            return packet[(packet[0] & 15) * 4] in (0x12, 0x16, 0x17, 0x22)
+        if kind == IPV6 and len(packet) > 48 and (packet[6], packet[40]) == (0, 58):
+            return packet[48] in (131, 132, 143)
+        return False
 
     def _way_out(self, frame: Frame) -> list[int]:
         """One uplink, never from uplink to uplink (S-083, S-086)."""
-        uplink = 0 if self.is_uplink(frame.lport) else self.tx_uplink(frame.lport, frame)
+        uplink = 0 if self.is_uplink(frame.lport) else self.tx_uplink(frame.nic, frame)
         return [uplink] if uplink in self.image.ports and self._accepts(uplink, frame) else []
 
     def _some(self, frame: Frame, receivers: list[int]) -> list[int]:
         """There must be somebody (S-082, S-093)."""
         if receivers:
             return receivers
-        if frame.filtered:
+        report = frame.filtered and self._is_report(frame)
+        if frame.filtered and not (report and not self.is_uplink(frame.lport)):
             raise Dropped("MCAST_FILTER")
-        if not frame.unknown:
+        if not frame.unknown and not report:
             raise Dropped("NO_RECEIVER")
-        if not self.is_uplink(frame.lport) and not self.tx_uplink(frame.lport, frame):
+        if not self.is_uplink(frame.lport) and not self.tx_uplink(frame.nic, frame):
             raise Dropped("UPLINK_INACTIVE")
-        raise Dropped("UNKNOWN_UNICAST")
+        raise Dropped("UNKNOWN_UNICAST" if frame.unknown else "NO_RECEIVER")
 
     # --- one receiver -------------------------------------------------------------------------------------------
 
     def _copy(self, frame: Frame, receiver: int) -> Copy:
+        if self.port(receiver).is_lag:
+            member = self._choose(receiver, frame.src, frame.rest)
+            if not member:
+                return Copy(receiver, reason="LINK_DOWN")
+            receiver = member
         try:
             self._check_receiver(frame, receiver)
             self._reverse_teaming(frame, receiver)

@@ -244,7 +244,7 @@ INNER = st.tuples(st.sampled_from([1, 17, 6]), st.binary(max_size=60)).map(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(HEADERS, st.one_of(st.binary(max_size=120), INNER)), max_size=8))
 def test_random_bytes_never_crash_it_nor_stop_it(pieces: list[tuple[bytes, bytes]]) -> None:
     pair = Pair(make(A_MAC, A_IP), make(B_MAC, B_IP))

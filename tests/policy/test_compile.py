@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from tests.support.switches import mac, state, veth
@@ -48,7 +49,7 @@ def with_move(start: State, where: MoveState, slot: int = 3, generation: int = 2
 
 def test_one_host_in_full() -> None:
     found = wanted(state(), 3)
-    assert found.switch == SwitchSpec("vsm-a", 100, 1500, False)
+    assert found.switch == SwitchSpec("vsm-a", 100, 1500, False, cdp=Mode.BOTH)
     web = PolicySpec(2, "WEB", vlan=10, mac_limit=4096)
     assert found.policies == {
         2: web,

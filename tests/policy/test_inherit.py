@@ -84,6 +84,14 @@ def test_false_is_something_said() -> None:
     assert settings.shutdown is False and settings.mac_learning is False
 
 
+def test_a_port_may_stay_open_when_its_group_is_shut() -> None:
+    """S-241: overrides are excepted; without one the group decides."""
+    config = family(Settings(shutdown=True))
+    assert effective(config, "P1").shutdown is True
+    assert effective(config, "P1", Settings(access_vlan=10)).shutdown is True
+    assert effective(config, "P1", Settings(shutdown=False)).shutdown is False
+
+
 def test_the_most_specific_security_line_wins() -> None:
     """S-016, S-017: interface, then profiles, then the switch, then reject."""
     config = replace(family(NOTHING, Settings(promiscuous=False)), port_defaults=Settings(promiscuous=True))

@@ -42,6 +42,8 @@ class Step:
     gso: int = 0
     moved: bool = False
     """The source MAC was learned elsewhere before."""
+    learner: int = 0
+    """The port that learned it, if that is not ``lport`` but the LAG it belongs to."""
     learned: Mapping[int, int] | None = None
     """MACs that ports have learned after this step."""
     world: Image | None = None
@@ -114,7 +116,7 @@ class Ledger:
         port = self.of(step.lport)
         port.rx_frames += 1
         port.rx_bytes += len(step.frame)
-        port.mac_moves += step.moved
+        self.of(step.learner or step.lport).mac_moves += step.moved
         if len(step.frame) >= 14:
             port.rx_broadcast += step.frame[:6] == BROADCAST
             port.rx_multicast += bool(step.frame[0] & 1) and step.frame[:6] != BROADCAST

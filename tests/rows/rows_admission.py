@@ -28,6 +28,10 @@ PAIR = world(vnic(1, EST), vnic(2, EST), uplink(U))
 LAX = access(0, forged_ok=True)
 
 
+TOPOLOGY_CHANGE = bytes.fromhex("4242030000000001") + bytes(42)
+"""A spanning tree BPDU with that flag, behind its LLC header."""
+
+
 def _link_local(last: int) -> bytes:
     return bytes.fromhex("0180c20000") + bytes([last])
 
@@ -289,10 +293,18 @@ CONTROL_GROUPS = [
         (dropped(U, frame(bytes.fromhex("01000ccccccc"), OUTSIDE), "RESERVED_MCAST"),),
     ),
     Row(
-        "a BPDU of the network is ignored",
+        "a BPDU of the network is ignored, whatever it says, and changes nothing",
         ("S-020",),
-        PAIR,
-        (dropped(U, frame(_link_local(0), OUTSIDE), "RESERVED_MCAST"),),
+        world(vnic(1, access(0, bpdu_ok=True)), vnic(2, EST), uplink(U), uplink(U + 1)),
+        (
+            *(
+                dropped(lport, frame(_link_local(0), OUTSIDE, ethertype=38, body=bpdu), "RESERVED_MCAST")
+                for lport in (U, U + 1)
+                for bpdu in (TOPOLOGY_CHANGE, bytes(50))
+            ),
+            forwarded(U, frame(mac(1), OUTSIDE), sent(1, frame(mac(1), OUTSIDE))),
+            forwarded(1, frame(OUTSIDE, mac(1)), sent(U, frame(OUTSIDE, mac(1)), flooded=True)),
+        ),
     ),
     Row(
         "a BPDU of a guest is guarded against",

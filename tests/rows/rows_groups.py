@@ -115,7 +115,7 @@ DATA = [
     ),
     Row(
         "by the group's address, not by the MAC that it shares with 31 others",
-        ("S-232", "S-230", "S-237"),
+        ("S-232", "S-237"),
         snooping({G4: (2,)}),
         (everyone(1, lambda *tags: v4(TWIN, mac(1), *tags)),),
     ),

@@ -177,6 +177,36 @@ IP_HASH = [
     ),
 ]
 
+CHANNEL = [
+    Row(
+        "a LAG beside a single uplink: its hash spreads over its members, the other one is unused until it takes over",
+        ("S-140", "S-120", "S-121", "G10"),
+        world(vnic(1, V100), uplink(U1), uplink(U2), uplink(U3), teams={0: (U1, U2)}, method=Method.IP_HASH),
+        (
+            *(
+                forwarded(1, up(mac(1), ipv4("10.0.0.1", to), 0x0800)[0], sent(by_which, after, flooded=True))
+                for to, by_which in (("10.0.0.3", U1), ("10.0.0.2", U2))
+                for after in (up(mac(1), ipv4("10.0.0.1", to), 0x0800)[1],)
+            ),
+            *(forwarded(lport, _heard(mac(1))[0], sent(1, _heard(mac(1))[1])) for lport in (U1, U2)),
+            forwarded(U3, _heard(mac(1))[0], lost(1, "UPLINK_INACTIVE")),
+            becomes(world(vnic(1, V100), uplink(U1), uplink(U2), uplink(U3), teams={0: (U3,)})),
+            forwarded(1, frame(OUTSIDE, mac(1)), sent(U3, frame(OUTSIDE, mac(1), tag(100)), flooded=True)),
+            forwarded(U1, _heard(mac(1))[0], lost(1, "REVERSE_TEAMING")),
+            forwarded(U3, _heard(mac(1))[0], sent(1, _heard(mac(1))[1])),
+        ),
+    ),
+    Row(
+        "a learned address by IP hash comes in by any member",
+        ("S-075", "S-120"),
+        by(Method.IP_HASH, policy=access(100, forged_ok=True, learn=True)),
+        (
+            replace(forwarded(1, frame(mac(2), EVEN), sent(2, frame(mac(2), EVEN))), learned={1: 1}),
+            *(forwarded(lport, _heard(EVEN)[0], sent(1, _heard(EVEN)[1])) for lport in (U1, U2)),
+        ),
+    ),
+]
+
 EXPLICIT = [
     Row(
         "always the first in use",
@@ -251,4 +281,4 @@ PIN = [
     ),
 ]
 
-ROWS: list[Row] = [*SOURCE_MAC, *IP_HASH, *EXPLICIT, *PIN]
+ROWS: list[Row] = [*SOURCE_MAC, *IP_HASH, *CHANNEL, *EXPLICIT, *PIN]

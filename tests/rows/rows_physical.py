@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from tests.rows.row import Row, becomes, dropped, forwarded, lost, sent
-from tests.rows.world import BROADCAST, OUTSIDE, OUTSIDE2, At, access, frame, switch_port, tag, trunk, world
+from tests.rows.world import (
+    BROADCAST,
+    OUTSIDE,
+    OUTSIDE2,
+    TEST_TYPE,
+    At,
+    access,
+    frame,
+    ipv4,
+    ipv6,
+    switch_port,
+    tag,
+    trunk,
+    world,
+)
 from vem.datapath.image import Image, Method, Port, Team
 
 V100 = access(100)
@@ -87,6 +102,45 @@ LAGS = [
     ),
 ]
 
+HASHED = with_lag(switch_port(1, V100), switch_port(2, trunk("100,200")), method=Method.IP_HASH, members=(M1, M2))
+
+
+def _hashes(name: str, ethertype: int, body: Callable[[int], bytes], *tags: bytes, lport: int = 1) -> Row:
+    """Two flows, whose hashes are even and odd, leave by the two members."""
+    steps = []
+    for last, member in ((2, M1), (3, M2)):
+        came = frame(BROADCAST, EVEN, *tags, ethertype=ethertype, body=body(last))
+        other = frame(BROADCAST, EVEN, *tags[1:], ethertype=ethertype, body=body(last))
+        tagged = frame(BROADCAST, EVEN, tag(100), *tags[1:], ethertype=ethertype, body=body(last))
+        steps.append(forwarded(lport, came, sent(3 - lport, tagged if lport == 1 else other), sent(member, tagged)))
+    return Row(f"a LAG by IP hash: {name}", ("S-133", "S-135", "S-136", "S-140", "S-158"), HASHED, tuple(steps))
+
+
+LAG_HASHES = [
+    _hashes("IPv4", 0x0800, lambda last: ipv4("10.0.0.4", f"10.0.0.{last}")),
+    _hashes("IPv6", 0x86DD, lambda last: ipv6("fe80::4", f"fe80::{last}")),
+    _hashes("what is not IP", TEST_TYPE, lambda last: bytes(19) + bytes([last]) + bytes(30)),
+    _hashes("tagged", 0x0800, lambda last: ipv4("10.0.0.4", f"10.0.0.{last}"), tag(100), lport=2),
+    _hashes("IPv4 behind two tags", 0x0800, lambda last: ipv4("10.0.0.4", f"10.0.0.{last}"), tag(100), tag(7), lport=2),
+    Row(
+        "a LAG by IP hash is entered by any member, and an address behind it is learned once",
+        ("S-120", "S-158"),
+        HASHED,
+        (
+            *(
+                forwarded(
+                    member,
+                    frame(BROADCAST, EVEN, tag(100)),
+                    sent(1, frame(BROADCAST, EVEN)),
+                    sent(2, frame(BROADCAST, EVEN, tag(100))),
+                )
+                for member in (M1, M2)
+            ),
+            dropped(M1, frame(EVEN, ODD, tag(100)), "SAME_PORT"),
+        ),
+    ),
+]
+
 TAGGED = trunk("100,200", 200)
 MIRRORED = world(
     switch_port(1, V100, mirror_rx=9, mirror_tx=9), switch_port(2, TAGGED, mirror_tx=8), switch_port(3, V100)
@@ -133,4 +187,4 @@ MIRRORS = [
         ),
     ),
 ]
-ROWS = [*LAGS, *MIRRORS]
+ROWS = [*LAGS, *LAG_HASHES, *MIRRORS]

@@ -208,6 +208,34 @@ REVERSE = [
         ),
     ),
     Row(
+        "no uplink speaks for the whole team: ports hear the network by two at once, unknown unicast included",
+        ("S-129", "S-115", "S-116"),
+        world(
+            vnic(1, access(100, learn=True, unknown_flood=True, forged_ok=True)),
+            vnic(2, access(100, learn=True, unknown_flood=True, forged_ok=True)),
+            uplink(U1),
+            uplink(U2),
+        ),
+        (
+            forwarded(U1, TO_ALL, sent(1, HEARD), lost(2, "REVERSE_TEAMING")),
+            forwarded(U2, TO_ALL, sent(2, HEARD), lost(1, "REVERSE_TEAMING")),
+            forwarded(U1, to(9), sent(1, got(9), flooded=True), lost(2, "REVERSE_TEAMING")),
+            forwarded(U2, to(9), sent(2, got(9), flooded=True), lost(1, "REVERSE_TEAMING")),
+        ),
+    ),
+    Row(
+        "an uplink that no team has yet neither sends nor brings anything; once it is in a team it does",
+        ("S-244",),
+        world(vnic(1, V100), vnic(2, V100), uplink(U1), uplink(U2), teams={0: (U1,)}),
+        (
+            forwarded(2, frame(OUTSIDE, mac(2)), sent(U1, out(2), flooded=True)),
+            forwarded(U2, TO_ALL, lost(1, "REVERSE_TEAMING"), lost(2, "REVERSE_TEAMING")),
+            becomes(PINNED),
+            forwarded(2, frame(OUTSIDE, mac(2)), sent(U2, out(2), flooded=True)),
+            forwarded(U2, TO_ALL, lost(1, "REVERSE_TEAMING"), sent(2, HEARD)),
+        ),
+    ),
+    Row(
         "with the filter off duplicates reach the guest",
         ("S-128",),
         world(vnic(1, V100), vnic(2, V100), uplink(U1), uplink(U2), reverse_teaming=False),

@@ -167,11 +167,10 @@ def test_queries_of_a_switch_without_querier() -> None:
 
 
 def test_queries_after_a_move() -> None:
-    made, ports = snooper(igmp(0x16)), {5: [10], 6: [10]}
-    made.to_ask(ports, 0.0)
-    made.nudge([5, 6], 50.0)
-    asked = [made.to_ask(ports, now) for now in (50.0, 50.5, 51.0, 52.0)]
-    assert asked == [[(5, 10)], [], [(5, 10)], []]  # S-156: up to two, to ports with receivers
+    made, ports = snooper(igmp(0x16)), {5: [10], 6: [10], 7: [20]}
+    made.nudge(moved=[5, 6], arrived=[7], now=50.0)
+    asked = [made.nudged(ports, now) for now in (50.0, 50.5, 51.0, 52.0)]
+    assert asked == [[(5, 10), (7, 20)], [], [(5, 10), (7, 20)], []]  # S-156: two, to receivers and to newcomers
 
 
 def test_a_guest_can_not_fill_the_table() -> None:

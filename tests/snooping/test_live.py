@@ -11,7 +11,7 @@ import pytest
 from dvswitch.v1 import fabric_pb2 as fabric
 from dvswitch.v1 import types_pb2 as pb
 from tests.agent.supervisor import BASICS, until
-from tests.support.netns import Namespace
+from tests.support.multicast import joined
 from tests.support.packets import FrameSocket
 from tests.teaming.live import KINDS, LiveHost, live_host
 from vem.datapath.image import Group
@@ -20,15 +20,6 @@ pytestmark = pytest.mark.kernel
 VLAN, GROUP = 10, "239.1.2.3"
 SNOOPING = fabric.Change(set_switch=pb.Switch(name="vsm", domain=1, mtu=1500, snooping=True))
 KEY = Group(VLAN, socket.inet_aton(GROUP))
-
-
-def joined(where: Namespace) -> socket.socket:
-    """A socket whose stack reports the group."""
-    with where.enter():
-        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        request = struct.pack("4s4si", socket.inet_aton(GROUP), bytes(4), socket.if_nametoindex("eth0"))
-    made.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
-    return made
 
 
 def from_network(cookie: bytes, group: str = GROUP) -> bytes:
@@ -51,7 +42,7 @@ async def test_groups_go_to_those_who_joined(kind: str, version: int) -> None:
         for veth, guest in host.guests.items():
             guest.write_sysctl("net.ipv4.conf.eth0.force_igmp_version", str(version))
             await host.attach(veth)
-        listener = joined(host.guests[5])
+        listener = joined(host.guests[5], GROUP)
         await until(lambda: members(host) == {5}, "S-232, S-233: the join")
         with FrameSocket(host.guests[5], "eth0") as nic5, FrameSocket(host.guests[6], "eth0") as nic6:
             host.cables[1].send(from_network(b"for members"))
@@ -70,7 +61,7 @@ async def test_hosts_that_joined_before_are_asked(kind: str) -> None:
     """S-235: without a querier the switch asks itself, and the stacks answer."""
     async with live_host(kind, guests=(5,), uplinks=1) as host:
         await host.attach(5)
-        listener = joined(host.guests[5])
+        listener = joined(host.guests[5], GROUP)
         await asyncio.sleep(0.1)
         assert members(host) == set()  # snooping is off
         with FrameSocket(host.guests[5], "eth0") as nic:
@@ -78,4 +69,26 @@ async def test_hosts_that_joined_before_are_asked(kind: str) -> None:
             queries = await asyncio.to_thread(nic.collect, b"\x94\x04\0\0", 3.0, enough=1)
             assert [frame[34 + 4 : 34 + 5] for frame in queries] == [b"\x11"]
             await until(lambda: members(host) == {5}, "the answer", 12.0)
+        listener.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_after_a_failover_receivers_are_asked_and_answer_by_the_new_uplink(kind: str) -> None:
+    """S-156, S-239"""
+    async with live_host(kind, guests=(5,), basics=(*BASICS, SNOOPING)) as host:
+        await host.attach(5)
+        assert host.pinned(5) == 2
+        listener = joined(host.guests[5])
+        await until(lambda: members(host) == {5}, "the join")
+        reports = socket.inet_aton("224.0.0.22")  # of IGMPv3
+        await host.collect(2, reports, 2.0, 1)
+        await host.collect(1, reports, 0.1)
+        with FrameSocket(host.guests[5], "eth0") as nic:
+            await asyncio.to_thread(nic.collect, b"\x94\x04\0\0", 0.1)
+            await asyncio.to_thread(host.cut, 2)
+            await until(lambda: host.pinned(5) == 1, "failover")
+            queries = await asyncio.to_thread(nic.collect, b"\x94\x04\0\0", 5.0, enough=1)
+            assert [frame[38:39] for frame in queries] == [b"\x11"]
+        assert await host.collect(1, reports, 12.0, 1), "the answer"
+        assert members(host) == {5}
         listener.close()

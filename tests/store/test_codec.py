@@ -31,14 +31,14 @@ STATES = st.builds(State, CONFIGS, INVENTORIES, st.integers(1, 2**40), st.from_t
 
 
 @given(st.one_of(CONFIGS, INVENTORIES, st.from_type(Record)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_value_survives_json(value: Any) -> None:
     assert decode(type(value), json.loads(json.dumps(encode(value)))) == value
 
 
 @given(st.lists(STATES, min_size=1, max_size=4))
 # Each example syncs files, so shrinking a failure would take minutes.
-@settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_states_survive_the_store_from_any_to_any(states: list[State]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         store = SqliteStore(Path(directory) / "vsm.db")

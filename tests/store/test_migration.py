@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 from dvswitch.mac import MacAddress
@@ -26,8 +27,9 @@ def test_a_store_from_before_teams_loads_and_goes_on(tmp_path: Path) -> None:
     old.close()
     store = SqliteStore(tmp_path / "vsm.db")
     supervisor = Supervisor(store)
-    # Limits were without their action then.
-    assert supervisor.state == override(state(), "Vethernet2", Settings(mac_learning=True, mac_limit=16))
+    # Limits were without their action then, and nobody logged in.
+    before = replace(state(), config=replace(state().config, users={}, roles={}))
+    assert supervisor.state == override(before, "Vethernet2", Settings(mac_learning=True, mac_limit=16))
     check(supervisor.state)
     holds = port_settings(supervisor.state, "Vethernet2")
     assert holds.mac_limit == 16 and holds.mac_limit_allow is False and holds.team_method is DEFAULTS.team_method

@@ -32,7 +32,10 @@ from tests.support.processes import PATIENCE, Process, wait_until
 DOMAIN = 100
 COUNTERS_MS = 200
 """Often, so that tests need not wait long for the supervisor's figures."""
-CALL_SECONDS = 20.0
+CALL_SECONDS = 60.0
+"""Until a call counts as not answered."""
+ATTACH_MS, MIGRATE_MS = 30_000, 30_000
+"""How long the agent, the supervisor may wait before they answer."""
 UPLINK_PROFILE = """\
 port-profile type ethernet UPLINK
   switchport mode trunk
@@ -106,7 +109,7 @@ class Fabric:
         self.switches: dict[str, Process] = {}
         self.operator = path / "operator.sock"
         argv = [*_python("vsm.main"), "run", "--data", str(path / "vsm"), "--domain", str(DOMAIN)]
-        argv += ["--listen", f"unix:{self.socket}", "--operator", f"unix:{self.operator}"]
+        argv += ["--ssh", "none", "--listen", f"unix:{self.socket}", "--operator", f"unix:{self.operator}"]
         self.vsm = Process("vsm", [*argv, "--counters-ms", str(COUNTERS_MS)], path / "vsm.log")
 
     def __enter__(self) -> Fabric:
@@ -235,7 +238,7 @@ class Fabric:
         """Plug a NIC in and wait for the supervisor's answer."""
         nic = types_pb2.Nic(vm=vm, index=index)
         request = manager_pb2.AttachRequest(
-            nic=nic, mac=mac, profile=profile, plug=plug, prepare=prepare, wait_ms=10000
+            nic=nic, mac=mac, profile=profile, plug=plug, prepare=prepare, wait_ms=ATTACH_MS
         )
         with _channel(host.socket) as channel:
             reply: manager_pb2.AttachReply = client.host_stub(channel).Attach(request, timeout=CALL_SECONDS)
@@ -268,7 +271,7 @@ class Fabric:
 
     def migrate(self, veth: int, step: manager_pb2.MigrateRequest.Step, target: str = "") -> manager_pb2.MigrateReply:
         """One step of a move."""
-        request = manager_pb2.MigrateRequest(veth=veth, step=step, target_host=target)
+        request = manager_pb2.MigrateRequest(veth=veth, step=step, target_host=target, timeout_ms=MIGRATE_MS)
         with _channel(self.operator) as channel:
             reply: manager_pb2.MigrateReply = client.manager_stub(channel).Migrate(request, timeout=CALL_SECONDS)
         return reply

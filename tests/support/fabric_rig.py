@@ -52,13 +52,15 @@ def with_profile(
     return change
 
 
-FAST = Timing(heartbeat=0.1, absent=0.6, counters=0.1, persist=0.2)
+FAST = Timing(heartbeat=0.1, absent=60.0, counters=0.1, persist=0.2)
+DRAIN_TIMEOUT = 60.0
+"""Seconds; like ``absent``, longer than any test takes, so that only a test about it meets it."""
 
 
 class Rig:
     """``async with Rig(tmp_path) as rig`` - a served supervisor with profile "web"."""
 
-    def __init__(self, directory: Path, timing: Timing = FAST, drain_timeout: float = 0.5) -> None:
+    def __init__(self, directory: Path, timing: Timing = FAST, drain_timeout: float = DRAIN_TIMEOUT) -> None:
         self.directory = directory
         self.address = f"unix:{directory / 'f.sock'}"
         self._timing, self._drain_timeout = timing, drain_timeout

@@ -16,8 +16,8 @@ from dvswitch.digest import wanted_digest
 from dvswitch.v1 import fabric_pb2 as pb
 from dvswitch.v1 import types_pb2
 
-PATIENCE = 10.0
-"""Seconds that a test waits for anything."""
+PATIENCE = 60.0
+"""Seconds until something counts as not happening; a test that passes never waits so long."""
 
 
 @dataclass
@@ -171,6 +171,16 @@ class FakeModule:
         """Wait for the port of a VM's NIC."""
         await self.until(lambda: any(port.nic.vm == vm for port in self.holding.ports.values()))
         return next(port for port in self.holding.ports.values() if port.nic.vm == vm)
+
+    async def refused(self, request: str = "") -> pb.AttachRefused:
+        """Wait for the latest refusal of an attach, whatever else comes beside it, e.g. heartbeats."""
+
+        def found() -> list[pb.AttachRefused]:
+            told = [message.attach_refused for message in self.received if message.HasField("attach_refused")]
+            return [one for one in told if one.request == request or not request]
+
+        await self.until(lambda: bool(found()))
+        return found()[-1]
 
     def updates(self) -> list[pb.Update]:
         """The Updates received, in order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from vsm.observed import ChannelStatus, Neighbor
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 
 
@@ -16,6 +17,8 @@ class FakeRuntime:
     totals: dict[str, Counters] = field(default_factory=dict)
     macs: list[MacRow] = field(default_factory=list)
     seconds: float = 0.0
+    channels: list[ChannelStatus] = field(default_factory=list)
+    neighbours: list[Neighbor] = field(default_factory=list)
     log: list[LogLine] = field(default_factory=list)
 
     def module(self, slot: int) -> ModuleStatus | None:
@@ -29,6 +32,12 @@ class FakeRuntime:
 
     def learned_macs(self) -> list[MacRow]:
         return list(self.macs)
+
+    def channel(self, slot: int, policy: int) -> ChannelStatus | None:
+        return next((found for found in self.channels if (found.slot, found.policy) == (slot, policy)), None)
+
+    def neighbors(self) -> list[Neighbor]:
+        return list(self.neighbours)
 
     def recent(self) -> list[LogLine]:
         return list(self.log)

@@ -69,9 +69,10 @@ class FrameSocket:
     def collect(self, cookie: bytes, seconds: float, *, enough: int | None = None) -> list[bytes]:
         """Frames that contain the cookie, within that time or until there are enough."""
         found: list[bytes] = []
-        end = time.monotonic() + seconds
+        end, poll = time.monotonic() + seconds, select.poll()
+        poll.register(self, select.POLLIN)
         while (left := end - time.monotonic()) > 0 and (enough is None or len(found) < enough):
-            select.select([self], [], [], left)
+            poll.poll(left * 1000)
             while (frame := self.receive()) is not None:
                 if cookie in frame:
                     found.append(frame)

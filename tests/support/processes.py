@@ -14,8 +14,9 @@ from typing import TypeVar
 from tests.support.netns import Namespace
 
 Found = TypeVar("Found")
-PATIENCE = 15.0
-STOP_SECONDS = 10.0
+PATIENCE = 60.0
+"""Seconds until a condition counts as not met; a test that passes never waits so long."""
+STOP_SECONDS = 30.0
 LOG_TAIL = 4000
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from dvswitch.errors import DvsError, Unavailable
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from tests.support.fake_runtime import FakeRuntime
 from vsm.cli.service import CliReply, CliService
-from vsm.model.settings import PortMode, Settings
+from vsm.model.passwords import hashed
+from vsm.model.settings import ChannelMode, PortMode, Settings
 from vsm.model.state import (
     Config,
     Inventory,
@@ -26,6 +31,8 @@ from vsm.model.state import (
     Veth,
     Vlan,
 )
+from vsm.model.users import Access, Role, Rule, User
+from vsm.observed import ChannelStatus, Discovery, LacpEnd, LacpMember, Member, MemberState, Neighbor
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 from vsm.store.bootflash import Bootflash
 from vsm.supervisor import Supervisor
@@ -33,6 +40,11 @@ from vsm.supervisor import Supervisor
 HOSTS = {3: "1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", 4: "1d2f8a10-55aa-4c1e-9a41-0c0ffee00034"}
 NOW = 1_795_379_590.25
 """Sun Nov 22 20:33:10.250 2026 UTC."""
+
+
+PASSWORD = "Right-h0rse"
+PASSWORD_HASH = hashed(PASSWORD, bytes(16))
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@host"
 
 
 class MemoryStore:
@@ -84,6 +96,8 @@ def state() -> State:
         overrides={"Vethernet2": Settings(mac_learning=True, mac_limit=16, mac_limit_allow=False)},
         descriptions={"Vethernet2": "nested hypervisor", "Ethernet3/1": "to-leaf-1"},
         slots={slot: VemSlot(slot, uuid) for slot, uuid in HOSTS.items()},
+        users={"admin": User("admin", PASSWORD_HASH, ("network-admin",)), "watch": User("watch", keys=(KEY,))},
+        roles={"ports": Role("ports", "profiles only", (Rule(1, True, Access.COMMAND, "port-profile *"),))},
     )
     veths = [veth(1), veth(2, policy_id=5), veth(3, slot=4), veth(4, "DB", 4), veth(5, slot=None)]
     inventory = Inventory(
@@ -115,7 +129,64 @@ def runtime() -> FakeRuntime:
             LogLine(NOW, "host", "vethernet 1", "duplicate_mac", "Module 3: 5254.0000.0001 was seen on Ethernet3/1."),
         ],
         seconds=3 * 86400 + 4 * 3600 + 12 * 60 + 9,
+        channels=[lacp_channel()],
+        neighbours=neighbours(),
     )
+
+
+UPLINKS = (
+    (1, MemberState.UP, 0x3F),
+    (2, MemberState.UP, 0x3D),
+    (3, MemberState.SUSPENDED, 0x02),
+    (4, MemberState.STANDBY, 0x07),
+    (5, MemberState.INDIVIDUAL, 0x3B),
+    (6, MemberState.DOWN, 0x02),
+)
+"""Members of host 3's channel: number, state, the partner's LACP bits."""
+
+
+def with_channels(mode: ChannelMode = ChannelMode.ACTIVE) -> State:
+    """The switch with its UPLINK profile made a bundle: six uplinks on host 3, one on host 4 that never came."""
+    start = state()
+    uplink = start.config.profiles["UPLINK"]
+    profiles = {**start.config.profiles, "UPLINK": replace(uplink, settings=replace(uplink.settings, channel=mode))}
+    uplinks = {
+        **start.inventory.uplinks,
+        **{(3, n): Uplink(3, n, f"eth{n + 1}", "UPLINK", True, mac=f"52:54:00:00:03:0{n}") for n, _, _ in UPLINKS},
+        (4, 1): Uplink(4, 1, "eth2", "UPLINK"),
+    }
+    inventory = replace(start.inventory, uplinks=uplinks, channels={(3, 4): 1, (4, 4): 7})
+    return replace(start, config=replace(start.config, profiles=profiles), inventory=inventory)
+
+
+def lacp_channel() -> ChannelStatus:
+    """Host 3's channel, with a member in each state."""
+    return ChannelStatus(3, 4, tuple(_member(*one) for one in UPLINKS))
+
+
+def _member(number: int, found: MemberState, bits: int) -> Member:
+    heard = found not in (MemberState.SUSPENDED, MemberState.DOWN)
+    system = MacAddress.parse("00:23:04:ee:be:0a") if heard else MacAddress(bytes(6))
+    partner = LacpEnd(system, 0x8000, 0x8001, 0x8000, 0x100 + number, bits) if heard else LacpEnd(system, 0, 0, 0, 0, 2)
+    lacp = LacpMember(LacpEnd(mac(3), 0x8000, 4, 0x8000, number, 0x3F), partner, 90 + number, 80 + number, 0, 1234)
+    return Member(number, found, 0, 10_000, lacp)
+
+
+def neighbours() -> list[Neighbor]:
+    """Two that LLDP found, two that CDP found."""
+    lldp, cdp = Discovery.LLDP, Discovery.CDP
+    return [
+        Neighbor(
+            3, 1, lldp, "52:54:00:00:0a:00", "Ethernet1/1", "to kvm-3", "leaf-1", "NX-OS 9.3 of somewhere", "",
+            0x14, 0x04, ("192.0.2.101",), 1, 120, 97,
+        ),
+        Neighbor(3, 2, lldp, "52:54:00:00:0b:00", "52:54:00:00:0b:02", hold=120, left=5, enabled=0x84),
+        Neighbor(
+            3, 1, cdp, "leaf-1.dc1.example.net(FOC1234)", "Ethernet1/1", "", "leaf-1", "NX-OS 9.3 of somewhere",
+            "N9K-C93180YC", 0x29, 0, ("192.0.2.101",), 1, 180, 137,
+        ),
+        Neighbor(3, 2, cdp, "leaf-2", "Ethernet1/2", platform="Linux on x86 64", capabilities=0x10, hold=180, left=9),
+    ]  # fmt: skip
 
 
 def flash() -> Bootflash:
@@ -136,7 +207,18 @@ class Terminal:
         self.runtime = runtime()
         self.now = NOW
         self.files = flash()
-        self.service = CliService(self.supervisor, self.runtime, lambda: self.now, files=self.files)
+        self.service = CliService(self.supervisor, self.runtime, lambda: self.now, self._module, files=self.files)
+        self.asked: list[tuple[int, list[str]]] = []
+        """What modules were asked, in order."""
+        self.answers: dict[int, str | DvsError] = {3: "Veth1 in forged-tx: 0.3 s ago\n    what it means\n"}
+        """What they say; others are not there."""
+
+    async def _module(self, slot: int, words: Sequence[str]) -> str:
+        self.asked.append((slot, list(words)))
+        answer = self.answers.get(slot, Unavailable(f"module {slot}", "is not connected"))
+        if isinstance(answer, DvsError):
+            raise answer
+        return answer
 
     @property
     def state(self) -> State:
@@ -145,9 +227,12 @@ class Terminal:
     def run(self, *lines: str) -> CliReply:
         """Run lines; the reply to the last.  Any other that is refused fails the test."""
         for line in lines[:-1]:
-            reply = self.service.execute("test", line)
+            reply = self._one(line)
             assert reply.ok, f"{line}: {reply.output}"
-        return self.service.execute("test", lines[-1])
+        return self._one(lines[-1])
+
+    def _one(self, line: str) -> CliReply:
+        return asyncio.run(self.service.run("test", line))
 
     def configure(self, *lines: str) -> CliReply:
         """Likewise, in configuration mode."""

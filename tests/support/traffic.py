@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.support.netns import Namespace
+from tests.support.processes import PATIENCE, wait_until
 
 SOURCE = Path(__file__).with_name("traffic.c")
 BUILD = Path(__file__).parents[2] / "build" / "tests"
 PORT = 5001
+COUNT = struct.Struct("=Q")
 SMALL = 18
 """Bytes of payload that make a frame of 60 bytes, the smallest without padding."""
 
@@ -105,7 +108,7 @@ class Receiver:
     def finish(self) -> Received:
         """Stop once nothing comes any more."""
         self._process.terminate()
-        output, _ = self._process.communicate(timeout=30)
+        output, _ = self._process.communicate(timeout=PATIENCE)
         return Received(**json.loads(output))
 
 
@@ -125,8 +128,17 @@ class Sender:
         cpu: int | None = None,
     ) -> None:
         command = _command(where, cpu, "send", endpoint(to, port), str(rate), str(seconds), str(size), header.hex())
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        self._limit = seconds + 30
+        self._told = os.memfd_create("sent")
+        os.truncate(self._told, COUNT.size)
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            pass_fds=[self._told],
+            env={**os.environ, "SENT_FD": str(self._told)},
+        )
+        self._limit = seconds + PATIENCE
 
     def __enter__(self) -> Sender:
         return self
@@ -137,6 +149,18 @@ class Sender:
         if self._process.poll() is None:
             self._process.kill()
         self._process.communicate()
+        os.close(self._told)
+
+    @property
+    def sent(self) -> int:
+        """Datagrams until now."""
+        return int(COUNT.unpack(os.pread(self._told, COUNT.size, 0))[0])
+
+    def wait_for(self, more: int) -> None:
+        """Return when so many more have been sent than before this call."""
+        enough = self.sent + more
+        wait_until(lambda: self.sent >= enough or self._process.poll() is not None, f"{more} more datagrams are sent")
+        assert self.sent >= enough, "the sender ended too soon"
 
     def stop(self) -> None:
         """End before the time is up."""

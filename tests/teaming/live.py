@@ -26,7 +26,8 @@ KINDS = [
     pytest.param("user", id="user", marks=pytest.mark.kernel),
     pytest.param("kernel", id="kernel", marks=pytest.mark.kernel),
 ]
-PATIENCE = 5.0
+PATIENCE = 60.0
+"""Seconds that a NIC is waited for."""
 
 
 class LiveHost:

@@ -27,6 +27,7 @@ from vem.agent.session import Endpoint
 from vem.agent.state import StateFile
 from vem.agent.uplinks import UplinkStatus, parse_uplink
 from vem.datapath.image import Counters, LearnedMac, Method, Punt, PuntedFrame
+from vem.teaming.load import Move
 
 MBITS = 100
 
@@ -126,8 +127,12 @@ async def test_beacons_with_ip_hash_are_refused(host: tuple[Bench, RecordingEngi
     assert "beacon probing can't go with IP hash" in refuse.refusals[0].reason  # S-148
 
 
-async def test_a_busy_uplink_gives_a_port_away(host: tuple[Bench, RecordingEngine]) -> None:
+async def test_a_busy_uplink_gives_a_port_away(
+    host: tuple[Bench, RecordingEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
     made, engine = host
+    look = made.agent._balancer.look
+    monkeypatch.setattr(made.agent._balancer, "look", nobody_looks)  # only this test does, by its own clock
     await made.supervisor.applied(policy(WEB, "web", 10, team=pb.Team(method=pb.Policy.LOAD)))
     await attach(made, 4, 6, 5)
     assert pins(engine) == [1, 1, 2]  # S-138: at first by port id
@@ -138,7 +143,7 @@ async def test_a_busy_uplink_gives_a_port_away(host: tuple[Bench, RecordingEngin
             3: Counters(rx_bytes=sent // 2),
             4: Counters(rx_bytes=sent * 3 // 10),
         }
-        moves = await made.agent._balancer.look(float(second))
+        moves = await look(float(second))
         assert bool(moves) is (second == 30)  # S-138
     await until(lambda: pins(engine) == [2, 1, 2], "the move")
     await until(lambda: (2, announce.rarp(mac(4), 10)) in engine.emitted, "S-138, S-152: followed by RARP")
@@ -193,6 +198,10 @@ async def test_somebody_elses_use_of_a_local_mac_is_told(host: tuple[Bench, Reco
     assert len(told) == 1  # S-269: not our own echo, not twice
 
 
+async def nobody_looks(now: float) -> list[Move]:
+    return []
+
+
 def test_uplink_speeds() -> None:
     spec = "1,profile=UP,wire=unix:/a>unix:/b"
     status = [UplinkStatus(parse_uplink(text), 1, mac(1)) for text in (spec, spec + ",speed=2500")]
@@ -201,18 +210,20 @@ def test_uplink_speeds() -> None:
         parse_uplink(spec + ",speed=0")
 
 
-@pytest.mark.parametrize("reverse", [True, False])
-async def test_the_filter_can_be_switched_off_for_diagnosis(path: Path, reverse: bool) -> None:
+@pytest.mark.parametrize(("reverse", "rpf"), [(True, True), (False, True), (True, False)])
+async def test_the_filters_can_be_switched_off(path: Path, reverse: bool, rpf: bool) -> None:
     engine = RecordingEngine()
     made = Bench(path, lambda: engine, ())
     await made.supervisor.start(made.address)
     identity = Identity("11111111-2222-3333-4444-555555555555", "alpha", 1)
-    made.agent = Agent(identity, Endpoint(made.address), [], StateFile(path), lambda: engine, reverse_teaming=reverse)
+    options = {"reverse_teaming": reverse, "rpf_promiscuous": rpf}
+    made.agent = Agent(identity, Endpoint(made.address), [], StateFile(path), lambda: engine, **options)
     with capture_logs() as lines:
         await made.agent.start()
     try:
         await made.in_touch()
-        assert engine.image().control.reverse_teaming is reverse  # S-128
+        control = engine.image().control
+        assert (control.reverse_teaming, control.rpf_promiscuous) == (reverse, rpf)  # S-128, S-111
         assert any("reverse teaming is off" in line["event"] for line in lines) is not reverse
     finally:
         await made.agent.stop(keep=False)

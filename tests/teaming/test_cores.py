@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -147,10 +148,19 @@ def test_pinning_id_with_backups(rules: Rules, up: tuple[int, ...], place: int, 
     assert pins.place(5, 5, rules, everything) == (2 if rules.unused else 3)
 
 
-def test_relative_pinning_counts_sub_groups_by_place() -> None:
-    choice = choose(Rules(), uplinks((4, 7), channel=Channel.MAC_PINNING_RELATIVE))
-    places = [Pins().place(5, 5, Rules(pin=pin), choice) for pin in (1, 2)]
-    assert places == [4, 7]
+def test_relative_pinning_counts_sub_groups_by_place_from_zero() -> None:
+    """By the order of the uplinks' numbers, whatever the order in the team."""
+    for rules in (Rules(), Rules(active=(7, 4))):
+        choice = choose(rules, uplinks((4, 7), channel=Channel.MAC_PINNING_RELATIVE))
+        places = [Pins().place(5, 5, replace(rules, pin=pin), choice) for pin in (0, 1)]
+        assert places == [4, 7]
+        beyond = Pins().place(5, 5, replace(rules, pin=2, pin_backup=(1,)), choice)
+        assert beyond == 7, "there is no third: the backup"
+
+
+def test_as_an_uplinks_number_there_is_no_zero() -> None:
+    choice = choose(Rules(), uplinks((1, 2), channel=Channel.MAC_PINNING))
+    assert Pins().place(5, 5, Rules(pin=0, pin_backup=(2,)), choice) == 2
 
 
 def test_a_lag_pins_nobody() -> None:

@@ -10,7 +10,7 @@ import pytest
 from dvswitch.v1 import types_pb2 as pb
 from tests.agent.supervisor import WEB, mac, policy, until
 from tests.support.packets import FrameSocket
-from tests.teaming.live import KINDS, LiveHost, live_host
+from tests.teaming.live import KINDS, PATIENCE, LiveHost, live_host
 from vem.agent import announce
 
 pytestmark = pytest.mark.kernel
@@ -111,3 +111,31 @@ async def test_beacons_find_an_uplink_whose_link_stays_up(kind: str) -> None:
             assert nic.collect(b"DVSB", 0.1) == []  # S-150
         probes = await host.collect(1, b"DVSB", 3.0, 1)
         assert probes[0][12:18] == TAG + b"\x88\xb5"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_port_groups_new_vlan_is_announced_and_carries_traffic_at_once(kind: str) -> None:
+    """S-056"""
+    async with live_host(kind, guests=(5,)) as host:
+        await host.attach(5)
+        await host.collect(2, announce.rarp(mac(5), VLAN), 1.0, 1)
+        rarp = announce.rarp(mac(5), 20)
+        await host.bench.supervisor.applied(policy(WEB, "web", 20))
+        assert await host.collect(2, rarp, PATIENCE, 1) == [rarp]
+        with FrameSocket(host.guests[5], "eth0") as nic:
+            host.cables[2].send(from_network(b"old vlan"))
+            host.cables[2].send(from_network(b"new vlan").replace(TAG, b"\x81\x00\x00\x14"))
+            assert [frame[14:22] for frame in nic.collect(b" vlan", PATIENCE, enough=1)] == [b"new vlan"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_port_of_the_host_itself_is_a_port_like_others(kind: str) -> None:
+    """S-127: it takes from the network only what comes by its own uplink."""
+    async with live_host(kind, guests=()) as host:
+        host.lab.veth(host.where, "vm5", host.where, "own0", peer_mac=str(mac(5)), peer_address="10.0.0.5/24")
+        await host.attach(5)
+        assert host.pinned(5) == 2
+        with FrameSocket(host.where, "own0") as nic:
+            host.cables[1].send(from_network(b"wrong uplink"))
+            host.cables[2].send(from_network(b"right uplink"))
+            assert nic.collect(b"uplink", PATIENCE, enough=1) == [from_network(b"right uplink").replace(TAG, b"")]

@@ -194,6 +194,17 @@ class TestAgent:
             ("eth9", 120),
         ]
 
+    def test_somebody_new_hears_us_soon(self) -> None:
+        """Fast start of IEEE 802.1AB: not only at the next interval, but no more than once a second."""
+        made, frame = agent(), lldp.encode(MAC, replace(TOLD, port="new"))
+        assert len(made.to_send(0)) == 1
+        made.receive(2, frame, 0.5)
+        assert made.next_timer() == 1.0 and made.to_send(0.9) == [] and len(made.to_send(1.0)) == 1
+        made.receive(2, frame, 5.0)
+        assert made.to_send(5.0) == [] and made.next_timer() == 31.0
+        made.receive(2, lldp.encode(MAC, replace(TOLD, port="newer")), 7.0)
+        assert len(made.to_send(7.0)) == 1
+
     def test_crowds_are_bounded(self) -> None:
         ours = agent()
         for number in range(MAX_NEIGHBOURS + 5):

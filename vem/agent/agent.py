@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import structlog
 
 from dvswitch import __version__
-from dvswitch.errors import DvsError, StorageError
+from dvswitch.errors import StorageError
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
-from vem.agent import announce, convert
+from vem.agent import announce, convert, observed
 from vem.agent.ageing import DEFAULT_AGE
 from vem.agent.announcer import Announcer
 from vem.agent.attachments import Attachment, Stage
@@ -30,8 +30,10 @@ from vem.agent.compile import Compiled
 from vem.agent.console import Console
 from vem.agent.control_plane import ControlPlane
 from vem.agent.datapath_side import Datapath
+from vem.agent.discovery_side import HostFacts
 from vem.agent.holdings import Holdings
 from vem.agent.links import Links
+from vem.agent.remote import RemoteCommands
 from vem.agent.reports import Reports
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
@@ -71,16 +73,19 @@ class Agent:
         open_engine: Callable[[], Engine],
         mac_age: float = DEFAULT_AGE,
         reverse_teaming: bool = True,
+        rpf_promiscuous: bool = True,
     ) -> None:
         self.identity = identity
         self.session = Session(endpoint, self)
         self.console = Console(self)
+        self._remote = RemoteCommands(self.console, lambda output: self.session.send(output))
         self.lock = asyncio.Lock()
         """Held while NICs, numbers and tables change."""
         self._uplink_configs = uplinks
         self._state = state
         self._open_engine = open_engine
         self._reverse_teaming = reverse_teaming
+        self._rpf_promiscuous = rpf_promiscuous
         self._mac_age = mac_age
         self.holdings: Holdings
         self.datapath: Datapath
@@ -110,6 +115,7 @@ class Agent:
         self._announcer = Announcer(self.datapath)
         self.holdings = Holdings(saved, self.datapath.image, self.datapath.plugs)
         self.holdings.teaming.reverse = self._reverse_teaming
+        self.holdings.teaming.rpf_promiscuous = self._rpf_promiscuous
         if not self._reverse_teaming:
             log.warning("reverse teaming is off: ports get duplicates, and frames they sent themselves (S-128)")
         for config in self._uplink_configs:
@@ -117,7 +123,13 @@ class Agent:
         ports = self.holdings.staging.committed.ports.values()
         self._announcer.active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
         self.control = ControlPlane(
-            self.datapath, self.holdings, self._announcer, self.identity.host_uuid, self._dirty.set, self._duplicate
+            self.datapath,
+            self.holdings,
+            self._announcer,
+            self.identity.host_uuid,
+            self._dirty.set,
+            self._duplicate,
+            HostFacts(self.identity.name, self.identity.system, self.identity.address),
         )
         self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
         self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
@@ -143,10 +155,12 @@ class Agent:
 
     async def stop(self, keep: bool) -> None:
         """End; keep: leave the datapath forwarding if the engine can."""
-        tasks = (*self._tasks, *self._finishing, *self._announcer.tasks)
+        tasks = (*self._tasks, *self._finishing, *self._announcer.tasks, *self._remote.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if not (keep and self.datapath.kind == "kernel"):
+            await self.datapath.emit(self.control.discovery.farewells(time.monotonic()))
         await self.datapath.close(keep)
 
     def _spawn(self, job: Coroutine[None, None, None]) -> None:
@@ -214,20 +228,15 @@ class Agent:
 
     def commanded(self, command: fabric.Command) -> None:
         """Run it beside everything else, and answer."""
-        task = asyncio.create_task(self._answer_command(command))
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
+        self._remote.begin(command)
 
-    async def _answer_command(self, command: fabric.Command) -> None:
-        try:
-            text, ok = await self.console.run_bounded(list(command.words)), True
-        except DvsError as error:
-            text, ok = f"{error}\n", False
-        output = fabric.CommandOutput(id=command.id, text=text, ok=ok)
-        self.session.send(fabric.ModuleMessage(output=output))
+    def command_cancelled(self, cancel: fabric.CancelCommand) -> None:
+        """End it; nobody waits for its answer."""
+        self._remote.cancel(cancel.id)
 
     def lost(self) -> None:
         """Nothing changes on the host; Updates that were not applied will come again."""
+        self._remote.cancel_all()
         self.holdings.staging.forget_staged()
         self._unacked.clear()
         self._in_sync = self._report_all = False
@@ -301,11 +310,11 @@ class Agent:
 
     async def _converge(self, compiled: Compiled) -> list[Refusal]:
         try:
-            await self.datapath.converge(compiled.image)
+            small = await self.datapath.converge(compiled.image, self.holdings.uplink_mtus())
         except EngineError as error:
             self._try_again(error)
             return [Refusal(error.subject, str(error))]
-        return []
+        return [Refusal(error.subject, str(error)) for error in small]
 
     def _try_again(self, error: EngineError) -> None:
         log.error("the datapath did not take everything; trying again", reason=str(error))
@@ -354,6 +363,7 @@ class Agent:
         if self._in_sync:
             states = self.compiled.veths
             self.session.send(*(fabric.ModuleMessage(port=state) for state in self._reports.ports(states)))
+            self._send_observed()
         if report_all and self._in_sync:
             self._report_all = False
             await self._send_counters(full=True)
@@ -423,6 +433,18 @@ class Agent:
         if macs := self._reports.macs(ports, await self._learned()):
             self.session.send(fabric.ModuleMessage(macs=macs))
 
+    def _send_observed(self) -> None:
+        """Channels and neighbours, if they changed."""
+        now, holdings = time.monotonic(), self.holdings
+        usable = holdings.teaming.health.usable(now, holdings.up_delay)
+        views = self.control.lacp.view(now)
+        report = observed.channels(holdings.staging.committed, holdings.uplinks, usable, views, now)
+        if channels := self._reports.channels(report):
+            self.session.send(fabric.ModuleMessage(channels=channels))
+        found = self.control.discovery.neighbours(now)
+        if neighbors := self._reports.neighbors(found, lambda: observed.neighbors(found, now)):
+            self.session.send(fabric.ModuleMessage(neighbors=neighbors))
+
     async def _learned(self) -> list[LearnedMac]:
         learns = any(policy.learn for policy in self.datapath.image.policies.values())
         return await self.datapath.learned() if learns else []
@@ -440,16 +462,17 @@ class Agent:
         while True:
             await asyncio.sleep(self._counters_every)
             if self.connected:
+                self._send_observed()
                 with suppress(EngineError):
                     await self._send_counters()
 
     async def _age_loop(self) -> None:
         while True:
-            await asyncio.sleep(min(10.0, self._age_limit() / 10))
+            await asyncio.sleep(min(10.0, self.age_limit() / 10))
             with suppress(EngineError):
-                await self.datapath.age(self._age_limit())
+                await self.datapath.age(self.age_limit())
 
-    def _age_limit(self) -> float:
+    def age_limit(self) -> float:
         """Seconds after which an address that is not seen goes: the switch's setting, else the host's."""
         switch = self.holdings.staging.committed.switch
         return (switch.mac_age if switch else 0.0) or self._mac_age

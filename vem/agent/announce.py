@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from dvswitch.mac import BROADCAST, MacAddress
+from dvswitch.vlan import VlanSet
 from vem.agent.teams import uplink_of
-from vem.datapath.image import Image, LearnedMac, Policy, Port, Team
+from vem.datapath.image import Image, LearnedMac, Policy, Team
 
 Frame = tuple[int, bytes]
 """lport of an uplink, and what leaves by it."""
@@ -53,23 +54,35 @@ def placed(image: Image, lport: int, mac: MacAddress) -> int:
 
 
 def touched(old: Image, new: Image) -> list[int]:
-    """vNICs whose uplink may differ between the two."""
-    return [lport for lport, port in new.ports.items() if not port.uplink and _way(old, lport) != _way(new, lport)]
+    """vNICs whose uplink or VLANs may differ between the two."""
+    stays = {index for index in new.policies if _way(old, index) == _way(new, index)}
+    found = []
+    for lport, port in new.ports.items():
+        before = old.ports.get(lport)
+        if not port.uplink and (port.policy not in stays or (before is not port and before != port)):
+            found.append(lport)
+    return found
 
 
-def _way(image: Image, lport: int) -> tuple[Port | None, Team]:
-    port = image.ports.get(lport)
-    policy = image.policies.get(port.policy) if port else None
-    return port, image.teams.get(policy.team, Team()) if policy and not policy.blocked else Team()
+def _way(image: Image, index: int) -> tuple[Team, bool, int, VlanSet]:
+    """What a policy says of the way to its ports."""
+    policy = image.policies.get(index)
+    if policy is None or policy.blocked:
+        return Team(), False, 0, VlanSet()
+    return image.teams.get(policy.team, Team()), policy.trunk, policy.vlan, policy.allowed
 
 
 def relocations(old: Image, new: Image, lports: Collection[int], learned: Iterable[LearnedMac] = ()) -> list[Frame]:
-    """What to send after going from ``old`` to ``new``: one RARP per MAC and VLAN, by the uplink that is new to it."""
+    """What to send after going from ``old`` to ``new``: one RARP per MAC and VLAN, where uplink or VLAN (S-056) is new
+    to it."""
     frames = []
     for lport in lports:
         mac = new.ports[lport].mac
-        if (uplink := placed(new, lport, mac)) and uplink != placed(old, lport, mac):
-            frames += location(new, lport, uplink)
+        if not (uplink := placed(new, lport, mac)):
+            continue
+        moved = uplink != placed(old, lport, mac)
+        known = () if moved else [frame for _, frame in location(old, lport, uplink)]
+        frames += [(uplink, frame) for _, frame in location(new, lport, uplink) if frame not in known]
     for entry in learned:
         if entry.lport in lports and (uplink := placed(new, entry.lport, entry.mac)):
             carrying = _policy(new, uplink)

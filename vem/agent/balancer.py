@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 
 import structlog
 
 from vem.agent.compile import Compiled
 from vem.agent.datapath_side import Datapath
 from vem.agent.holdings import Holdings
+from vem.agent.observed import known_speed
 from vem.agent.uplinks import UplinkStatus
 from vem.datapath.engine import EngineError
 from vem.datapath.image import Counters
@@ -83,11 +83,7 @@ def _bytes(counters: Mapping[int, Counters], lport: int) -> Bytes:
 
 def speed(uplink: UplinkStatus) -> float:
     """Bits a second: as configured, else as the device says, else DEFAULT_SPEED."""
-    plug, megabits = uplink.config.plug, uplink.config.speed
-    if not megabits and plug.device and not plug.netns:
-        with suppress(OSError, ValueError):
-            megabits = int(Path(f"/sys/class/net/{plug.device}/speed").read_text())
-    return (megabits if megabits > 0 else DEFAULT_SPEED) * 1e6
+    return (known_speed(uplink) or DEFAULT_SPEED) * 1e6
 
 
 __all__ = ["Balancer", "speed"]

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from dvswitch.errors import Unavailable
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vem.agent import wanted as want
 from vem.agent.lports import LAST_POLICY, LAST_TEAM, Numbers
+from vem.agent.remembered import Remembered
 from vem.agent.teams import Teaming, uplink_of
 from vem.datapath import image as img
 from vem.teaming.team import Balance, Candidate, Choice
@@ -76,6 +78,16 @@ class VethState:
 
 
 @dataclass(frozen=True, slots=True)
+class NicEntries:
+    """What a NIC came to when nothing was wrong with it."""
+
+    port: img.Port
+    state: VethState
+    live: bool
+    """It has its MAC entered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
     """The Image, and what people and the supervisor should know about it."""
 
@@ -101,17 +113,29 @@ def compile_image(
     indexes: Indexes,
     orphans: Orphans | None = None,
     teaming: Teaming | None = None,
+    memory: Remembered[NicEntries] | None = None,
 ) -> Compiled:
-    """Work out the whole Image; ``indexes`` and ``teaming`` are brought up to date."""
-    return _Compiler(wanted, indexes, orphans or Orphans(), teaming or Teaming()).run(list(nics), list(uplinks))
+    """Work out the whole Image; ``indexes``, ``teaming`` and ``memory`` are brought up to date."""
+    compiler = _Compiler(wanted, indexes, orphans or Orphans(), teaming or Teaming(), memory or Remembered())
+    return compiler.run(list(nics), list(uplinks))
 
 
 class _Compiler:
-    def __init__(self, wanted: want.Wanted, indexes: Indexes, orphans: Orphans, teaming: Teaming) -> None:
+    def __init__(
+        self,
+        wanted: want.Wanted,
+        indexes: Indexes,
+        orphans: Orphans,
+        teaming: Teaming,
+        memory: Remembered[NicEntries],
+    ) -> None:
         self._wanted = wanted
         self._indexes = indexes
         self._orphans = orphans
         self._teaming = teaming
+        self._memory = memory
+        self._grounds: dict[int, tuple[object, ...]] = {}
+        """By policy id: what the entries of its ports follow from."""
         self._refusals = list(wanted.refusals)
         self._ports: dict[int, img.Port] = {}
         self._policies: dict[int, img.Policy] = {BLOCKED_POLICY: img.Policy(blocked=True)}
@@ -132,13 +156,16 @@ class _Compiler:
             self._add_uplink(uplink)
         for policy in self._wanted.policies.values():
             self._check_team(policy)
-            self._choices[policy.id] = self._teaming.choose(policy, self._candidates(policy))
+            choice = self._teaming.choose(policy, self._candidates(policy))
+            self._choices[policy.id] = self._memory.same(("choice", policy.id), choice)
         teams = {ident: self._team(choice) for ident, choice in self._choices.items()}
         for policy in self._wanted.policies.values():
             self._add_policy(policy, teams[policy.id])
         self._teams = {number: team for team, number in self._indexes.teams.owned().items()}
+        self._note_grounds()
         for nic in nics:
             self._add_nic(nic)
+        self._memory.keep_only({nic.lport for nic in nics})
         self._add_members()
         self._teaming.keep_only(self._wanted.policies, {nic.veth for nic in nics})
         self._release_unused(set(teams.values()))
@@ -209,7 +236,7 @@ class _Compiler:
         if index == BLOCKED_POLICY:
             self._refuse(policy, f"this host holds no more than {LAST_POLICY} policies; its ports are blocked")
             return
-        self._policies[index] = img.Policy(
+        entry = img.Policy(
             trunk=policy.trunk,
             vlan=policy.vlan,
             allowed=policy.allowed if policy.trunk else VlanSet(),
@@ -225,6 +252,7 @@ class _Compiler:
             promiscuous=policy.promiscuous,
             storm=policy.storm,
         )
+        self._policies[index] = self._memory.same(("policy", index), entry)
 
     # --- vNICs --------------------------------------------------------------------------------------------------
 
@@ -235,7 +263,11 @@ class _Compiler:
                 BLOCKED_POLICY, nic.veth, nic.mac, nic.veth, link_up=nic.link_up, blocked=True
             )
             return
+        grounds = self._grounds.get(wanted.policy)
+        if self._as_before(nic, wanted, (nic, wanted, grounds, self._teaming.pins.at(wanted.veth))):
+            return
         policy = self._wanted.policies.get(wanted.policy)
+        refused = len(self._refusals)
         if policy is None:
             self._refuse(wanted, f"policy {wanted.policy} is not known")
         mac, violation = self._effective(nic, wanted, policy)
@@ -251,8 +283,27 @@ class _Compiler:
             mac_violation=violation,
             pin=self._pin(wanted, policy),
         )
-        self._ports[nic.lport] = port
-        self._veths[wanted.veth] = self._veth_state(nic, port)
+        state = self._veth_state(nic, port)
+        self._ports[nic.lport], self._veths[wanted.veth] = port, state
+        if len(self._refusals) == refused and nic.effective is None:
+            key = nic, wanted, grounds, self._teaming.pins.at(wanted.veth)
+            self._memory.put(nic.lport, key, NicEntries(port, state, live))
+
+    def _note_grounds(self) -> None:
+        lports = {number: uplink.lport for number, uplink in self._uplinks.items()}
+        for ident, policy in self._wanted.policies.items():
+            grounds = policy, self._policies.get(self._index(policy)), self._choices[ident], lports
+            self._grounds[ident] = self._memory.same(("grounds", ident), grounds)
+
+    def _as_before(self, nic: PluggedNic, wanted: want.Port, key: tuple[object, ...]) -> bool:
+        """Take the NIC's entries from the last pass, if they would come out the same."""
+        found = self._memory.get(nic.lport, key)
+        if found is None or (found.live and found.port.mac in self._owner):
+            return False
+        if found.live:
+            self._owner[found.port.mac], self._static[found.port.mac] = wanted, nic.lport
+        self._ports[nic.lport], self._veths[wanted.veth] = found.port, found.state
+        return True
 
     def _effective(self, nic: PluggedNic, port: want.Port, policy: want.Policy | None) -> tuple[MacAddress, bool]:
         """The MAC that counts, and whether the guest has one that it may not have (S-011 to S-015).
@@ -333,7 +384,11 @@ class _Compiler:
         switch = self._wanted.switch
         return img.Image(
             control=img.Control(
-                switch.mtu or 1500, self._teaming.reverse, switch.keep_priority_tag, snooping=switch.snooping
+                switch.mtu or 1500,
+                self._teaming.reverse,
+                switch.keep_priority_tag,
+                self._teaming.rpf_promiscuous,
+                switch.snooping,
             )
             if switch
             else self._orphans.image.control,
@@ -348,11 +403,16 @@ class _Compiler:
         )
 
     def _groups(self) -> dict[img.Group, tuple[int, ...]]:
-        """Multicast groups that are registered, as far as their members carry the VLAN."""
-        groups = {}
+        """Multicast groups that are registered, as far as their members carry the VLAN.
+
+        Orphans that had joined a group before stay in it.  A group that only they are in is not registered, so that it
+        is flooded: the others that may be in it have yet to say so again.
+        """
+        old, groups = self._orphans.image, {}
         for group, lports in self._teaming.groups.items():
-            if members := tuple(sorted(set(lports).intersection(self._members.get(group.vlan, ())))):
-                groups[group] = members
+            carriers = {*self._members.get(group.vlan, ()), *old.members.get(group.vlan, ())}
+            if members := carriers.intersection(lports):
+                groups[group] = tuple(sorted(members.union(old.groups.get(group, ()))))
         return groups
 
     # --- orphans ------------------------------------------------------------------------------------------------
@@ -399,17 +459,19 @@ def restrict(image: img.Image, lports: Iterable[int]) -> Orphans:
             members=_restricted_lists(image.members, kept),
             unknown_members=_restricted_lists(image.unknown_members, kept),
             promiscuous_members=_restricted_lists(image.promiscuous_members, kept),
+            groups=_restricted_lists(image.groups, kept),
         ),
         kept,
     )
 
 
+Key = TypeVar("Key")
 Lists = Mapping[int, tuple[int, ...]]
 
 
-def _restricted_lists(lists: Lists, kept: frozenset[int]) -> dict[int, tuple[int, ...]]:
-    reduced = {vlan: tuple(lport for lport in lports if lport in kept) for vlan, lports in lists.items()}
-    return {vlan: lports for vlan, lports in reduced.items() if lports}
+def _restricted_lists(lists: Mapping[Key, tuple[int, ...]], kept: frozenset[int]) -> dict[Key, tuple[int, ...]]:
+    reduced = {key: tuple(lport for lport in lports if lport in kept) for key, lports in lists.items()}
+    return {key: lports for key, lports in reduced.items() if lports}
 
 
 def _merged_lists(one: Lists, other: Lists) -> dict[int, tuple[int, ...]]:
@@ -426,6 +488,7 @@ __all__ = [
     "BLOCKED_POLICY",
     "Compiled",
     "Indexes",
+    "NicEntries",
     "Orphans",
     "PluggedNic",
     "PluggedUplink",

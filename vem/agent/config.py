@@ -109,6 +109,13 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("mac-age", _seconds, "SECONDS", f"{DEFAULT_AGE:g}", "learned MACs not seen for so long are forgotten"),
     Key("reverse-teaming", _one_of("reverse-teaming", _SWITCH), "on|off", "on", "off, for diagnosis: duplicates pass"),
+    Key(
+        "rpf-check-promiscuous",
+        _one_of("rpf-check-promiscuous", _SWITCH),
+        "on|off",
+        "on",
+        "off: promiscuous ports also see frames of this host that the network sends back",
+    ),
     Key("log-level", _one_of("log-level", _LEVELS), "LEVEL", "info", "debug, info, warning or error"),
 )
 _BY_NAME = {key.name: key for key in KEYS}
@@ -130,6 +137,7 @@ class Settings:
     uplinks: list[UplinkConfig]
     mac_age: float
     reverse_teaming: bool
+    rpf_promiscuous: bool
     log_level: str
 
 
@@ -175,6 +183,7 @@ def load_settings(arguments: argparse.Namespace, needs_vsm: bool = True) -> Sett
         uplinks=values["uplink"],
         mac_age=values["mac-age"],
         reverse_teaming=values["reverse-teaming"] == "on",
+        rpf_promiscuous=values["rpf-check-promiscuous"] == "on",
         log_level=values["log-level"],
     )
 

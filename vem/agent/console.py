@@ -1,11 +1,12 @@
-"""Commands about single frames, from people on the host (Host API) and from the supervisor's command line:
+"""Commands about the running switch, from people on the host (Host API) and from the supervisor's command line:
 
-    capture [--point P]... [--port Veth3] [--uplink Eth1] [--mac M] [--vlan V] [--type T] [--protocol N] [--count N]
-            [--snaplen N] [--seconds S] [--pcapng]
-    trace --in Veth3 [--frame HEX | --dst M [--src M] [--vlan V] [--type T] [--size N]]
-    drops [PORT]
+    show VIEW                what is: vem/agent/views.py
+    capture [--point P]...   frames at points of their way
+    trace --in PORT ...      what would become of a frame
+    drops [PORT] [--last]    what was dropped, and why
 
-Each yields pieces of output as they come.  One capture runs at a time.
+Names, options and help are in dvswitch.host_commands.  Each yields pieces of output as they come.  One capture runs at
+a time.
 """
 
 from __future__ import annotations
@@ -14,25 +15,31 @@ import argparse
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dvswitch.errors import Conflict, InvalidValue, NotFound
+from dvswitch.host_commands import ALIASES, CAPTURE, COMMANDS, TRACE, VIEWS, Option, view_of
 from dvswitch.mac import MacAddress
 from vem.agent.status import port_name
+from vem.agent.views import view
 from vem.capture import text
 from vem.capture.explain import Names, explain
 from vem.capture.pcapng import PcapngWriter
 from vem.datapath.image import Port
-from vem.datapath.watch import POINTS, SNAPLEN_MAX, Capture
+from vem.datapath.watch import POINTS, SNAPLEN_MAX, Capture, Point
 
 if TYPE_CHECKING:
     from vem.agent.agent import Agent
 
 BROADCAST = MacAddress(b"\xff" * 6)
+DIRECTIONS = {"in": Point.PORT_INPUT, "0": Point.PORT_INPUT, "out": Point.PORT_OUTPUT, "1": Point.PORT_OUTPUT}
+"""Where a port is watched when no point is given (S-245c), as the switch sees it."""
 REMOTE_SECONDS = 10.0
 """How long a command of the supervisor may take."""
+REMOTE_COUNT = 10
+"""Frames that a capture of the supervisor gets unless it says how many."""
 _PORT = re.compile(r"(v(?:eth(?:ernet)?)?|e(?:th(?:ernet)?)?)\s*(?:(\d+)/)?(\d+)", re.IGNORECASE)
 
 
@@ -46,41 +53,74 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="vem", add_help=False)
     commands = parser.add_subparsers(required=True, dest="command", parser_class=_Parser)
-    add_capture(commands.add_parser("capture", add_help=False))
-    add_trace(commands.add_parser("trace", add_help=False))
-    drops = commands.add_parser("drops", add_help=False)
-    drops.add_argument("port", nargs="?", default="")
+    for verb in VERBS:
+        add_options(commands.add_parser(verb, add_help=False), verb)
+    commands.choices["capture"].add_argument("--pcapng", action="store_true")
     return parser
+
+
+VERBS = ("show", "capture", "trace", "drops")
+"""First words of the commands."""
+
+
+def add_options(parser: argparse.ArgumentParser, verb: str) -> None:
+    """What may stand behind a verb, for argparse: here, and on the command line of `vem`."""
+    if verb == "show":
+        parser.add_argument("view", nargs="+", metavar="VIEW", help=", ".join([*VIEWS, *ALIASES]))
+    for command in COMMANDS:
+        if command.words == verb:
+            for option in (*command.required, *command.options):
+                _add_option(parser, option, option in command.required)
+            if command.argument:
+                parser.add_argument(command.argument.name, nargs="?", default="", help=command.argument.help)
+
+
+def _add_option(parser: argparse.ArgumentParser, option: Option, required: bool) -> None:
+    about: dict[str, Any] = {"help": option.help, "required": required}
+    if not option.kind:
+        about["action"] = "store_true"
+    elif option.kind == "direction":
+        about |= {"choices": ["", *DIRECTIONS], "default": "", "metavar": "DIR"}
+    elif option.repeats:
+        about |= {"action": "append", "default": [], "metavar": option.name.upper()}
+    else:
+        about |= {"type": _TYPES.get(option.kind, _number if option.kind[0].isdigit() else str)}
+        about |= {"metavar": option.name.upper()}
+    parser.add_argument(f"--{option.name}", **about)
 
 
 def _number(value: str) -> int:
     return int(value, 0)
 
 
-def add_capture(parser: argparse.ArgumentParser) -> None:
-    """The filters (S-245d)."""
-    parser.add_argument("--point", action="append", default=[], metavar="POINT", help="a point of the way; repeatable")
-    parser.add_argument("--port", default="", help="seen at this port")
-    parser.add_argument("--uplink", default="", help="seen at this uplink, or came by it")
-    parser.add_argument("--mac", default="", help="source or destination")
-    parser.add_argument("--vlan", type=_number)
-    parser.add_argument("--type", type=_number, default=0, help="ethertype")
-    parser.add_argument("--protocol", type=_number, help="IP protocol")
-    parser.add_argument("--count", type=_number, default=0, help="end after so many [no end]")
-    parser.add_argument("--snaplen", type=_number, default=SNAPLEN_MAX, help=f"bytes of each frame [{SNAPLEN_MAX}]")
-    parser.add_argument("--seconds", type=float, default=0.0, help="end after so long [no end]")
-    parser.add_argument("--pcapng", action="store_true", help=argparse.SUPPRESS)
+_TYPES: dict[str, Callable[[str], Any]] = {"number": _number, "seconds": float}
+_LIMITS = {
+    option.name: (int(found[1]), int(found[2]))
+    for option in (*CAPTURE, *TRACE)
+    if (found := re.fullmatch(r"(\d+)-(\d+)", option.kind))
+}
 
 
-def add_trace(parser: argparse.ArgumentParser) -> None:
-    """The frame to trace."""
-    parser.add_argument("--in", dest="port", required=True, metavar="PORT", help="the port it comes in by")
-    parser.add_argument("--frame", default="", metavar="HEX", help="the whole frame")
-    parser.add_argument("--src", default="", help="source MAC [the port's own]")
-    parser.add_argument("--dst", default="", help="destination MAC [broadcast]")
-    parser.add_argument("--vlan", type=_number, help="with a tag of this VLAN")
-    parser.add_argument("--type", type=_number, default=0x0800, help="ethertype [0x0800]")
-    parser.add_argument("--size", type=_number, default=60, help="bytes of the frame [60]")
+def _check_limits(options: argparse.Namespace) -> None:
+    for name, (low, high) in _LIMITS.items():
+        value = getattr(options, name, None)
+        if value is not None and not low <= value <= high:
+            raise InvalidValue(f"{options.command}: {name} {value}", f"is out of range {low}-{high}")
+    if getattr(options, "type", None) is not None and not 0 <= options.type <= 0xFFFF:
+        raise InvalidValue(f"{options.command}: type {options.type}", "is out of range 0x0-0xffff")
+
+
+def _points(names: Sequence[str], port: str, direction: str) -> frozenset[Point]:
+    """Those that are named; for a port alone where it enters, or is left, the switch (S-245c); else all."""
+    unknown = [name for name in names if name.lower() not in POINTS]
+    if unknown:
+        labels = ", ".join(point.label for point in POINTS.values())
+        raise InvalidValue(f"point {unknown[0]}", "is unknown", f"choose from {labels}")
+    if direction and (names or not port):
+        raise InvalidValue(f"dir {direction}", "is for a port without a point", "give --port, and no --point")
+    if names:
+        return frozenset(POINTS[name.lower()] for name in names)
+    return frozenset({DIRECTIONS[direction or "in"]}) if port else Capture().points
 
 
 class Console:
@@ -93,26 +133,31 @@ class Console:
     async def run(self, words: Sequence[str]) -> AsyncGenerator[bytes, None]:
         """Yield the output; DvsError when the command is wrong or can't be done."""
         options = _parser().parse_args(list(words))
+        _check_limits(options)
         if options.command == "capture":
             async with aclosing(self._capture(options)) as pieces:
                 async for piece in pieces:
                     yield piece
         elif options.command == "trace":
             yield (await self._trace(options)).encode()
+        elif options.command == "show":
+            yield (await self._show(options.view)).encode()
         else:
-            yield (await self._drops(options.port)).encode()
+            yield (await self._drops(options.port, options.last)).encode()
 
     async def run_bounded(self, words: Sequence[str]) -> str:
-        """The whole output as text, for the supervisor; a capture must say how many frames it wants, and gets those
-        that come within ten seconds."""
-        if words[:1] == ["capture"] and "--count" not in words:
-            raise InvalidValue("capture", "has no end", "give --count")
+        """The whole output as text, for the supervisor.
+
+        A capture that does not say how many frames it wants gets REMOTE_COUNT, or those that come within its --seconds,
+        at most REMOTE_SECONDS.
+        """
         if "--pcapng" in words:
             raise InvalidValue("capture", "writes files on the host only", "run `vem capture --write` there")
+        bounded = [*words, "--count", str(REMOTE_COUNT)] if _is_endless(words) else words
         pieces: list[bytes] = []
         with suppress(TimeoutError):
             async with asyncio.timeout(REMOTE_SECONDS):
-                async with aclosing(self.run(words)) as output:
+                async with aclosing(self.run(bounded)) as output:
                     async for piece in output:
                         pieces.append(piece)
         return b"".join(pieces).decode()
@@ -150,7 +195,7 @@ class Console:
         async with self._capturing:
             await self._agent.datapath.capture(wanted)
             try:
-                async with asyncio.timeout(options.seconds or None), aclosing(self._pieces(options)) as pieces:
+                async with asyncio.timeout(options.seconds), aclosing(self._pieces(options)) as pieces:
                     async for piece in pieces:
                         yield piece
             except TimeoutError:
@@ -163,7 +208,7 @@ class Console:
         writer = PcapngWriter(self._name, epoch)
         if options.pcapng:
             yield writer.header()
-        left = options.count
+        left = options.count or 0
         while True:
             for event in await self._agent.datapath.captured():
                 line = text.captured(event, self._name, epoch).encode()
@@ -173,24 +218,20 @@ class Console:
                     return
 
     def _wanted(self, options: argparse.Namespace) -> Capture:
-        unknown = [point for point in options.point if point.lower() not in POINTS]
-        if unknown:
-            labels = ", ".join(point.label for point in POINTS.values())
-            raise InvalidValue(f"point {unknown[0]}", "is unknown", f"choose from {labels}")
         return Capture(
-            points=frozenset(POINTS[point.lower()] for point in options.point) or Capture().points,
+            points=_points(options.point, options.port, options.dir),
             lport=self._lport(options.port) if options.port else 0,
             uplink=self._lport(options.uplink) if options.uplink else 0,
             mac=MacAddress.parse(options.mac) if options.mac else None,
             vlan=options.vlan,
-            ethertype=options.type,
+            ethertype=options.type or 0,
             protocol=options.protocol,
-            count=options.count,
-            snaplen=options.snaplen,
+            count=options.count or 0,
+            snaplen=options.snaplen or SNAPLEN_MAX,
         )
 
     async def _trace(self, options: argparse.Namespace) -> str:
-        lport = self._lport(options.port)
+        lport = self._lport(getattr(options, "in"))
         frame = self._frame(options, lport)
         trace = await self._agent.datapath.trace(lport, frame)
         return explain(trace, lport, frame, self._agent.datapath.image, Names(self._name, self._profile))
@@ -204,17 +245,28 @@ class Console:
         port: Port = self._agent.datapath.image.ports[lport]
         if port.uplink and not options.src:
             raise InvalidValue("trace", "needs a source MAC for a frame from the network", "give --src")
-        if (options.vlan is not None and not 0 <= options.vlan <= 4095) or not 0 <= options.type <= 0xFFFF:
-            raise InvalidValue("trace", "VLAN or type is out of range", "VLANs are 0-4095, types 0-0xffff")
-        if not 18 <= options.size <= 65535:
-            raise InvalidValue(f"size {options.size}", "is out of range 18-65535")
         src = MacAddress.parse(options.src) if options.src else port.mac
         dst = MacAddress.parse(options.dst) if options.dst else BROADCAST
         tag = b"" if options.vlan is None else b"\x81\x00" + options.vlan.to_bytes(2, "big")
-        ethertype: bytes = options.type.to_bytes(2, "big")
-        return (dst.octets + src.octets + tag + ethertype).ljust(options.size, b"\0")
+        kind = 0x0800 if options.type is None else options.type
+        ethertype: bytes = kind.to_bytes(2, "big")
+        return (dst.octets + src.octets + tag + ethertype).ljust(options.size or 60, b"\0")
 
-    async def _drops(self, port: str) -> str:
+    async def _show(self, words: list[str]) -> str:
+        name = view_of(words)
+        if not name:
+            known = ", ".join([*VIEWS, *ALIASES])
+            raise InvalidValue(f"show {' '.join(words)}", "is not known on a host", f"choose from {known}")
+        return await view(self._agent, name, time.monotonic())
+
+    async def _drops(self, port: str, last_only: bool) -> str:
         lports = [self._lport(port)] if port else None
-        drops = await self._agent.datapath.last_drops(lports)
-        return "".join(text.last_drop(drop, self._name, time.monotonic()) for drop in drops)
+        last, now = await self._agent.datapath.last_drops(lports), time.monotonic()
+        if last_only:
+            return "".join(text.last_drop(drop, self._name, now) for drop in last)
+        return text.counted_drops(await self._agent.datapath.counters(lports), last, self._name, now)
+
+
+def _is_endless(words: Sequence[str]) -> bool:
+    bounds = ("--count", "--seconds")
+    return words[:1] == ["capture"] and not any(word.startswith(bounds) for word in words)

@@ -1,4 +1,4 @@
-"""The protocols that the agent speaks itself: LACP, beacon probes, IGMP and MLD snooping.
+"""The protocols that the agent speaks itself: LACP, LLDP, CDP, beacon probes, IGMP and MLD snooping.
 
 Frames come from the datapath as punts and leave by Engine.emit.  What the protocols find out (members of a LAG, uplinks
 that reach nothing, groups) goes to Teaming, and a pass brings it into the datapath.
@@ -19,12 +19,13 @@ from vem.agent.announce import Frame, leaves_tagged
 from vem.agent.announcer import Announcer
 from vem.agent.compile import Compiled
 from vem.agent.datapath_side import Datapath
+from vem.agent.discovery_side import DiscoverySide, HostFacts
 from vem.agent.holdings import Holdings
 from vem.agent.lacp_side import LacpSide
 from vem.datapath.engine import EngineError
 from vem.datapath.image import Punt, PuntedFrame
 from vem.snooping.groups import Snooper
-from vem.snooping.messages import igmp_query, mld_query
+from vem.snooping.messages import SOON, igmp_query, mld_query
 from vem.teaming import beacon
 
 TICK = 1.0
@@ -49,8 +50,10 @@ class ControlPlane:
         host_uuid: str,
         dirty: Callable[[], None],
         duplicate: Callable[[MacAddress, int], None],
+        facts: HostFacts,
     ) -> None:
         self.lacp = LacpSide(host_uuid)
+        self.discovery = DiscoverySide(facts, self.lacp.system)
         self._host = uuid.UUID(host_uuid).bytes
         self._datapath = datapath
         self._holdings = holdings
@@ -68,18 +71,19 @@ class ControlPlane:
         """A pass is over; ``moved``: vNICs whose uplink may have changed."""
         now, holdings = time.monotonic(), self._holdings
         self.lacp.configure(compiled.wanted, holdings.uplinks, now)
+        self.discovery.configure(compiled.wanted, holdings.uplinks, self.lacp.members(), now)
         up = {number for number, uplink in holdings.uplinks.items() if uplink.link_up}
         probed = holdings.teaming.probed.values()
         self._beacons.configure([beacon.Probed(tuple(n for n in ns if n in up), vlan) for ns, vlan in probed], now)
         switch = compiled.wanted.switch
         if switch is None or not switch.snooping:
-            self._snooper = None
+            self._snooper, self._vlans = None, {}
         else:
             self._snooper = self._snooper or Snooper()
             self._snooper.interval = switch.querier_interval
-            self._vlans = _vlans_of(compiled)
+            before, self._vlans = self._vlans, _vlans_of(compiled)
             self._snooper.keep_only(self._vlans.keys())
-            self._snooper.nudge(moved, now)
+            self._snooper.nudge(moved, self._vlans.keys() - before.keys(), now)
         self._wake.set()
 
     async def run(self) -> None:
@@ -99,7 +103,8 @@ class ControlPlane:
     async def _sleep(self) -> None:
         """Until a frame waits, something is due, or a pass is over."""
         loop, fd = asyncio.get_running_loop(), self._datapath.event_fd
-        moments = [moment for moment in (self.lacp.due(), self._beacons.due()) if moment is not None]
+        timers = (self.lacp.due(), self._beacons.due(), self.discovery.due())
+        moments = [moment for moment in timers if moment is not None]
         left = min([TICK, *(moment - time.monotonic() for moment in moments)])
         if fd >= 0:
             loop.add_reader(fd, self._wake.set)
@@ -119,6 +124,7 @@ class ControlPlane:
         match punt.kind:
             case Punt.CONTROL if uplink and punt.tci is None:
                 self.lacp.receive(uplink, punt.frame, punt.time)
+                self.discovery.receive(uplink, punt.frame, punt.time)
             case Punt.BEACON if uplink:
                 self._beacons.receive(uplink, punt.frame, punt.time)
             case Punt.SNOOPED if self._snooper is not None:
@@ -138,7 +144,7 @@ class ControlPlane:
     # --- what goes out ------------------------------------------------------------------------------------------
 
     def _to_send(self, now: float) -> list[Frame]:
-        return [*self.lacp.to_send(now), *self._probes(now), *self._queries(now)]
+        return [*self.lacp.to_send(now), *self.discovery.to_send(now), *self._probes(now), *self._queries(now)]
 
     def _probes(self, now: float) -> list[Frame]:
         due, image, uplinks = self._beacons.to_send(now), self._datapath.image, self._holdings.uplinks
@@ -153,9 +159,16 @@ class ControlPlane:
     def _queries(self, now: float) -> list[Frame]:
         if self._snooper is None:
             return []
+        interval = self._snooper.interval
+        after_moves = self._snooper.nudged(self._vlans, now)
+        frames = self._queried(after_moves, igmp_query(interval, SOON), mld_query(interval, SOON))
+        in_turn = [place for place in self._snooper.to_ask(self._vlans, now) if place not in after_moves]
+        return frames + self._queried(in_turn, igmp_query(interval), mld_query(interval))
+
+    def _queried(self, places: Iterable[tuple[int, int]], *bodies: bytes) -> list[Frame]:
+        """Queries to these (lport, VLAN), tagged where the port is."""
         frames, image = [], self._datapath.image
-        bodies = igmp_query(self._snooper.interval), mld_query(self._snooper.interval)
-        for lport, vlan in self._snooper.to_ask(self._vlans, now):
+        for lport, vlan in places:
             if port := image.ports.get(lport):
                 tagged = leaves_tagged(vlan, image.policies[port.policy])
                 tag = b"\x81\x00" + vlan.to_bytes(2, "big") if tagged else b""

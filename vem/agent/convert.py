@@ -12,6 +12,7 @@ from typing import Any
 
 from dvswitch.digest import wanted_digest
 from dvswitch.errors import DvsError, InvalidValue
+from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from dvswitch.v1 import manager_pb2 as manager
@@ -37,6 +38,8 @@ _COUNTS = (
     "tx_broadcast",
     "tx_flooded",
 )
+
+_DISCOVERY = {number: Mode[name] for name, number in pb.Discovery.items()}
 
 # --- from the supervisor ----------------------------------------------------------------------------------------
 
@@ -72,6 +75,8 @@ def _switch_from(message: pb.Switch) -> Switch:
         float(message.querier_interval_s or QUERY_INTERVAL),
         message.up_delay_ms / 1000 or UP_DELAY,
         float(message.mac_aging_s),
+        _DISCOVERY[message.cdp],
+        _DISCOVERY[message.lldp],
     )
 
 
@@ -108,7 +113,7 @@ def _rules_from(message: pb.Team) -> Rules:
         failback=not message.no_failback,
         notify=not message.no_notify,
         beacon=message.beacon,
-        pin=message.pin,
+        pin=message.pin if message.HasField("pin") else None,
         pin_backup=tuple(message.pin_backup),
         balance=Balance(message.method),
     )

@@ -12,6 +12,7 @@ import structlog
 
 from vem.agent import ageing
 from vem.agent.engine_thread import EngineThread
+from vem.agent.uplink_mtu import UplinkMtus
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import Engine, EngineError, Plug
 from vem.datapath.image import Counters, Image, LearnedMac, PuntedFrame
@@ -30,6 +31,7 @@ class Datapath:
         self.plugs: dict[int, Plug] = {}
         self.links: dict[int, bool] = {}
         """Carrier by lport; NICs that are not there count as down."""
+        self._mtus = UplinkMtus()
 
     @classmethod
     async def open(cls, factory: Callable[[], Engine]) -> Datapath:
@@ -57,6 +59,8 @@ class Datapath:
 
     async def close(self, keep: bool) -> None:
         """See Engine.close."""
+        if not keep:
+            await self._thread.call(self._mtus.lower_to, {})
         await self._thread.close(keep)
 
     # --- NICs ---------------------------------------------------------------------------------------------------
@@ -124,11 +128,20 @@ class Datapath:
 
     # --- tables -------------------------------------------------------------------------------------------------
 
-    async def converge(self, image: Image) -> None:
-        """Bring the tables to ``image``; on EngineError the Image is read back, so that trying again is right."""
-        await self._thread.call(self._converge, image)
+    async def converge(self, image: Image, mtus: Mapping[Plug, int] | None = None) -> list[EngineError]:
+        """Bring the tables to ``image``; on EngineError the Image is read back, so that trying again is right.
 
-    def _converge(self, image: Image) -> None:
+        ``mtus``: bytes that NICs of uplinks must be able to carry; returns the errors of those that can't.
+        """
+        return await self._thread.call(self._converge, image, mtus or {})
+
+    def _converge(self, image: Image, mtus: Mapping[Plug, int]) -> list[EngineError]:
+        errors = self._mtus.raise_to(mtus)
+        self._change_tables(image)
+        self._mtus.lower_to(mtus)
+        return errors
+
+    def _change_tables(self, image: Image) -> None:
         old = self.image
         try:
             apply_image(self._engine, old, image)

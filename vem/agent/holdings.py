@@ -11,8 +11,9 @@ import structlog
 
 from dvswitch.errors import Unavailable
 from vem.agent.attachments import Attachment, Attachments, Stage, nic_key
-from vem.agent.compile import Compiled, Indexes, PluggedNic, PluggedUplink, compile_image, restrict
+from vem.agent.compile import Compiled, Indexes, NicEntries, PluggedNic, PluggedUplink, compile_image, restrict
 from vem.agent.lports import FIRST_LPORT, LAST_LPORT, LAST_POLICY, LAST_TEAM, Numbers
+from vem.agent.remembered import Remembered
 from vem.agent.state import Saved
 from vem.agent.teams import Teaming
 from vem.agent.uplinks import UplinkConfig, UplinkStatus, uplink_mac
@@ -46,6 +47,7 @@ class Holdings:
         self.indexes = Indexes(
             Numbers(1, LAST_POLICY, "port profiles", saved.policies), Numbers(1, LAST_TEAM, "uplink teams", saved.teams)
         )
+        self._memory: Remembered[NicEntries] = Remembered()
         for attachment in saved.attachments:
             self.attachments.add(attachment)
         known = {attachment.lport for attachment in saved.attachments}
@@ -78,6 +80,16 @@ class Holdings:
                 self.lports.reserve(key, lport)
         lport = self.lports.assign(key)
         self.uplinks[config.number] = UplinkStatus(config, lport, uplink_mac(config, host_uuid))
+
+    def uplink_mtus(self) -> dict[Plug, int]:
+        """Payload bytes that present uplinks must carry: the switch's, or their profile's if that is more (S-243)."""
+        wanted, mtus = self.staging.committed, {}
+        for number, status in self.uplinks.items():
+            uplink = wanted.uplinks.get(number)
+            policy = wanted.policies.get(uplink.policy) if uplink else None
+            if status.present and status.config.plug.device and wanted.switch and policy:
+                mtus[status.config.plug] = max(wanted.switch.mtu, policy.mtu)
+        return mtus
 
     # --- matching wanted ports with NICs ------------------------------------------------------------------------
 
@@ -157,7 +169,9 @@ class Holdings:
             for number, uplink in self.uplinks.items()
             if uplink.present
         ]
-        return compile_image(self.staging.committed, nics, uplinks, self.indexes, self.orphans, self.teaming)
+        return compile_image(
+            self.staging.committed, nics, uplinks, self.indexes, self.orphans, self.teaming, self._memory
+        )
 
     @property
     def up_delay(self) -> float:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dvswitch.lldp_agent import Neighbour
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent.compile import VethState
 from vem.agent.convert import counters_to
 from vem.agent.uplinks import UplinkStatus
 from vem.datapath.image import Counters, LearnedMac, Port
+from vem.discovery.uplinks import Protocol
 
 
 @dataclass(slots=True)
@@ -20,10 +22,13 @@ class Reports:
     _macs: frozenset[tuple[str, int, int]] = frozenset()
     _ports: dict[int, VethState] = field(default_factory=dict)
     _uplinks: dict[int, tuple[bool, bool]] = field(default_factory=dict)
+    _channels: fabric.ChannelReport | None = None
+    _neighbors: object = None
 
     def reset(self) -> None:
         """A new session: everything counts as changed."""
         self._counters, self._macs, self._ports, self._uplinks = {}, frozenset(), {}, {}
+        self._channels = self._neighbors = None
 
     def counters(
         self, incarnation: str, ports: Mapping[int, Port], values: Mapping[int, Counters], full: bool = False
@@ -58,7 +63,8 @@ class Reports:
 
     def ports(self, states: Mapping[int, VethState]) -> list[fabric.PortState]:
         """vEths whose link, forwarding or pinning changed."""
-        changed = [state for veth, state in states.items() if self._ports.get(veth) != state]
+        told = self._ports
+        changed = [item for veth, item in states.items() if (old := told.get(veth)) is not item and old != item]
         self._ports = dict(states)
         return [
             fabric.PortState(
@@ -89,3 +95,24 @@ class Reports:
                 )
             )
         return messages
+
+    def channels(self, report: fabric.ChannelReport) -> fabric.ChannelReport | None:
+        """All channels, if anything but the age of partners changed."""
+        key = fabric.ChannelReport.FromString(report.SerializeToString())
+        for channel in key.channels:
+            for member in channel.members:
+                member.lacp.ClearField("partner_s")
+        if key == self._channels:
+            return None
+        self._channels = key
+        return report
+
+    def neighbors(
+        self, found: Sequence[tuple[Protocol, Neighbour]], report: Callable[[], fabric.NeighborReport]
+    ) -> fabric.NeighborReport | None:
+        """All neighbours, if one of them spoke, came or went."""
+        key = tuple(found)
+        if key == self._neighbors:
+            return None
+        self._neighbors = key
+        return report()

@@ -57,6 +57,10 @@ class SessionOwner(Protocol):
         """An operator's command; the answer may come later."""
         ...
 
+    def command_cancelled(self, cancel: fabric.CancelCommand) -> None:
+        """Nobody waits for that command any more."""
+        ...
+
     def lost(self) -> None:
         """The session is over (only after welcomed)."""
 
@@ -92,6 +96,11 @@ class Session:
         self._heartbeat = DEFAULT_HEARTBEAT
         self._sequence = 0
         self._stuck = asyncio.Event()
+
+    @property
+    def address(self) -> str:
+        """Where the supervisor is."""
+        return self._endpoint.address
 
     @property
     def connected(self) -> bool:
@@ -168,6 +177,7 @@ class Session:
             "in_sync": self._owner.in_sync,
             "attach_refused": self._owner.attach_refused,
             "command": self._owner.commanded,
+            "cancel": self._owner.command_cancelled,
         }
         while True:
             message = _checked(await call.read(), call)

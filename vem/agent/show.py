@@ -1,4 +1,4 @@
-"""The tables that `vem status` and `vem show` print: StatusReply in, text out (in the manner of vemcmd)."""
+"""The tables made of a StatusReply: text out, in the manner of vemcmd.  The other views are in views.py."""
 
 from __future__ import annotations
 
@@ -57,18 +57,6 @@ def macs(reply: manager.StatusReply) -> str:
         for mac in reply.macs
     ]
     return table(header, rows, right={4})
-
-
-def drops(reply: manager.StatusReply) -> str:
-    """Dropped frames by port, direction and reason; ports without drops are left out."""
-    header = ("VSM Port", "Dir", "Reason", "Frames")
-    rows = [
-        (port.name, direction, reason, str(count))
-        for port in reply.ports
-        for direction, counts in (("in", port.counters.drops_in), ("out", port.counters.drops_out))
-        for reason, count in sorted(counts.items())
-    ]
-    return table(header, rows, right={3})
 
 
 def lacp(reply: manager.StatusReply) -> str:

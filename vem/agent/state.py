@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ from vem.teaming.pinning import Place
 FORMAT = 1
 _NIC_FIELDS = tuple(item.name for item in fields(Nic))
 _PLUG_FIELDS = tuple(item.name for item in fields(Plug))
+_RUN_TIME = ("request", "refused", "held_at_start", "last")
+_written = attrgetter(*(item.name for item in fields(Attachment) if item.name not in _RUN_TIME))
+"""What the file says of an attachment, but for its final counters."""
 log = structlog.get_logger(__name__)
 
 
@@ -53,6 +57,7 @@ class StateFile:
     def __init__(self, directory: Path) -> None:
         self.path = directory / "state.json"
         self._wanted: tuple[Wanted, str] | None = None
+        self._texts: dict[int, tuple[tuple[object, ...], str]] = {}
 
     def load(self) -> Saved | None:
         """What was saved last; None if nothing (readable) is there."""
@@ -86,7 +91,20 @@ class StateFile:
         """Content of the file for a state."""
         if self._wanted is None or self._wanted[0] is not saved.wanted:
             self._wanted = (saved.wanted, encode_wanted(saved.wanted))
-        return json.dumps(encode(saved, self._wanted[1]), separators=(",", ":")).encode()
+        texts = {item.lport: self._text(item) for item in saved.attachments}
+        self._texts = {lport: self._texts[lport] for lport in texts}
+        rest = json.dumps(_encode(saved, self._wanted[1]), separators=(",", ":"))
+        return f'{rest[:-1]},"attachments":[{",".join(texts.values())}]}}'.encode()
+
+    def _text(self, attachment: Attachment) -> str:
+        """One attachment in JSON; made again only when it changed, as all are written whenever one is."""
+        key = _written(attachment)
+        known = self._texts.get(attachment.lport)
+        if known is not None and known[0] == key and attachment.stage is not Stage.LEAVING:
+            return known[1]
+        text = json.dumps(_encode_attachment(attachment), separators=(",", ":"))
+        self._texts[attachment.lport] = key, text
+        return text
 
     def write(self, data: bytes) -> None:
         """Replace the content (made by encoded()); StorageError if the disk does not take it (the old file stays)."""
@@ -113,13 +131,12 @@ def _sync_directory(directory: Path) -> None:
 # --- values <-> JSON --------------------------------------------------------------------------------------------
 
 
-def encode(saved: Saved, wanted: str) -> dict[str, Any]:
-    """JSON value of a state; ``wanted``: its wanted state as encode_wanted() gives it."""
+def _encode(saved: Saved, wanted: str) -> dict[str, Any]:
+    """JSON value of a state without its attachments; ``wanted``: its wanted state as encode_wanted() gives it."""
     return {
         "format": FORMAT,
         "slot": saved.slot,
         "wanted": wanted,
-        "attachments": [_encode_attachment(attachment) for attachment in saved.attachments],
         "lports": saved.lports,
         "policies": {str(policy): index for policy, index in saved.policies.items()},
         "teams": [[list(team.uplinks), number, team.method.value] for team, number in saved.teams.items()],

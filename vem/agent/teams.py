@@ -20,6 +20,8 @@ class Teaming:
         self.pins = Pins(places)
         self.reverse = True
         """False, for diagnosis: receivers take frames from every uplink (S-128)."""
+        self.rpf_promiscuous = True
+        """False: promiscuous ports see reflected frames of local origin too (S-111)."""
         self.groups: Mapping[Group, Collection[int]] = {}
         """Multicast groups that snooping knows, with the lports in them."""
         self.lacp_members: frozenset[int] = frozenset()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vem.datapath.image import Storm
@@ -61,6 +62,8 @@ class Switch:
     """Seconds."""
     mac_age: float = 0.0
     """Seconds (S-069); 0 = as the host is configured."""
+    cdp: Mode = Mode.NONE
+    lldp: Mode = Mode.NONE
     wire: bytes = field(default=b"", repr=False)
     """The message as it came: digest and state file are made of it, so that nothing a newer VSM said is lost."""
 

@@ -78,12 +78,32 @@ def explain(trace: Trace, lport: int, frame: bytes, image: Image, names: Names) 
             lines.append(f"     {line}")
     lines += [_receiver(copy, image, names) for copy in trace.copies]
     reasons = {trace.reason, *(copy.reason for copy in trace.copies)} - {""}
+    remedies = {**REMEDIES, **_of_the_network(image, lport, frame)}
     lines.append(f"Dropped: {trace.reason}" if trace.reason else _verdict(trace))
     for reason in sorted(reasons):
         lines.append(f"{reason}: {BY_NAME[reason].sentence}")
-        if reason in REMEDIES:
-            lines.append(f"  remedy: {REMEDIES[reason]}")
+        if reason in remedies:
+            lines.append(f"  remedy: {remedies[reason]}")
     return "\n".join(lines) + "\n"
+
+
+NATIVE = (
+    "it came untagged: if the physical switch's native VLAN is one of ours, give the uplink's profile the same one, "
+    "or let the physical switch tag it"
+)
+
+
+def _of_the_network(image: Image, lport: int, frame: bytes) -> dict[str, str]:
+    """Remedies for what an uplink brings: of untagged frames the native VLAN is suspected (S-047)."""
+    port = image.ports.get(lport)
+    untagged = port is not None and port.uplink and frame[12:14] not in (b"\x81\x00", b"\x88\xa8")
+    return {"VLAN_MISMATCH": NATIVE, "UNKNOWN_UNICAST": NATIVE} if untagged and _tagging(image, lport) else {}
+
+
+def _tagging(image: Image, lport: int) -> bool:
+    """Whether the port takes untagged frames for none of its VLANs."""
+    policy = image.policies.get(image.ports[lport].policy)
+    return policy is not None and policy.trunk and not policy.vlan
 
 
 def _passed(trace: Trace, step: Step, names: Names) -> str:

@@ -84,9 +84,13 @@ def build_user(sanitize: bool = False, force: bool = False) -> Result:
         return Result(
             name, False, "no C compiler found; install gcc (Debian: gcc libc6-dev) for the user engine", missing=True
         )
-    flags = _SANITIZE if sanitize else ["-O2"]
-    command = [cc, *_CC_FLAGS, *_WARNINGS, *flags, *(str(SOURCES / name) for name in _USER_SOURCES)]
+    command = user_command(cc, *(_SANITIZE if sanitize else ["-O2"]))
     return _compile(command, OUTPUT / name, _all_sources(), force)
+
+
+def user_command(cc: str, *flags: str) -> list[str]:
+    """Builds the user engine's library, all but where to."""
+    return [cc, *_CC_FLAGS, *_WARNINGS, *flags, *(str(SOURCES / name) for name in _USER_SOURCES)]
 
 
 def build_kernel(force: bool = False) -> list[Result]:

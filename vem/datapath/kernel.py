@@ -1,7 +1,8 @@
 """The kernel engine: the pipeline as a tc program that goes on forwarding when this process is gone.
 
-KernelEngine puts together what its parts do: libbpf.py loads, bpffs.py keeps, kernel_maps.py holds the tables,
-kernel_attach.py and kernel_nic.py deal with NICs, kernel_trace.py reads test runs.  user.py is the other engine.
+KernelEngine puts together what its parts do: libbpf.py loads, kernel_program.py with the features that the tables ask
+for (kernel_features.py), bpffs.py keeps, kernel_maps.py holds the tables, kernel_attach.py, kernel_nic.py and
+kernel_peer.py deal with NICs, kernel_trace.py reads test runs.  user.py is the other engine.
 
 All ports of one engine are in one network namespace: a tc program sends to NICs of its own namespace only.
 """
@@ -12,6 +13,7 @@ import contextlib
 import os
 import shutil
 import socket
+import time
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,20 +21,19 @@ from pathlib import Path
 import structlog
 
 from dvswitch.mac import MacAddress
-from vem.datapath import bpffs, kernel_nic, libbpf
+from vem.datapath import bpffs, kernel_features, kernel_nic, kernel_program, libbpf
 from vem.datapath.abi import ABI_VERSION, MAX_PORTS
-from vem.datapath.compile import OUTPUT
 from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
 from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, PuntedFrame, Team
-from vem.datapath.kernel_attach import Attachments, Method, visiting
+from vem.datapath.kernel_attach import Attachments, Method, Note, visiting
 from vem.datapath.kernel_events import Captures, Punts
 from vem.datapath.kernel_maps import SHARED, Tables
-from vem.datapath.kernel_trace import DryTracer, Tracer
+from vem.datapath.kernel_peer import Peers
+from vem.datapath.kernel_program import PROGRAM, Programs
 from vem.datapath.watch import Capture, CapturedFrame, CaptureState, LastDrop, Trace
 
 _log = structlog.get_logger(__name__)
 
-PROGRAM = OUTPUT / "kernel.bpf.o"
 _BACKLOG = Path("/proc/sys/net/core/netdev_max_backlog")
 _COPIES_PER_PORT = 4
 _KINDS = ("tap", "veth", "raw")
@@ -43,17 +44,23 @@ class KernelEngine(Engine):
 
     kind = "kernel"
 
-    def __init__(self, directory: Path, lock: int, program: Path, method: Method | None) -> None:
+    def __init__(
+        self, directory: Path, lock: int, program: Path, method: Method | None, loaded: libbpf.Object | None
+    ) -> None:
+        """``loaded``: the program without any feature, if it is at hand."""
         self._directory = directory
         self._lock = lock
         self._method = method
-        self._object = libbpf.Object(program, directory, SHARED)
-        self._tables = Tables(self._object.maps)
-        self._tracer = Tracer(self._object, self._is_uplink)
-        self._dry_tracer = DryTracer(_tracing(program), directory, SHARED)
-        self._punts = Punts(self._object.maps)
-        self._captures = Captures(self._object.maps)
-        self._attachments = Attachments(directory, self._object.program("dvs_switch"), method)
+        self._maps = libbpf.open_maps(directory, SHARED)
+        self._tables = Tables(self._maps)
+        features = self._tables.features()
+        if loaded is None or features:
+            loaded = kernel_program.load(program, directory, features)
+        self._programs = Programs(loaded, program, directory, features, self._is_uplink)
+        self._punts = Punts(self._maps)
+        self._captures = Captures(self._programs.kept)
+        self._attachments = Attachments(directory, self._programs.live, method)
+        self._peers = Peers(self._tables.set_straight)
         self._packets: socket.socket | None = None
         self._hinted = False
         self.incarnation = bpffs.read_note(directory / "incarnation") or ""
@@ -91,9 +98,12 @@ class KernelEngine(Engine):
     @classmethod
     def _open(cls, home: Path, lock: int, program: Path, method: Method | None) -> KernelEngine:
         directory = home / f"v{ABI_VERSION}"
+        loaded = None
         if not directory.is_dir():
-            _create(home, directory, program)
-        engine = cls(directory, lock, program, method)
+            loaded = _create(home, directory, program)
+        elif not all((directory / name).exists() for name in SHARED):  # an earlier version of this ABI had fewer
+            loaded = kernel_program.load(program, directory, kernel_features.NONE)
+        engine = cls(directory, lock, program, method, loaded)
         engine._adopt()
         _remove_others(home, directory)
         return engine
@@ -104,12 +114,21 @@ class KernelEngine(Engine):
         self._attachments.load()
         for lport, note in self._attachments.notes.items():
             try:
-                self._swap_one(lport, self._object.program("dvs_switch"))
+                self._swap_one(lport, self._programs.live)
             except EngineError as problem:
                 _log.error("NIC keeps its old program", lport=lport, device=note.plug.device, reason=str(problem))
             else:
                 self._tables.name_nic(note.ifindex, lport)
                 self._tables.set_ifindex(lport, note.ifindex)
+                self._follow_peer(lport, note)
+        self._peers.flooded(set(self._tables.ports()))
+
+    def _follow_peer(self, lport: int, note: Note) -> None:
+        if note.plug.kind != "veth":
+            return
+        with visiting(note) as here:
+            if here and kernel_nic.ifindex(note.plug.device) == note.ifindex:
+                self._peers.add(lport, note.ifindex, time.monotonic())
 
     # --- NICs -----------------------------------------------------------------------------------------------
     def plug(self, lport: int, plug: Plug) -> None:
@@ -131,6 +150,7 @@ class KernelEngine(Engine):
                 self._abandon(lport, plug.device, ifindex, changed)
                 raise
         self._tables.set_ifindex(lport, ifindex)
+        self._follow_peer(lport, notes[lport])
         self._hint_backlog()
 
     def _check_plug(self, lport: int, plug: Plug) -> None:
@@ -169,6 +189,7 @@ class KernelEngine(Engine):
         note = self._attachments.notes.get(lport)
         if note is None:
             return
+        self._peers.remove(lport)
         self._tables.set_ifindex(lport, 0)
         with visiting(note):
             self._attachments.detach(lport)
@@ -184,6 +205,7 @@ class KernelEngine(Engine):
         note = self._attachments.notes.get(lport)
         if note is None:
             return False
+        self._peers.look(lport, time.monotonic())
         with visiting(note) as here:
             return here and kernel_nic.carrier(note.plug.device, note.ifindex)
 
@@ -214,18 +236,27 @@ class KernelEngine(Engine):
 
     # --- tables ---------------------------------------------------------------------------------------------
     def set_config(self, control: Control, policies: Mapping[int, Policy], teams: Mapping[int, Team]) -> None:
+        self.need(kernel_features.of_config(control, policies.values(), teams.values()))
         self._tables.set_config(control, policies, teams)
 
     def set_port(self, lport: int, port: Port | None) -> None:
         if not 0 < lport < MAX_PORTS:
             raise EngineError(f"lport {lport}", f"is out of range 1-{MAX_PORTS - 1}")
+        self.need(kernel_features.of_port(port))
         note = self._attachments.notes.get(lport)
         self._tables.set_port(lport, port, note.ifindex if note else 0)
+        if port is None:
+            self._peers.vacated(lport)
 
     def set_static_macs(self, entries: Mapping[MacAddress, int | None]) -> None:
+        for lport in set(entries.values()) - {None}:
+            self._peers.addressed(lport or 0, time.monotonic())
         self._tables.set_static_macs(entries)
 
     def set_members(self, members: ListChanges, unknown: ListChanges, promiscuous: ListChanges = NO_LISTS) -> None:
+        self._peers.flooded(
+            {lport for lists in (members, unknown) for list_ in lists.values() for lport in list_ or ()}
+        )
         self._tables.set_members(members, unknown, promiscuous)
 
     def set_groups(self, groups: Mapping[Group, tuple[int, ...] | None]) -> None:
@@ -261,13 +292,15 @@ class KernelEngine(Engine):
 
     def test(self, lport: int, frame: bytes, gso: int = 0) -> Fate:
         """See Engine.  EngineError for frames below 14 bytes: the kernel takes none."""
-        return self._tracer.test(lport, frame, gso)
+        return self._programs.test(lport, frame, gso)
 
     def trace(self, lport: int, frame: bytes, gso: int = 0) -> Trace:
         """See Engine.  EngineError for frames below 14 bytes: the kernel takes none."""
-        return self._dry_tracer.trace(lport, frame, gso)
+        return self._programs.trace(lport, frame, gso)
 
     def capture(self, capture: Capture | None) -> None:
+        if capture is not None:
+            self.need(kernel_features.bits("capture"))
         self._captures.begin(capture)
         self._tables.set_capture(capture is not None)
 
@@ -283,9 +316,11 @@ class KernelEngine(Engine):
     def last_drops(self, lports: Iterable[int] | None = None) -> list[LastDrop]:
         return self._tables.last_drops(lports)
 
-    def test_ns(self, lport: int, frame: bytes, repeat: int = 1_000_000) -> float:
-        """Nanoseconds the pipeline takes for a frame, averaged; the frame is counted that many times."""
-        return self._tracer.test_ns(lport, frame, repeat)
+    def test_ns(self, lport: int, frame: bytes, repeat: int = 1_000_000, features: int | None = None) -> float:
+        """Nanoseconds the pipeline takes for a frame, averaged; the frame is counted that many times.
+
+        ``features``: by a program with exactly these, which must be those that the tables ask for, or more."""
+        return self._programs.tracer(features).test_ns(lport, frame, repeat)
 
     def _is_uplink(self, lport: int) -> bool:
         port = self._tables.port(lport)
@@ -295,21 +330,16 @@ class KernelEngine(Engine):
     def swap_program(self, path: Path) -> None:
         """Let all NICs' frames be judged by the program of another .bpf.o, with the tables as they are.  No frame is
         lost.  EngineError, with nothing changed, if the kernel refuses the program."""
-        fresh = libbpf.Object(path, self._directory, SHARED)
-        try:
-            tracer = Tracer(fresh, self._is_uplink)
-            self._swap(fresh.program("dvs_switch"))
-        except EngineError:
-            self._swap(self._object.program("dvs_switch"))
-            fresh.close()
-            raise
-        self._tables.close()
-        self._object.close()
-        self._captures.close()
-        self._dry_tracer.close()
-        self._object, self._tracer, self._tables = fresh, tracer, Tables(fresh.maps)
-        self._captures = Captures(fresh.maps)
-        self._dry_tracer = DryTracer(_tracing(path), self._directory, SHARED)
+        self._programs.replace(path, self._swap)
+
+    def need(self, features: int) -> None:
+        """Have these features (kernel_features.py) in the program.  Calls that write tables do so by themselves before
+        the tables ask for them; features stay as long as the engine is open."""
+        self._programs.need(features, self._swap)
+
+    def need_all(self) -> None:
+        """Have every feature, whether the tables ask for it or not; for measurements."""
+        self.need(kernel_features.ALL)
 
     def _swap(self, program: libbpf.Program) -> None:
         self._attachments.use(program)
@@ -335,10 +365,11 @@ class KernelEngine(Engine):
         self._attachments.release()
         self._punts.close()
         self._captures.close()
-        self._dry_tracer.close()
+        self._peers.close()
         self._tables.set_capture(False)
         self._tables.close()
-        self._object.close()
+        self._programs.close()
+        libbpf.close_maps(self._maps)
         if not keep:
             bpffs.remove_switch(self._directory.parent)
         os.close(self._lock)
@@ -351,26 +382,23 @@ def kernel_nic_alive(ifindex: int, plug: Plug) -> bool:
         return kernel_nic.ifindex(plug.device) == ifindex
 
 
-def _tracing(program: Path) -> Path:
-    """The twin of a program that only traces."""
-    beside = program.with_name("trace.bpf.o")
-    return beside if beside.exists() else OUTPUT / beside.name
-
-
-def _create(home: Path, directory: Path, program: Path) -> None:
-    """Make the pins of a new switch, all or nothing: a directory that has its final name is complete."""
+def _create(home: Path, directory: Path, program: Path) -> libbpf.Object:
+    """Make the pins of a new switch, all or nothing: a directory that has its final name is complete.  Returns the
+    program without features that was loaded to make them."""
     aside = home / "new"
     bpffs.remove_tree(aside)
     aside.mkdir()
-    created = libbpf.Object(program, aside, SHARED)
+    created = kernel_program.load(program, aside, kernel_features.NONE)
     try:
         tables = Tables(created.maps)
         tables.set_config(Control(), {}, {})
         tables.close()
         bpffs.write_note(aside / "incarnation", uuid.uuid4().hex)
-    finally:
+        aside.rename(directory)
+    except BaseException:
         created.close()
-    aside.rename(directory)
+        raise
+    return created
 
 
 def _remove_others(home: Path, directory: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import structlog
 
-from vem.datapath import bpffs, kernel_nic, libbpf
+from vem.datapath import bpffs, kernel_nic, libbpf, tc
 from vem.datapath.engine import EngineError, Plug
 from vem.datapath.kernel_nic import Changed
 
@@ -79,13 +79,13 @@ class Attachments:
         if kernel_nic.ifindex(note.plug.device) != note.ifindex:
             return False
         if note.method == "clsact":
-            return libbpf.clsact_attached(note.ifindex)
-        return lport in self._links and libbpf.tcx_ifindex(self._links[lport]) == note.ifindex
+            return tc.clsact_attached(note.ifindex)
+        return lport in self._links and tc.tcx_ifindex(self._links[lport]) == note.ifindex
 
     def attach(self, lport: int, plug: Plug, ifindex: int, changed: Changed) -> None:
         """Note the NIC and put the program at its ingress."""
         self._method = method = self._method or _best_method(self._program, ifindex)
-        qdisc = method == "clsact" and libbpf.clsact_create(ifindex)
+        qdisc = method == "clsact" and tc.clsact_create(ifindex)
         note = Note(plug, ifindex, kernel_nic.namespace_id(plug.netns), method, changed, qdisc)
         bpffs.write_note(self._notes_at / str(lport), note.text())
         self.notes[lport] = note
@@ -93,9 +93,9 @@ class Attachments:
 
     def _attach(self, lport: int, note: Note) -> None:
         if note.method == "clsact":
-            libbpf.clsact_attach(self._program, note.ifindex)
+            tc.clsact_attach(self._program, note.ifindex)
             return
-        link = libbpf.tcx_attach(self._program, note.ifindex)
+        link = tc.tcx_attach(self._program, note.ifindex)
         self._links[lport] = link
         libbpf.pin(link, self._links_at / str(lport))
 
@@ -103,11 +103,11 @@ class Attachments:
         """Let the NIC's frames come to another program from now on; a NIC that died before it was attached, too."""
         note = self.notes[lport]
         if note.method == "tcx" and lport in self._links:
-            libbpf.tcx_swap(self._links[lport], program)
+            tc.tcx_swap(self._links[lport], program)
         elif note.method == "clsact":
-            if not libbpf.clsact_attached(note.ifindex):
-                libbpf.clsact_create(note.ifindex)
-            libbpf.clsact_attach(program, note.ifindex)
+            if not tc.clsact_attached(note.ifindex):
+                tc.clsact_create(note.ifindex)
+            tc.clsact_attach(program, note.ifindex)
         else:
             self._program = program
             self._attach(lport, note)
@@ -121,15 +121,15 @@ class Attachments:
         note = self.notes[lport]
         link = self._links.pop(lport, None)
         if link is not None:
-            libbpf.tcx_detach(link)
+            tc.tcx_detach(link)
             os.close(link)
         with contextlib.suppress(FileNotFoundError):
             (self._links_at / str(lport)).unlink()
         if kernel_nic.ifindex(note.plug.device) == note.ifindex:
             if note.method == "clsact":
-                libbpf.clsact_detach(note.ifindex)
+                tc.clsact_detach(note.ifindex)
             if note.qdisc:
-                libbpf.clsact_destroy(note.ifindex)
+                tc.clsact_destroy(note.ifindex)
             kernel_nic.restore(note.plug.device, note.changed)
 
     def forget(self, lport: int) -> None:
@@ -147,11 +147,11 @@ class Attachments:
 def _best_method(program: libbpf.Program, ifindex: int) -> Method:
     """tcx where the kernel has it; asked by trying, since distributions backport."""
     try:
-        link = libbpf.tcx_attach(program, ifindex)
+        link = tc.tcx_attach(program, ifindex)
     except EngineError as problem:
         _log.debug("no tcx here, clsact it is", reason=str(problem))
         return "clsact"
-    libbpf.tcx_detach(link)
+    tc.tcx_detach(link)
     os.close(link)
     return "tcx"
 

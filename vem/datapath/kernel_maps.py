@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dvswitch.mac import MacAddress
-from vem.datapath import abi, events, libbpf, tables
+from vem.datapath import abi, events, kernel_features, libbpf, tables
 from vem.datapath.engine import EngineError, ListChanges
 from vem.datapath.groups import GroupNumbers
 from vem.datapath.image import Control, Counters, Group, Image, LearnedMac, Policy, Port, Team
@@ -30,10 +30,12 @@ SHARED = [
     "dvs_teams",
     "dvs_macs",
     "dvs_lists",
+    "dvs_spied",
     "dvs_groups",
     "dvs_live",
     "dvs_counters",
     "dvs_ifindex",
+    "dvs_nics",
     "dvs_punts",
     "dvs_punt_rates",
     "dvs_last_drops",
@@ -42,10 +44,12 @@ SHARED = [
 
 _U32 = 4
 _PORT_WORDS = abi.ffi.sizeof("struct dvs_port") // 8
-_PORT_USED = abi.CONSTANTS["DVS_PORT_USED"]
+_PORT_USED, _PORT_PEER = abi.CONSTANTS["DVS_PORT_USED"], abi.CONSTANTS["DVS_PORT_PEER"]
+_PORT_OWNS_MAC = abi.CONSTANTS["DVS_PORT_OWNS_MAC"]
 _SLOTS = abi.CONSTANTS["DVS_POLICY_SLOTS"]
 _NO_TEAM = b"\xff" * abi.ffi.sizeof("struct dvs_team")  # more uplinks than a team can have: the pipeline finds none
 _FIRST_GROUP = tables.list_key("GROUP", 0)
+_SPIES = range(tables.list_key("PROMISCUOUS", 0), tables.list_key("PROMISCUOUS", 4096))
 _STORM_KINDS = abi.CONSTANTS["DVS_STORM_KINDS"]
 _BATCH_FROM = 16  # counters of so many ports are read faster by reading all
 _EVICT = 1024
@@ -84,7 +88,12 @@ class Tables:
         self._slots = self._index()
         self._groups = GroupNumbers({group: key - _FIRST_GROUP for group, key in self._group_keys().items()})
         self._capturing = False
-        self.set_capture(False)  # what an earlier agent began has nobody to take it
+        self._renew_control()
+        self._straight: set[int] = set()
+        self._set_owners(self.ports())
+        self._spied = {key for key in map(_number, self._maps["dvs_lists"].each_key()) if key in _SPIES}
+        self._told_spied: set[int] | None = None
+        self._tell_spied()
         self._drained = False
         """No frame is left that came in under the bank that is not in force."""
 
@@ -95,6 +104,14 @@ class Tables:
         self._bank_memory.close()
         self._port_memory.close()
         self._live_memory.close()
+
+    def features(self) -> int:
+        """What a program needs for the tables as they are."""
+        control, policies, teams = self._in_force
+        wanted = kernel_features.of_config(control, policies.values(), teams.values())
+        for port in self.ports().values():
+            wanted |= kernel_features.of_port(port)
+        return wanted
 
     # --- control, policies, teams -------------------------------------------------------------------------------
     def set_config(self, control: Control, policies: Mapping[int, Policy], teams: Mapping[int, Team]) -> None:
@@ -125,12 +142,19 @@ class Tables:
 
     def set_capture(self, on: bool) -> None:
         """Whether frames are captured; the bank in force keeps all else."""
-        self._capturing = on
-        key = _key(self._bank[0])
-        control = self._maps["dvs_control"].get(key)
-        assert control is not None
-        if tables.with_capture(control, on) != control:
-            self._maps["dvs_control"].update(key, tables.with_capture(control, on))
+        if on != self._capturing:
+            self._capturing = on
+            self._renew_control()
+
+    def _renew_control(self) -> None:
+        """Write the entry in force as this version of the program wants it: without the capture of an earlier agent,
+        which has nobody to take it, and with flags that an earlier version did not know."""
+        control, policies, teams = self._in_force
+        bank = self._bank[0]
+        entry = tables.pack_control(control, bank, policies.values(), teams.values())
+        entry = tables.with_capture(entry, self._capturing)
+        if entry != self._maps["dvs_control"].get(_key(bank)):
+            self._maps["dvs_control"].update(_key(bank), entry)
 
     def _place(self, packed: Mapping[int, bytes]) -> dict[int, int]:
         """A slot for each policy: the one that holds it already, or a fresh one that is written now."""
@@ -166,7 +190,7 @@ class Tables:
     def set_port(self, lport: int, port: Port | None, ifindex: int) -> None:
         """Write or remove a port's entry."""
         old = self.port(lport)
-        new = tables.pack_port(port, ifindex)
+        new = tables.pack_port(port, ifindex, self._own_flags(lport, port))
         words = [int.from_bytes(new[at : at + 8], "little") for at in range(0, len(new), 8)]
         entry = self._ports[lport]
         if old and (port is None or (old.mac, old.number, old.uplink) != (port.mac, port.number, port.uplink)):
@@ -183,6 +207,32 @@ class Tables:
         """Which NIC the port sends by; 0 = none."""
         self._ports[lport].ifindex = ifindex
 
+    def _own_flags(self, lport: int, port: Port | None) -> int:
+        """Flags that only the kernel engine has."""
+        entry = self._maps["dvs_macs"].get(tables.pack_mac_key(port.mac)) if port else None
+        owns = entry is not None and tables.unpack_mac(entry)[0] == lport
+        return (_PORT_PEER if lport in self._straight else 0) | (_PORT_OWNS_MAC if owns else 0)
+
+    def _set_owners(self, lports: Iterable[int]) -> None:
+        """Whether these ports have the static entries of their own MACs."""
+        for lport in lports:
+            entry = self._ports[lport]
+            if entry.flags:
+                owns = self._own_flags(lport, self.port(lport)) & _PORT_OWNS_MAC
+                entry.flags = entry.flags & ~_PORT_OWNS_MAC | owns
+
+    def set_straight(self, lport: int, on: bool) -> None:
+        """Whether frames may go straight to the other end of the port's veth."""
+        (self._straight.add if on else self._straight.discard)(lport)
+        flags = self._ports[lport].flags
+        wanted = flags | _PORT_PEER if on and flags else flags & ~_PORT_PEER
+        if wanted != flags:
+            self._ports[lport].flags = wanted
+
+    def straight(self, lport: int) -> bool:
+        """Whether they do."""
+        return bool(self._ports[lport].flags & _PORT_PEER)
+
     def port(self, lport: int) -> Port | None:
         """A port's entry."""
         return tables.unpack_port(bytes(abi.ffi.buffer(abi.ffi.addressof(self._ports, lport))))
@@ -195,15 +245,32 @@ class Tables:
     def name_nic(self, ifindex: int, lport: int) -> None:
         """Frames of that NIC are the port's."""
         self._maps["dvs_ifindex"].update(_key(ifindex), _key(lport))
+        self._maps["dvs_nics"].update(_key(ifindex % abi.MAX_PORTS), _key(lport) + _key(ifindex))
 
     def forget_nic(self, ifindex: int) -> None:
         """Frames of that NIC are nobody's."""
+        at = _key(ifindex % abi.MAX_PORTS)
+        named = self._maps["dvs_nics"].get(at)
+        if named and _number(named[_U32:]) == ifindex:
+            self._maps["dvs_nics"].update(at, bytes(2 * _U32))
         self._maps["dvs_ifindex"].delete(_key(ifindex))
 
     # --- MAC table ----------------------------------------------------------------------------------------------
     def set_static_macs(self, entries: Mapping[MacAddress, int | None]) -> None:
         """Write and remove; a table full of learned entries gives way."""
         macs = self._maps["dvs_macs"]
+        losers = self._owners(entries)
+        for loser in losers:
+            self._ports[loser].flags &= ~_PORT_OWNS_MAC
+        self._write_macs(macs, entries)
+        self._set_owners(losers | {lport for lport in entries.values() if lport})
+
+    def _owners(self, macs: Iterable[MacAddress]) -> set[int]:
+        """Ports that have one of these as their own."""
+        held = (self._maps["dvs_macs"].get(tables.pack_mac_key(mac)) for mac in macs)
+        return {tables.unpack_mac(entry)[0] for entry in held if entry is not None}
+
+    def _write_macs(self, macs: libbpf.Map, entries: Mapping[MacAddress, int | None]) -> None:
         macs.delete_many([tables.pack_mac_key(mac) for mac, lport in entries.items() if lport is None])
         for mac, lport in entries.items():
             if lport is None:
@@ -277,6 +344,8 @@ class Tables:
         packed = {number: tables.pack_members(lports) for number, lports in wanted.items() if lports}
         held = self._lists(wanted)
         fresh = {number: value for number, value in packed.items() if held.get(number) != value}
+        self._spied |= {number for number in packed if number in _SPIES}
+        self._tell_spied()
         lists = self._maps["dvs_lists"]
         made: dict[bytes, int] = {}
         try:
@@ -287,7 +356,16 @@ class Tables:
             for fd in made.values():
                 os.close(fd)
         lists.delete_many([_key(number) for number in wanted if number not in packed])
+        self._spied -= {number for number in wanted if number not in packed}
+        self._tell_spied()
         self._drained = self._drained or bool(made)  # the kernel has waited for the frames that used the old lists
+
+    def _tell_spied(self) -> None:
+        """Tell the pipeline which VLANs have a list of promiscuous ports: told before there is one, untold after."""
+        if self._spied != self._told_spied:
+            words = tables.pack_vlans(number - _SPIES.start for number in self._spied)
+            self._maps["dvs_spied"].update_many({_key(number): word for number, word in enumerate(words)})
+            self._told_spied = set(self._spied)
 
     def _lists(self, numbers: Iterable[int]) -> dict[int, bytes]:
         """What lists hold now, by key."""

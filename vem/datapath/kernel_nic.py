@@ -17,12 +17,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vem.datapath.engine import EngineError
+from vem.datapath.engine import EngineError, Plug
 
 RUN_NETNS = Path("/run/netns")
 
 _CLONE_NEWNET = 0x40000000
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCGIFINDEX, _SIOCETHTOOL = 0x8913, 0x8914, 0x8933, 0x8946
+_SIOCGIFMTU, _SIOCSIFMTU = 0x8921, 0x8922
 _ETHTOOL_GLINK = 0xA
 _IFF_UP, _IFF_RUNNING, _IFF_PROMISC = 0x1, 0x40, 0x100
 _TUNSETIFF, _TUNSETPERSIST = 0x400454CA, 0x400454CB
@@ -80,6 +81,25 @@ def _request(device: str, command: int, value: int = 0) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         answer = fcntl.ioctl(control, command, _IFREQ.pack(device.encode(), value))
     return int(_IFREQ.unpack(answer)[1])
+
+
+def mtu(plug: Plug) -> int:
+    """The NIC's largest payload, in bytes; EngineError when it is not there."""
+    with inside(plug.netns):
+        try:
+            return _request(plug.device, _SIOCGIFMTU)
+        except OSError as error:
+            raise EngineError(f"device {plug.device}", f"MTU: {error.strerror}", "is it there?") from error
+
+
+def set_mtu(plug: Plug, value: int) -> None:
+    """EngineError when the NIC refuses it."""
+    with inside(plug.netns):
+        try:
+            _request(plug.device, _SIOCSIFMTU, value)
+        except OSError as error:
+            remedy = "lower `system mtu`, or use a NIC that can"
+            raise EngineError(f"device {plug.device}", f"MTU {value}: {error.strerror}", remedy) from error
 
 
 def ifindex(device: str) -> int:

@@ -53,21 +53,21 @@ class Tracer:
 
     def __init__(self, loaded: libbpf.Object, is_uplink: Callable[[int], bool]) -> None:
         self._is_uplink = is_uplink
-        self._program = loaded.program("dvs_test")
+        self.program = loaded.program("dvs_test")
         self._trace = loaded.maps["dvs_trace"]
 
     def test(self, lport: int, frame: bytes, gso: int) -> Fate:
         """What becomes of the frame; EngineError for frames that the kernel does not take."""
         if len(frame) < _ETH_HLEN:
             raise EngineError(f"frame of {len(frame)} bytes", "the kernel takes none without an Ethernet header")
-        self._program.test_run(given(frame), context(lport, frame, gso))
+        self.program.test_run(given(frame), context(lport, frame, gso))
         value = self._trace.get(bytes(4))
         assert value is not None
         return decode(frame, value, self._is_uplink)
 
     def test_ns(self, lport: int, frame: bytes, repeat: int) -> float:
         """Nanoseconds per run."""
-        return float(self._program.test_run(given(frame), context(lport, frame, 0), repeat).duration)
+        return float(self.program.test_run(given(frame), context(lport, frame, 0), repeat).duration)
 
 
 class DryTracer:

@@ -1,20 +1,19 @@
 """The few parts of libbpf that the kernel engine needs, over cffi without a compiler (libbpf.so.1: 1.1 and later).
 
 Bytes in, bytes out: maps know nothing of what is in them.  Failures are EngineErrors that carry the system's reason and
-what libbpf logged last.  Nothing here knows about switches; kernel_maps.py and kernel_attach.py do.
+what libbpf logged last.  Nothing here knows about switches; kernel_maps.py and kernel_attach.py do; tc.py attaches.
 """
 
 from __future__ import annotations
 
 import collections
-import contextlib
 import functools
 import mmap
 import os
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -27,10 +26,9 @@ _log = structlog.get_logger(__name__)
 NOEXIST = 1
 """Flag of Map.update: only if the key is not there yet."""
 
-_TCX_INGRESS = 46  # enum bpf_attach_type; libbpf 1.1 has no name for it, but passes the number on
-_TC_INGRESS, _TC_HANDLE, _TC_PRIORITY, _TC_REPLACE = 1, 1, 1, 1
 _MAP_TYPE_ARRAY, _MAP_TYPE_PERCPU_HASH, _MAP_TYPE_PERCPU_ARRAY = 2, 5, 6
 _BATCH = 4096
+_WORD, _CONSTANT = 4, ".rodata.features"
 _LOG_LINES = 6
 _LOG_NOISE = ("processed ", "-- ", "verification time", "stack depth", "mark_precise", "arg#")
 
@@ -45,6 +43,11 @@ struct bpf_map *bpf_object__next_map(const struct bpf_object *, const struct bpf
 const char *bpf_map__name(const struct bpf_map *);
 int bpf_map__fd(const struct bpf_map *);
 int bpf_map__set_pin_path(struct bpf_map *, const char *);
+int bpf_map__reuse_fd(struct bpf_map *, int fd);
+void *bpf_map__initial_value(struct bpf_map *, size_t *size);
+struct bpf_program *bpf_object__next_program(const struct bpf_object *, struct bpf_program *);
+const char *bpf_program__name(const struct bpf_program *);
+int bpf_program__set_autoload(struct bpf_program *, bool);
 struct bpf_program *bpf_object__find_program_by_name(const struct bpf_object *, const char *);
 int bpf_program__fd(const struct bpf_program *);
 int libbpf_num_possible_cpus(void);
@@ -263,6 +266,9 @@ class Map:
             raise EngineError(f"map {self.name}", f"mapping: {error.strerror}") from error
 
 
+_NO_MAPS: Mapping[str, Map] = MappingProxyType({})
+
+
 def _chunks(data: Any, size: int, count: int) -> list[bytes]:
     return [bytes(data[i * size : (i + 1) * size]) for i in range(count)]
 
@@ -289,6 +295,17 @@ def array_value(map_id: int) -> bytes | None:
         return Map(f"#{map_id}", fd).get(bytes(4))
     finally:
         os.close(fd)
+
+
+def open_maps(directory: Path, names: Sequence[str]) -> dict[str, Map]:
+    """Pinned maps; the descriptors are the caller's (close_maps)."""
+    return {name: Map(name, get_pinned(directory / name)) for name in names}
+
+
+def close_maps(maps: Mapping[str, Map]) -> None:
+    """Let go of what open_maps gave."""
+    for opened in maps.values():
+        os.close(opened.fd)
 
 
 # --- programs ----------------------------------------------------------------------------------------------------
@@ -329,8 +346,21 @@ class Program:
 class Object:
     """A loaded .bpf.o."""
 
-    def __init__(self, path: Path, pins: Path, shared: Sequence[str] = ()) -> None:
-        """Load it; maps named in ``shared`` are taken from the directory ``pins`` or, if absent, pinned there."""
+    def __init__(
+        self,
+        path: Path,
+        pins: Path,
+        shared: Sequence[str] = (),
+        *,
+        programs: Sequence[str] = (),
+        constant: int | None = None,
+        given: Mapping[str, Map] = _NO_MAPS,
+    ) -> None:
+        """Load it; maps named in ``shared`` are taken from the directory ``pins`` or, if absent, pinned there.
+
+        ``programs``: only these; default: all.  ``constant``: a value for the 32-bit constant that the source has in a
+        section of its own, by which the verifier prunes it.  ``given``: maps to use in place of the object's own.
+        """
         self._library = library()
         self._subject = path.name
         ffi, lib = self._library.ffi, self._library.lib
@@ -338,14 +368,38 @@ class Object:
         if self._object == ffi.NULL:
             raise self._library.error(self._subject, "opening", ffi.errno)
         try:
-            for name, handle in self._map_handles():
-                if name in shared:
-                    self._check(lib.bpf_map__set_pin_path(handle, str(pins / name).encode()), "naming pins")
+            self._prepare(pins, shared, given, constant)
+            self._choose(programs)
             self._check(lib.bpf_object__load(self._object), "loading")
             self.maps = {name: Map(name, lib.bpf_map__fd(handle)) for name, handle in self._map_handles()}
         except EngineError:
             self.close()
             raise
+
+    def _prepare(self, pins: Path, shared: Sequence[str], given: Mapping[str, Map], constant: int | None) -> None:
+        lib = self._library.lib
+        for name, handle in self._map_handles():
+            if name in shared:
+                self._check(lib.bpf_map__set_pin_path(handle, str(pins / name).encode()), "naming pins")
+            elif name in given:
+                self._check(lib.bpf_map__reuse_fd(handle, given[name].fd), "handing over maps")
+            elif name.endswith(_CONSTANT) and constant is not None:
+                self._set_constant(handle, constant)
+
+    def _set_constant(self, handle: Any, value: int) -> None:
+        size = self._library.ffi.new("size_t *")
+        data = self._library.lib.bpf_map__initial_value(handle, size)
+        if size[0] != _WORD:
+            raise EngineError(self._subject, f"has {size[0]} bytes of constants where {_WORD} were expected")
+        self._library.ffi.memmove(data, value.to_bytes(_WORD, "little"), _WORD)
+
+    def _choose(self, names: Sequence[str]) -> None:
+        ffi, lib = self._library.ffi, self._library.lib
+        program = lib.bpf_object__next_program(self._object, ffi.NULL)
+        while program != ffi.NULL:
+            wanted = not names or ffi.string(lib.bpf_program__name(program)).decode() in names
+            self._check(lib.bpf_program__set_autoload(program, wanted), "choosing programs")
+            program = lib.bpf_object__next_program(self._object, program)
 
     def _check(self, result: int, doing: str) -> None:
         self._library.check(result, self._subject, doing)
@@ -371,7 +425,7 @@ class Object:
             self._object = None
 
 
-# --- attaching ---------------------------------------------------------------------------------------------------
+# --- pinning -----------------------------------------------------------------------------------------------------
 
 
 def pin(fd: int, path: Path) -> None:
@@ -384,83 +438,6 @@ def get_pinned(path: Path) -> int:
     """A file descriptor for a pinned object."""
     library_ = library()
     return library_.check(library_.lib.bpf_obj_get(str(path).encode()), str(path), "opening")
-
-
-def tcx_attach(program: Program, ifindex: int) -> int:
-    """A link (file descriptor) of the program at the NIC's ingress; needs Linux 6.6."""
-    library_ = library()
-    link = library_.lib.bpf_link_create(program.fd, ifindex, _TCX_INGRESS, library_.ffi.NULL)
-    return library_.check(link, f"ifindex {ifindex}", "attaching (tcx)")
-
-
-def tcx_swap(link: int, program: Program) -> None:
-    """Replace the link's program; no frame meets neither.  EngineError when the NIC is gone."""
-    library_ = library()
-    library_.check(library_.lib.bpf_link_update(link, program.fd, library_.ffi.NULL), "link", "swapping the program")
-
-
-def tcx_detach(link: int) -> None:
-    """Take effect at once, whoever else holds the link; a link whose NIC is gone is no error."""
-    with contextlib.suppress(EngineError):
-        library_ = library()
-        library_.check(library_.lib.bpf_link_detach(link), "link", "detaching")
-
-
-def tcx_ifindex(link: int) -> int:
-    """The NIC of a link; 0 when it is gone."""
-    library_ = library()
-    info = library_.ffi.new("__u32[64]")
-    library_.check(library_.lib.bpf_obj_get_info_by_fd(link, info, library_.ffi.new("__u32 *", 256)), "link", "asking")
-    return int(struct.unpack_from("I", library_.ffi.buffer(info), 16)[0])
-
-
-def _hook(ifindex: int, *, both: bool = False) -> Any:
-    ffi = library().ffi
-    hook = ffi.new("struct bpf_tc_hook *")
-    hook.sz, hook.ifindex = ffi.sizeof("struct bpf_tc_hook"), ifindex
-    hook.attach_point = 3 if both else _TC_INGRESS  # ingress | egress stands for the qdisc
-    return hook
-
-
-def _filter(program: Program | None = None) -> Any:
-    ffi = library().ffi
-    options = ffi.new("struct bpf_tc_opts *")
-    options.sz, options.handle, options.priority = ffi.sizeof("struct bpf_tc_opts"), _TC_HANDLE, _TC_PRIORITY
-    if program:
-        options.prog_fd, options.flags = program.fd, _TC_REPLACE
-    return options
-
-
-def clsact_create(ifindex: int) -> bool:
-    """Give the NIC a clsact qdisc; False when it has one."""
-    library_ = library()
-    result = library_.lib.bpf_tc_hook_create(_hook(ifindex))
-    if result == -17:  # EEXIST
-        return False
-    library_.check(result, f"ifindex {ifindex}", "adding clsact")
-    return True
-
-
-def clsact_destroy(ifindex: int) -> None:
-    """Take the clsact qdisc away, with all its filters; none there is no error."""
-    library().lib.bpf_tc_hook_destroy(_hook(ifindex, both=True))
-
-
-def clsact_attach(program: Program, ifindex: int) -> None:
-    """Put the program at the NIC's ingress, or in place of what clsact_attach put there; no frame meets neither."""
-    library_ = library()
-    result = library_.lib.bpf_tc_attach(_hook(ifindex), _filter(program))
-    library_.check(result, f"ifindex {ifindex}", "attaching (clsact)")
-
-
-def clsact_attached(ifindex: int) -> bool:
-    """Whether our filter is there."""
-    return bool(library().lib.bpf_tc_query(_hook(ifindex), _filter()) == 0)
-
-
-def clsact_detach(ifindex: int) -> None:
-    """Undo clsact_attach; nothing there is no error."""
-    library().lib.bpf_tc_detach(_hook(ifindex), _filter())
 
 
 __all__ = ["Map", "MapInfo", "Object", "Program", "TestRun", "library"]

@@ -103,7 +103,7 @@ def transition(old: Image, new: Image) -> list[Step]:
 
 def _same_port(old: Port, new: Port | None) -> bool:
     """Whether the entry goes on belonging to the same vEth or uplink."""
-    return new is not None and (old.number, old.uplink) == (new.number, new.uplink)
+    return new is old or (new is not None and (old.number, old.uplink) == (new.number, new.uplink))
 
 
 # --- static MACs ------------------------------------------------------------------------------------------------
@@ -192,7 +192,9 @@ class _ConfigMove:
 
     def steps(self) -> list[Step]:
         """Stage, early ports, flip, late ports, tidy up."""
-        for lport, port in sorted(self.new.ports.items()):
+        before = self.old.ports
+        changed = {lport: port for lport, port in self.new.ports.items() if before.get(lport) is not port}
+        for lport, port in sorted(changed.items()):
             self._place(lport, port)
         current = SetConfig(self.old.control, self.old.policies, self.old.teams)
         final = SetConfig(self.new.control, self.new.policies, self.new.teams)

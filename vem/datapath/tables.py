@@ -87,8 +87,9 @@ def _in_use(control: Control, policies: Iterable[Policy], teams: Iterable[Team])
     policies = tuple(policies)
     flags = CONSTANTS["DVS_CTL_PROMISCUOUS"] if any(policy.promiscuous for policy in policies) else 0
     flags |= CONSTANTS["DVS_CTL_STORM"] if any(policy.storm != Storm() for policy in policies) else 0
-    hashes = control.snooping or any(team.method is Method.IP_HASH for team in teams)
-    return flags | (CONSTANTS["DVS_CTL_READ_IP"] if hashes else 0)
+    hashes = any(team.method is Method.IP_HASH for team in teams)
+    flags |= CONSTANTS["DVS_CTL_IP_HASH"] if hashes else 0
+    return flags | (CONSTANTS["DVS_CTL_READ_IP"] if hashes or control.snooping else 0)
 
 
 def unpack_control(data: Readable) -> Control:
@@ -115,8 +116,8 @@ def control_bank(data: Readable) -> int:
     return int(_struct("dvs_control", data).bank)
 
 
-def pack_port(port: Port | None, ifindex: int = 0) -> bytes:
-    """struct dvs_port; None is an unused entry."""
+def pack_port(port: Port | None, ifindex: int = 0, more: int = 0) -> bytes:
+    """struct dvs_port; None is an unused entry.  ``more``: flags of the kernel engine's own."""
     if port is None:
         return bytes(ffi.sizeof("struct dvs_port"))
     if not 0 <= port.policy < MAX_POLICIES:
@@ -128,7 +129,7 @@ def pack_port(port: Port | None, ifindex: int = 0) -> bytes:
     return _bytes(
         "dvs_port",
         {
-            "flags": _PORT_USED | _flags(port, _PORT_FLAGS),
+            "flags": _PORT_USED | _flags(port, _PORT_FLAGS) | more,
             "ifindex": ifindex,
             "policy": port.policy,
             "number": port.number,
@@ -256,6 +257,12 @@ def unpack_members(data: Readable) -> tuple[int, ...]:
 def list_key(kind: str, number: int) -> int:
     """Key of a receiver list: kind "ALL", "UNKNOWN", "PROMISCUOUS" (number = VLAN) or "GROUP"."""
     return CONSTANTS[f"DVS_LIST_{kind}"] * 4096 + number
+
+
+def pack_vlans(vlans: Iterable[int]) -> list[bytes]:
+    """The words of a bitmap of VLANs, 64 in each (dvs_spied of the kernel engine)."""
+    bitmap = sum(1 << vlan for vlan in set(vlans)).to_bytes(512, "little")
+    return [bitmap[at : at + 8] for at in range(0, 512, 8)]
 
 
 def split_lists(lists: Mapping[int, tuple[int, ...]], kind: str) -> dict[int, tuple[int, ...]]:

@@ -123,23 +123,27 @@ class Snooper:
 
     # --- queries ------------------------------------------------------------------------------------------------
 
-    def nudge(self, ports: Iterable[int], now: float) -> None:
-        """Ports that have just moved, or whose uplink has: those in groups are asked to tell again (S-156)."""
+    def nudge(self, moved: Iterable[int], arrived: Iterable[int], now: float) -> None:
+        """Ports whose uplink has changed: those in groups are asked to tell again (S-156).  So are ports that are new
+        here, as their guests may have joined where they ran before."""
         in_groups = {port for _, port, _ in self._wishes}
-        self._nudges += [(now + after, port) for port in ports if port in in_groups for after in NUDGES]
+        ports = in_groups.intersection(moved).union(arrived)
+        self._nudges += [(now + after, port) for port in sorted(ports) for after in NUDGES]
 
-    def to_ask(self, ports: Mapping[int, Collection[int]], now: float) -> list[tuple[int, int]]:
-        """(lport, VLAN) of the general queries that are due; ``ports``: VLANs of each vNIC.
-
-        Every interval in VLANs where nobody else asks (S-235), and of moved ports.
-        """
+    def nudged(self, ports: Mapping[int, Collection[int]], now: float) -> list[tuple[int, int]]:
+        """(lport, VLAN) of the general queries that are due after moves; ``ports``: VLANs of each vNIC."""
         due = [(port, vlan) for moment, port in self._nudges if moment <= now for vlan in ports.get(port, ())]
         self._nudges = [nudge for nudge in self._nudges if nudge[0] > now]
+        return list(dict.fromkeys(due))
+
+    def to_ask(self, ports: Mapping[int, Collection[int]], now: float) -> list[tuple[int, int]]:
+        """(lport, VLAN) of the general queries that are due in VLANs where nobody else asks (S-235)."""
+        due: list[tuple[int, int]] = []
         for vlan in sorted({vlan for vlans in ports.values() for vlan in vlans}):
             if vlan not in self._queriers and now - self._asked.get(vlan, float("-inf")) >= self.interval:
                 self._asked[vlan] = now
                 due += [(port, vlan) for port, vlans in ports.items() if vlan in vlans]
-        return list(dict.fromkeys(due))
+        return due
 
 
 def _is_registrable(group: bytes) -> bool:

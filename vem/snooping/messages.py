@@ -19,8 +19,8 @@ _ALL_HOSTS_V4, _ALL_HOSTS_V6 = bytes([224, 0, 0, 1]), bytes.fromhex("ff02" + "00
 _QUERIER_V6 = bytes.fromhex("fe80000000000000ffffffffffffffff")
 _SOURCE = MacAddress(bytes.fromhex("0ad500000001"))
 """Of the switch's own queries; locally administered."""
-_RESPONSE = 10.0
-"""Seconds within which hosts answer."""
+RESPONSE, SOON = 10.0, 1.0
+"""Seconds within which hosts answer: in general, and when their group must not stay silent for long."""
 
 
 class Verb(Enum):
@@ -119,18 +119,18 @@ def _records(body: bytes, size: int) -> Iterator[Report]:
 # --- queries ----------------------------------------------------------------------------------------------------
 
 
-def igmp_query(interval: float) -> bytes:
-    """A general query of IGMPv3 from 0.0.0.0 (S-235), 60 bytes."""
+def igmp_query(interval: float, response: float = RESPONSE) -> bytes:
+    """A general query of IGMPv3 from 0.0.0.0 (S-235), 60 bytes; times in seconds."""
     code = struct.pack("!BB", 2, _code(interval))
-    body = _summed(struct.pack("!BBH4s", 0x11, _code(_RESPONSE * 10), 0, bytes(4)) + code + bytes(2), 2)
+    body = _summed(struct.pack("!BBH4s", 0x11, _code(response * 10), 0, bytes(4)) + code + bytes(2), 2)
     head = struct.pack("!BBHHHBBH4s4s", 0x46, 0xC0, 24 + len(body), 0, 0, 1, 2, 0, bytes(4), _ALL_HOSTS_V4)
     packet = _summed(head + _ROUTER_ALERT_V4, 10) + body
     return (bytes.fromhex("01005e000001") + _SOURCE.octets + _IPV4 + packet).ljust(60, b"\0")
 
 
-def mld_query(interval: float) -> bytes:
-    """A general query of MLDv2 from fe80::ffff:ffff:ffff:ffff (S-235)."""
-    body = struct.pack("!BBHHH16sBBH", 130, 0, 0, int(_RESPONSE * 1000), 0, bytes(16), 2, _code(interval), 0)
+def mld_query(interval: float, response: float = RESPONSE) -> bytes:
+    """A general query of MLDv2 from fe80::ffff:ffff:ffff:ffff (S-235); times in seconds."""
+    body = struct.pack("!BBHHH16sBBH", 130, 0, 0, int(response * 1000), 0, bytes(16), 2, _code(interval), 0)
     pseudo = _QUERIER_V6 + _ALL_HOSTS_V6 + struct.pack("!II", len(body), 58)
     checksum = _checksum(pseudo + body)
     body = body[:2] + checksum.to_bytes(2, "big") + body[4:]
@@ -159,4 +159,4 @@ def _checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-__all__ = ["Message", "Query", "Report", "Verb", "igmp_query", "mld_query", "read"]
+__all__ = ["RESPONSE", "SOON", "Message", "Query", "Report", "Verb", "igmp_query", "mld_query", "read"]

@@ -35,6 +35,10 @@ class Pins:
         """A copy, for the state file."""
         return dict(self._places)
 
+    def at(self, veth: int) -> Place | None:
+        """Where a port is; None: it follows its team, or was never placed."""
+        return self._places.get(veth)
+
     def move(self, veth: int, uplink: int) -> None:
         """Load-based: the port belongs elsewhere from now on."""
         self._places[veth] = Place(uplink, uplink)
@@ -58,7 +62,7 @@ class Pins:
 
     def _new_place(self, old: Place | None, port_id: int, rules: Rules, choice: Choice) -> Place | None:
         usable = choice.eligible
-        if rules.pin:
+        if rules.pin is not None:
             wished = [n for wish in (rules.pin, *rules.pin_backup) if (n := _group(wish, choice)) in usable]
             target = wished[0] if wished else by_method(port_id, choice)
             return Place(_group(rules.pin, choice), self._settle(old, target, rules, usable))
@@ -102,7 +106,7 @@ def _group(wish: int, choice: Choice) -> int:
     """Uplink number of a sub-group."""
     if not choice.relative:
         return wish
-    return choice.groups[wish - 1] if 1 <= wish <= len(choice.groups) else 0
+    return sorted(choice.groups)[wish] if wish < len(choice.groups) else 0
 
 
 __all__ = ["Pins", "Place", "by_method"]

@@ -64,8 +64,8 @@ class Rules:
     failback: bool = True
     notify: bool = True
     beacon: bool = False
-    pin: int = 0
-    """Sub-group that the ports prefer, 0 = none: an uplink's number; under relative pinning its place (1 = first)."""
+    pin: int | None = None
+    """Sub-group that the ports prefer: an uplink's number; under relative pinning its place by number (0 = first)."""
     pin_backup: tuple[int, ...] = ()
     balance: Balance = Balance.PORT_ID
 

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from dvswitch.errors import DvsError, InvalidValue
 from dvswitch.v1 import operator_pb2, operator_pb2_grpc
-from vsm.api import remote
 from vsm.api.status import answering, code_of
 from vsm.api.views import veth_info
 from vsm.events.bus import Event, EventBus
@@ -43,6 +42,11 @@ class Answer(Protocol):
         """The session ended with this line."""
         ...
 
+    @property
+    def length(self) -> int:
+        """Lines of a page; 0 = don't page."""
+        ...
+
 
 class Candidate(Protocol):
     """What may come next."""
@@ -61,8 +65,8 @@ class Candidate(Protocol):
 class Cli(Protocol):
     """What is needed of the command line interpreter (vsm/cli/service.py)."""
 
-    def execute(self, session: str, line: str) -> Answer:
-        """Run one line in the session of that name."""
+    async def run(self, session: str, line: str, role: str = "") -> Answer:
+        """Run one line in the session of that name, and wait for its outcome; ``role`` is that of a new session."""
         ...
 
     def complete(self, session: str, line: str) -> Iterable[Candidate]:
@@ -77,32 +81,17 @@ class Cli(Protocol):
 class OperatorService(operator_pb2_grpc.OperatorServicer):
     """Serves operators and their programs."""
 
-    def __init__(
-        self, supervisor: Supervisor, runtime: Runtime, cli: Cli, bus: EventBus, run: remote.Run | None = None
-    ) -> None:
-        """``run`` has a module run a command; without it such commands are unknown."""
-        self._run = run
+    def __init__(self, supervisor: Supervisor, runtime: Runtime, cli: Cli, bus: EventBus) -> None:
         self._supervisor, self._runtime, self._cli, self._bus = supervisor, runtime, cli, bus
 
     @answering
     async def Execute(self, request: operator_pb2.ExecuteRequest) -> operator_pb2.ExecuteReply:
-        """Run one CLI line."""
+        """Run one CLI line.  A caller that hangs up ends what a module does for it."""
         _check_line(request.line)
-        if self._run and remote.is_remote(request.line):
-            return await self._remote(self._run, request)
-        answer = self._cli.execute(request.session, request.line)
-        output = answer.output
-        if self._run and answer.ok:
-            output += await remote.last_drops(self._supervisor.state, self._run, request.line)
-        return operator_pb2.ExecuteReply(output=output, prompt=answer.prompt, ok=answer.ok, closed=answer.closed)
-
-    async def _remote(self, run: remote.Run, request: operator_pb2.ExecuteRequest) -> operator_pb2.ExecuteReply:
-        try:
-            output, ok = await remote.execute(self._supervisor.state, run, request.line)
-        except DvsError as error:
-            output, ok = f"ERROR: {error}\n", False
-        answer = self._cli.execute(request.session, "")  # for the prompt
-        return operator_pb2.ExecuteReply(output=output, prompt=answer.prompt, ok=ok, closed=answer.closed)
+        answer = await self._cli.run(request.session, request.line, request.role)
+        return operator_pb2.ExecuteReply(
+            output=answer.output, prompt=answer.prompt, ok=answer.ok, closed=answer.closed, length=answer.length
+        )
 
     @answering
     async def Complete(self, request: operator_pb2.CompleteRequest) -> operator_pb2.CompleteReply:

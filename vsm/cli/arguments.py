@@ -13,11 +13,15 @@ from typing import Any
 from uuid import UUID
 
 from dvswitch.errors import InvalidValue
+from dvswitch.host_commands import POINTS
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
+from vsm.model.channels import MAX_CHANNEL
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Interface, Vethernet, parse_interface
 from vsm.model.macs import check_prefix
+from vsm.model.passwords import LONGEST, is_hash
 from vsm.model.state import MAX_VETH, State
+from vsm.model.users import BUILT_IN
 from vsm.store.bootflash import file_name
 
 INVALID = "Invalid command"
@@ -111,12 +115,16 @@ def _numbers(text: str, low: int, high: int) -> list[int]:
     return found
 
 
-def _uplink_list(text: str) -> tuple[int, ...]:
+def _uplink_list(text: str, lowest: int = 1) -> tuple[int, ...]:
     """``2,1,3-4`` in the order given."""
-    found = _numbers(text, 1, MAX_UPLINK)
+    found = _numbers(text, lowest, MAX_UPLINK)
     if len(set(found)) < len(found):
         raise Mismatch("Uplink named twice")
     return tuple(found)
+
+
+def _group_list(text: str) -> tuple[int, ...]:
+    return _uplink_list(text, 0)
 
 
 def _veths(text: str) -> tuple[Interface, ...]:
@@ -168,6 +176,16 @@ def _interface_range(text: str) -> tuple[Interface, ...]:
     raise Mismatch
 
 
+def _channel(text: str) -> int:
+    """``port-channel1``, ``po1``: the name in one word."""
+    match = re.fullmatch(r"(po[a-z-]*)(\d{1,9})", text, re.IGNORECASE)
+    if not match or not "port-channel".startswith(match[1].lower()):
+        raise Mismatch
+    if not 1 <= int(match[2]) <= MAX_CHANNEL:
+        raise Mismatch(f"Invalid number, range is (1-{MAX_CHANNEL})")
+    return int(match[2])
+
+
 def _uuid(text: str) -> str:
     try:
         return str(UUID(text)) if len(text) == 36 else _refuse("Invalid UUID")
@@ -187,6 +205,15 @@ def _mac_prefix(text: str) -> str:
         return check_prefix(text)
     except InvalidValue:
         raise Mismatch("Invalid mac prefix") from None
+
+
+def _as_typed(expression: str, message: str = INVALID) -> Callable[[str], str]:
+    """The text itself, if it has this form: for a module that reads it again."""
+
+    def parse(text: str) -> str:
+        return text if re.fullmatch(expression, text, re.IGNORECASE) else _refuse(message)
+
+    return parse
 
 
 def _file(text: str) -> str:
@@ -212,12 +239,62 @@ def _hostname(text: str) -> str:
     return text if len(text) <= 63 else _refuse("String exceeded max length of (63)")
 
 
+def _name_of(limit: int) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
+            raise Mismatch
+        return text if len(text) <= limit else _refuse(f"String exceeded max length of ({limit})")
+
+    return parse
+
+
+def _secret(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+", text):
+        raise Mismatch
+    return text if len(text) <= LONGEST else _refuse(f"String exceeded max length of ({LONGEST})")
+
+
+def _password_hash(text: str) -> str:
+    return text if is_hash(text) else _refuse("Invalid password hash")
+
+
+def _rule_command(text: str) -> str:
+    if not text.isprintable() or ";" in text or text.count("*") > 4:
+        raise Mismatch
+    return " ".join(text.split()) if len(text) <= 128 else _refuse("String exceeded max length of (128)")
+
+
+def _sshkey(text: str) -> str:
+    """A public key in the form of OpenSSH, of a kind that is still safe."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import dsa, rsa
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
+    if not text.isprintable() or len(text) > 2000:
+        return _refuse("Invalid public key")
+    try:
+        key = load_ssh_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        return _refuse("Invalid public key")
+    if isinstance(key, dsa.DSAPublicKey) or (isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048):
+        return _refuse("Too weak public key")
+    return " ".join(text.split())
+
+
 def _refuse(message: str) -> str:
     raise Mismatch(message)
 
 
 def _profiles(state: State) -> Iterable[str]:
     return sorted(state.config.profiles)
+
+
+def _users(state: State) -> Iterable[str]:
+    return sorted(state.config.users)
+
+
+def _roles(state: State) -> Iterable[str]:
+    return [*BUILT_IN, *sorted(state.config.roles)]
 
 
 def _checkpoints(state: State) -> Iterable[str]:
@@ -232,6 +309,8 @@ def _uplinks(state: State) -> Iterable[str]:
     return [f"{slot}/{n}" for slot, n in sorted(state.inventory.uplinks)]
 
 
+_IFNAME = r"v(eth(ernet)?)?\d{1,7}|e(th(ernet)?)?(\d{1,2}/)?\d{1,2}"
+_POINT = f"Unknown point, choose from {', '.join(POINTS)}"
 _VETH_RANGE, _VETH = f"<1-{MAX_VETH}>[,-]", f"<1-{MAX_VETH}>"
 _PORT_HELP = "Slot and port number"
 
@@ -251,14 +330,32 @@ TYPES: dict[str, ArgumentType] = {
     "flash-file": ArgumentType("bootflash:FILE", "A file of the supervisor", _flash_file),
     "network-file": ArgumentType("SCHEME://HOST/FILE", "A file of another machine", _network_file),
     "hostname": ArgumentType("WORD", "Name of the switch (max 63 characters)", _hostname),
+    "user-name": ArgumentType("WORD", "Name of the user (max 32 characters)", _name_of(32), known=_users),
+    "role-name": ArgumentType("WORD", "Name of the role (max 32 characters)", _name_of(32), known=_roles),
+    "secret": ArgumentType("WORD", f"Password (max {LONGEST} characters)", _secret),
+    "password-hash": ArgumentType("WORD", "Hash of the password", _password_hash),
+    "sshkey": ArgumentType("LINE", "Public key, as ssh-ed25519 AAAA... or ssh-rsa AAAA...", _sshkey, rest=True),
+    "rule-command": ArgumentType(
+        "LINE", "Beginning of commands in full words; * is anything", _rule_command, rest=True
+    ),
     "uuid": ArgumentType("UUID", "Host UUID, as 1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", _uuid),
     "mac": ArgumentType("E.E.E", "MAC address, as 5254.0012.3456 or 52:54:00:12:34:56", _mac),
     "mac-prefix": ArgumentType("E:E:E", "1-5 octets for local use, as 52:54:00 or 02", _mac_prefix),
+    "ifname": ArgumentType("IFNAME", "Name of an interface, as Veth5 or Eth3/1", _as_typed(_IFNAME)),
+    "number": ArgumentType("NUMBER", "Number, as 2048 or 0x0800", _as_typed(r"\d{1,9}|0x[0-9a-f]{1,8}")),
+    "hex": ArgumentType("HEX", "Bytes in hexadecimal", _as_typed("[0-9a-f:]+")),
+    "seconds": ArgumentType("SECONDS", "Seconds, as 5 or 0.5", _as_typed(r"\d{1,4}(\.\d{1,3})?")),
+    "point": ArgumentType(
+        "POINT", "Point of a frame's way", _as_typed("|".join(POINTS), _POINT), known=lambda _: POINTS
+    ),
+    "direction": ArgumentType("DIR", "in or 0, out or 1", _as_typed("in|out|0|1"), known=lambda _: ("in", "out")),
     "veth": ArgumentType(_VETH, "Number of the vEthernet", _single(_veths), known=_veth_numbers),
     "veths": ArgumentType(_VETH_RANGE, "Numbers of vEthernets, as 1-4,7", _veths, known=_veth_numbers),
     "port": ArgumentType("<3-66>/<1-32>", _PORT_HELP, _single(_ethernets), known=_uplinks),
     "ports": ArgumentType("<3-66>/<1-32>[,-]", f"{_PORT_HELP}s, as 3/1-2", _ethernets, known=_uplinks),
     "uplink-list": ArgumentType("<1-32>[,-]", "Numbers of uplinks in order, as 2,1 or 1-4", _uplink_list),
+    "channel": ArgumentType("port-channelN", "Name of a port-channel, as Po1", _channel),
+    "group-list": ArgumentType("<0-32>[,-]", "Numbers of sub-groups in order, as 2,1", _group_list),
     "interface": ArgumentType("IFNAME", "Name of an interface, as Veth5 or Eth3/1", _interface),
     "interfaces": ArgumentType("IFNAME[,-]", "Name of interfaces, as Veth1-4 or Eth3/1", _interface_range),
 }

@@ -7,7 +7,7 @@ its loading all come from the rows (vsm/cli/tables/).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -22,6 +22,7 @@ from vsm.store.bootflash import Bootflash
 if TYPE_CHECKING:
     from vsm.cli.candidate import Candidates
     from vsm.cli.desk import Desk
+    from vsm.cli.logins import Logins
     from vsm.cli.report import Report
     from vsm.cli.session import Session
 
@@ -36,6 +37,8 @@ class Mode(Enum):
     INTERFACE = "(config-if)"
     VEM = "(config-vem-slot)"
     SVS_DOMAIN = "(config-svs-domain)"
+    ROLE = "(config-role)"
+    LINE = "(config-line)"
     SESSION = "(config-s)"
     """Beside the mode of a line in a configuration session."""
 
@@ -47,6 +50,8 @@ PARENTS: dict[Mode, Mode] = {
     Mode.INTERFACE: Mode.CONFIG,
     Mode.VEM: Mode.CONFIG,
     Mode.SVS_DOMAIN: Mode.CONFIG,
+    Mode.ROLE: Mode.CONFIG,
+    Mode.LINE: Mode.CONFIG,
 }
 """`exit` leads there, and the parent's commands work from the child."""
 
@@ -61,6 +66,7 @@ class Position:
     interfaces: tuple[str, ...] = ()
     """Full names."""
     slot: int = 0
+    role: str = ""
     candidate: str = ""
     """The configuration session to which lines are added; "" = they take effect at once."""
 
@@ -79,6 +85,8 @@ class Position:
             Mode.INTERFACE: f"interface {','.join(self.interfaces)}",
             Mode.VEM: f"vem {self.slot}",
             Mode.SVS_DOMAIN: "svs-domain",
+            Mode.ROLE: f"role name {self.role}",
+            Mode.LINE: "line vty",
         }
         return lines.get(self.mode, "")
 
@@ -103,6 +111,8 @@ class Call:
     """Values of the arguments by name, already of their type."""
     runtime: Runtime | None = None
     """Observed state; None when a configuration text is loaded."""
+    said: tuple[str, ...] = ()
+    """The command in order: keywords in full, values as they were typed."""
 
     def __getitem__(self, name: str) -> Any:
         return self.args[name]
@@ -125,12 +135,18 @@ class View:
     now: datetime
     session: Session
     files: Bootflash
+    logins: Logins
     candidates: Candidates
 
 
 Edit = Callable[[State, Call], State]
 """A change of the configuration: pure; DvsError if it can't be done."""
 Show = Callable[[View, Call], "Report"]
+Run = Callable[[int, Sequence[str]], Awaitable[str]]
+"""Has the module in a slot run a command (dvswitch.host_commands) and waits for its output; Unavailable if it does not
+answer in time, DvsError with its own words if it refuses."""
+Ask = Callable[["View", "Call", Run], Awaitable["Report"]]
+"""A show command that asks modules and waits for them."""
 Act = Callable[["Session", Call], str]
 """Something about the session itself; returns what to print."""
 Do = Callable[["Desk", Call], str]
@@ -146,6 +162,7 @@ class Command:
     help: str
     edit: Edit | None = None
     show: Show | None = None
+    ask: Ask | None = None
     act: Act | None = None
     do: Do | None = None
     enter: Callable[[Call], Position] | None = None
@@ -162,8 +179,17 @@ class Command:
     """Its lines with `all`, where ``render`` leaves out a default."""
     note: Callable[[State, Call], str] | None = None
     """A warning to print once ``edit`` or ``undo`` has been committed; "" = none."""
+    several: bool = False
+    """``render`` may give several lines, each with a way back of its own."""
+    open: bool = False
+    """About the session itself: every role may give it."""
     words: Mapping[str, str] = field(default_factory=dict)
     """Help for words (and "<argument>"s) that mean something special here; the rest is in vsm/cli/words.py."""
+
+    @property
+    def reports(self) -> bool:
+        """Whether its outcome may be filtered."""
+        return self.show is not None or self.ask is not None
 
 
 def unsupported(what: str) -> Edit:

@@ -22,6 +22,8 @@ _TITLES: dict[Mode, tuple[str, str]] = {
     ),
     Mode.VEM: ("Host slot mode", "`vem SLOT` leads here."),
     Mode.SVS_DOMAIN: ("Domain mode", "`svs-domain` leads here."),
+    Mode.ROLE: ("Role mode", "`role name NAME` leads here."),
+    Mode.LINE: ("Terminal mode", "`line vty` leads here; it is about sessions over SSH."),
     Mode.SESSION: (
         "Configuration session",
         "`configure session NAME` leads here; commands of all configuration modes are collected, and take effect with "
@@ -35,9 +37,9 @@ _INTRODUCTION = """\
 Generated from the command table by `python -m vsm.cli.document`; edit the table (`vsm/cli/tables/`), not this page.
 
 Keywords may be abbreviated to any unique beginning and are not case-sensitive; names are. `{a | b}` is a choice, `[x]`
-may be left out, `<x>` is a value (types are listed at the end). `?` lists what may come next, Tab completes. `no`
-takes a command back, `default` returns a setting to what is inherited. `do` before a command is accepted in
-configuration modes; lines beginning with `!` are ignored.
+may be left out, `[a | b]*` are options in any order, `<x>` is a value (types are listed at the end). `?` lists what may
+come next, Tab completes. `no` takes a command back, `default` returns a setting to what is inherited. `do` before a
+command is accepted in configuration modes; lines beginning with `!` are ignored.
 """
 
 

@@ -53,6 +53,8 @@ class Match:
     args: Mapping[str, Any]
     exact: bool
     """The first word was given in full."""
+    said: tuple[str, ...] = ()
+    """The whole command in order: keywords in full, values as they were typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class _Path:
     at: int = START
     words: tuple[str, ...] = ()
     args: tuple[tuple[str, Any], ...] = ()
+    said: tuple[str, ...] = ()
 
     def next(self) -> Iterator[tuple[int, Element]]:
         """The positions that may follow."""
@@ -91,10 +94,10 @@ class _Path:
         return ((position, syntax.elements[position]) for position in syntax.after[self.at])
 
     def keyword(self, position: int, word: str) -> _Path:
-        return _Path(self.variant, position, (*self.words, word), self.args)
+        return _Path(self.variant, position, (*self.words, word), self.args, (*self.said, word))
 
-    def argument(self, position: int, name: str, value: Any) -> _Path:
-        return _Path(self.variant, position, self.words, (*self.args, (name, value)))
+    def argument(self, position: int, name: str, value: Any, text: str) -> _Path:
+        return _Path(self.variant, position, self.words, (*self.args, (name, value)), (*self.said, text))
 
     @property
     def complete(self) -> bool:
@@ -125,6 +128,8 @@ class Grammar:
     def parse(self, mode: Mode, line: str, beside: Mode | None = None) -> Match | Failure:
         """Understand a line in a mode; ``beside`` is a mode whose commands work, too."""
         words = split(line)
+        if not words:
+            return Failure(INVALID, 0)
         failures: list[Failure] = []
         layers = tuple(_layers(mode, beside))
         for layer in layers:
@@ -163,7 +168,7 @@ class Grammar:
         path = done[0]
         exact = bool(path.words) and words[0].text.lower() == path.words[0].lower()
         words_said = path.words if path.variant.form is Form.SET else path.words[1:]
-        return Match(path.variant.command, path.variant.form, words_said, dict(path.args), exact)
+        return Match(path.variant.command, path.variant.form, words_said, dict(path.args), exact, path.said)
 
     def _shadows(self, layers: Iterable[Mode], words: list[Word], match: Match) -> bool:
         """Whether a single abbreviated word also begins another keyword in another mode in reach.
@@ -254,7 +259,7 @@ def _step(paths: list[_Path], word: Word, line: str) -> tuple[list[_Path], bool]
                 continue
             try:
                 text = line[word.offset :].rstrip() if element.type.rest else word.text
-                argument.append(path.argument(position, element.name, element.type.parse(text)))
+                argument.append(path.argument(position, element.name, element.type.parse(text), text))
                 took_rest = took_rest or element.type.rest
             except Mismatch as mismatch:
                 messages.append(mismatch.message)

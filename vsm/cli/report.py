@@ -19,7 +19,8 @@ RULE = "-" * 80
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of one kind.  Rows are dataclasses; a field's JSON key is metadata "key", else its name."""
+    """Rows of one kind.  Rows are dataclasses; a field's JSON key is metadata "key", else its name; a field that is a
+    Table stands inside its row."""
 
     name: str
     """x of TABLE_x."""
@@ -47,8 +48,7 @@ def data(report: Report) -> dict[str, Any]:
     """The report as JSON data."""
     found: dict[str, Any] = _row(report.top) if report.top is not None else {}
     for table in report.tables:
-        rows = [_row(row) for row in table.rows]
-        found[f"TABLE_{table.name}"] = {f"ROW_{table.name}": rows[0] if len(rows) == 1 else rows} if rows else {}
+        found |= _table(table)
     return found
 
 
@@ -85,7 +85,16 @@ def lines(*texts: str) -> str:
 
 
 def _row(row: Any) -> dict[str, Any]:
-    return {item.metadata.get("key", item.name): _value(getattr(row, item.name)) for item in fields(row)}
+    found: dict[str, Any] = {}
+    for item in fields(row):
+        value = getattr(row, item.name)
+        found |= _table(value) if isinstance(value, Table) else {item.metadata.get("key", item.name): _value(value)}
+    return found
+
+
+def _table(table: Table) -> dict[str, Any]:
+    rows = [_row(row) for row in table.rows]
+    return {f"TABLE_{table.name}": {f"ROW_{table.name}": rows[0] if len(rows) == 1 else rows} if rows else {}}
 
 
 def _value(value: Any) -> Any:

@@ -1,21 +1,24 @@
 """CLI sessions over the supervisor: a line in, text and a prompt out.
 
 The grammar says what a line means, handlers say what it does; here it is done: edits are checked and go through
-Supervisor.transact(), show commands through their filters, and whatever fails becomes the operator's text.
+Supervisor.transact(), show commands through their filters, and whatever fails becomes the operator's text.  Only what
+asks a module (Command.ask) takes time; meanwhile other lines, of this session too, are run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dvswitch.errors import DvsError
-from vsm.cli import pipe
-from vsm.cli.command import Call, Command, Form, Mode, View
+from dvswitch.errors import DvsError, Unavailable
+from vsm.cli import permission, pipe
+from vsm.cli.command import Call, Command, Form, Mode, Run, View
 from vsm.cli.desk import Desk, Switch
 from vsm.cli.grammar import Candidate, Failure, Match, Word
+from vsm.cli.logins import Logins
 from vsm.cli.registry import GRAMMAR
 from vsm.cli.session import Question, Session
+from vsm.cli.tables import files as file_commands
 from vsm.config.parse import chosen_edit
 from vsm.model.state import Config
 from vsm.runtime import Runtime
@@ -35,28 +38,78 @@ class CliReply:
     """False: the line was refused and nothing was changed; the output says why."""
     closed: bool
     """The session has ended."""
+    length: int = 0
+    """Lines of a page for the output, where there is a terminal; 0 = don't page."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A command that asks modules, understood."""
+
+    command: Command
+    call: Call
+    filters: list[Word]
+    offset: int
 
 
 class CliService:
-    """All CLI sessions of a supervisor.  Single-threaded, like it; no call blocks on anything but the store."""
+    """All CLI sessions of a supervisor.  Single-threaded, like it; no call blocks on anything but the store.
+
+    run() waits for modules where that is what a command does.
+    """
 
     def __init__(
         self,
         supervisor: Supervisor,
         runtime: Runtime,
         clock: Callable[[], float],
+        run: Run | None = None,
         *,
         files: Bootflash,
         restart: Callable[[], None] | None = None,
         factory: Config | None = None,
     ) -> None:
-        """``clock`` gives Unix time; ``restart`` and ``factory`` are those of vsm.cli.desk.Switch."""
+        """``clock`` gives Unix time; ``run`` has a module run a command; ``restart`` and ``factory`` are those of
+        vsm.cli.desk.Switch."""
+        self._run_on_module = run or _nobody
         self._switch = Switch(supervisor, runtime, clock, files, restart=restart, factory=factory or Config())
         self._sessions: dict[str, Session] = {}
+        self.logins = Logins()
 
-    def execute(self, session: str, line: str) -> CliReply:
-        """Run one line in a session; an unknown session begins in exec mode."""
+    async def run(self, session: str | Session, line: str, role: str = "") -> CliReply:
+        """Run one line in a session and wait for its outcome; an unknown session begins in exec mode.
+
+        When the caller is cancelled, so is what a module does for it.  A session that has ended runs nothing any more.
+        ``role`` is the only role of a session that begins with this; "" = as its user has.
+        """
+        here = self._session(session, role)
+        todo = self._read(here, line)
+        if not isinstance(todo, _Question):
+            return todo
+        desk = Desk(self._switch, here)
+        try:
+            assert todo.command.ask is not None
+            report = await todo.command.ask(self._view(desk), todo.call, self._run_on_module)
+            output: str | Failure = pipe.apply(report, todo.filters, desk.files)
+        except DvsError as error:
+            return self._reply(here, f"ERROR: {error}\n", False)
+        if isinstance(output, Failure):
+            return self._reply(here, self._failed(here, output, todo.offset), False)
+        return self._reply(here, output, True, 0 if pipe.unpaged(line) else here.length)
+
+    def execute(self, session: str | Session, line: str) -> CliReply:
+        """Run one line at once; a command that asks a module is refused."""
         here = self._session(session)
+        todo = self._read(here, line)
+        if isinstance(todo, _Question):
+            return self._reply(here, "ERROR: a command that asks a module can't be run here\n", False)
+        return todo
+
+    def _read(self, here: Session, line: str) -> CliReply | _Question:
+        """Do what the line says; a question to modules is only understood."""
+        if here.closed or not permission.roles_of(here, self._switch.supervisor.state.config):
+            here.closed = True  # its user has been removed
+            return self._reply(here, "", False)
         line = line.replace("\x00", "").rstrip("\r\n").expandtabs(1)
         if here.question:
             return self._answered(here, here.question, line)
@@ -65,10 +118,12 @@ class CliService:
         here.remember(line.strip())
         text, offset = _without_do(line)
         try:
-            output, ok = self._run(here, Mode.EXEC if offset else here.position.mode, text, offset)
+            outcome = self._run(here, Mode.EXEC if offset else here.position.mode, text, offset)
         except DvsError as error:
-            output, ok = f"ERROR: {error}\n", False
-        return self._reply(here, output, ok)
+            outcome = f"ERROR: {error}\n", False
+        if isinstance(outcome, _Question):
+            return outcome
+        return self._reply(here, *outcome, 0 if pipe.unpaged(line) else here.length)
 
     def _answered(self, session: Session, question: Question, line: str) -> CliReply:
         """The operator's answer: an empty line is the default, anything but a beginning of "yes" is "no"."""
@@ -81,9 +136,11 @@ class CliService:
         except DvsError as error:
             return self._reply(session, f"ERROR: {error}\n", False)
 
-    def complete(self, session: str, line: str) -> list[Candidate]:
+    def complete(self, session: str | Session, line: str) -> list[Candidate]:
         """What may come next after ``line``."""
         here = self._session(session)
+        if here.question:
+            return []
         line = line.expandtabs(1)
         text, offset = _without_do(line)
         mode = Mode.EXEC if offset else here.position.mode
@@ -95,9 +152,12 @@ class CliService:
             found.append(Candidate("|", "Pipe command output to filter"))
         return found
 
-    def close(self, session: str) -> None:
-        """Forget a session."""
-        self._sessions.pop(session, None)
+    def close(self, session: str | Session) -> None:
+        """End a session and forget it."""
+        if isinstance(session, str):
+            self._sessions.pop(session, None)
+        else:
+            self.logins.end(session)
 
     def expire(self, now: float) -> None:
         """Forget sessions that have been unused for longer than their timeout; ``now`` is Unix time."""
@@ -105,11 +165,14 @@ class CliService:
             if session.timeout and now - session.used > session.timeout * 60:
                 self.close(session.name)
 
-    def _session(self, name: str) -> Session:
+    def _session(self, name: str | Session, role: str = "") -> Session:
         now = self._switch.clock()
+        if isinstance(name, Session):
+            name.used = now
+            return name
         # Every use sweeps, so that sessions whose owner has gone don't pile up even if nobody calls expire().
         self.expire(now)
-        session = self._sessions.setdefault(name, Session(name))
+        session = self._sessions.setdefault(name, Session(name, role=role))
         session.used = now
         return session
 
@@ -118,36 +181,56 @@ class CliService:
             return session.question.text.rpartition("\n")[2]
         return f"{self._switch.supervisor.state.config.hostname}{session.position.suffix}# "
 
-    def _reply(self, session: Session, output: str, ok: bool) -> CliReply:
+    def _reply(self, session: Session, output: str, ok: bool, length: int = 0) -> CliReply:
         if session.closed:
-            self.close(session.name)
+            self.close(session if session in self.logins.sessions else session.name)
         if session.question:
             output += session.question.text.removesuffix(self._prompt(session))
-        return CliReply(output, self._prompt(session), ok, session.closed)
+        return CliReply(output, self._prompt(session), ok, session.closed, length)
 
-    def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool]:
+    def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool] | _Question:
         head, filters = pipe.cut(text)
         match = GRAMMAR.parse(mode, head, _beside(session))
-        if filters and not (isinstance(match, Match) and match.command.show):
+        if filters and not (isinstance(match, Match) and match.command.reports):
             # A bar means something behind show commands only; elsewhere it is text.
             whole = GRAMMAR.parse(mode, text, _beside(session))
             match, filters, head = (whole, [], text) if isinstance(whole, Match) else (match, filters, head)
         if isinstance(match, Failure):
             return self._failed(session, match, offset), False
+        if not self._permits(session, match) or (pipe.writes(filters) and not self._may_write(session)):
+            return permission.DENIED, False
+        if match.command.ask:
+            return _Question(match.command, self._call(session, match), filters, offset)
         outcome = self._perform(session, match, filters, head)
         return (outcome, True) if isinstance(outcome, str) else (self._failed(session, outcome, offset), False)
+
+    def _permits(self, session: Session, match: Match) -> bool:
+        config = self._switch.supervisor.state.config
+        said = match.said if match.form is Form.SET else match.said[1:]
+        return permission.permitted(config, permission.roles_of(session, config), match.command, " ".join(said))
+
+    def _may_write(self, session: Session) -> bool:
+        """Output goes to a file for whoever may copy the running configuration to one."""
+        config = self._switch.supervisor.state.config
+        return permission.permitted(
+            config, permission.roles_of(session, config), file_commands.TO_FILE, "copy running-config"
+        )
 
     def _failed(self, session: Session, failure: Failure, offset: int) -> str:
         column = len(self._prompt(session)) + offset + failure.offset
         return f"{' ' * column}^\n% {failure.message} at '^' marker.\n"
 
+    def _call(self, session: Session, match: Match) -> Call:
+        return Call(session.position, match.form, match.words, match.args, self._switch.runtime, match.said)
+
+    def _view(self, desk: Desk) -> View:
+        switch = self._switch
+        return View(desk.state, switch.runtime, desk.time, desk.session, desk.files, self.logins, switch.candidates)
+
     def _perform(self, session: Session, match: Match, filters: list[Word], line: str) -> str | Failure:
-        command, desk = match.command, Desk(self._switch, session)
-        call = Call(session.position, match.form, match.words, match.args, self._switch.runtime)
+        command, desk, call = match.command, Desk(self._switch, session), self._call(session, match)
         if command.show:
-            switch = self._switch
-            view = View(desk.state, switch.runtime, desk.time, session, desk.files, switch.candidates)
-            return pipe.apply(command.show(view, call), filters, desk.files)
+            return pipe.apply(command.show(self._view(desk), call), filters, desk.files)
         if command.act:
             return command.act(session, call)
         if command.do:
@@ -168,13 +251,17 @@ class CliService:
         return f"{note}\n" if note else ""
 
 
+async def _nobody(slot: int, _words: Sequence[str]) -> str:
+    raise Unavailable(f"module {slot}", "can't be asked here")
+
+
 def _beside(session: Session) -> Mode | None:
     return Mode.SESSION if session.position.candidate else None
 
 
 def _is_show(mode: Mode, head: str) -> bool:
     match = GRAMMAR.parse(mode, head) if head.strip() else None
-    return isinstance(match, Match) and match.command.show is not None
+    return isinstance(match, Match) and match.command.reports
 
 
 def _without_do(line: str) -> tuple[str, int]:

@@ -1,17 +1,20 @@
-"""A CLI session: where it is, its terminal settings and its history."""
+"""A CLI session: whose it is, where it is, its terminal settings and its history."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vsm.cli.command import Position
+from vsm.model.users import ADMIN
 
 if TYPE_CHECKING:
     from vsm.cli.desk import Desk
 
 MAX_HISTORY = 500
+_SECRET = re.compile(r"(\bpassword\s+(?:[05]\s+)?)(\S+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Question:
     """What to do on "yes"; returns what to print."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Session:
     """One operator's or program's conversation."""
 
@@ -41,13 +44,30 @@ class Session:
     used: float = 0.0
     """Unix time of the last line."""
     closed: bool = False
-    user: str = "admin"
-    """Who is at the other end."""
+    user: str = ""
+    """Who logged in; "" = the system's user that the supervisor runs as, on its own socket."""
+    role: str = ""
+    """The only role that the session has, whatever its user's are; "" = those of the user."""
+    line: str = ""
+    """Number of the terminal among SSH sessions, as "pts/0"; "" = not one."""
+    origin: str = ""
+    """Address that an SSH session comes from."""
+    began: float = 0.0
+    """Unix time of the login."""
+    interactive: bool = False
+    """A terminal that messages can be shown on."""
+    monitor: bool = False
+    """`terminal monitor`."""
     dont_ask: bool = False
     """Do what would be asked about."""
     question: Question | None = None
 
+    @property
+    def who(self) -> str:
+        """The user's name, for people: that of the first user on the supervisor's own socket."""
+        return self.user or ADMIN
+
     def remember(self, line: str) -> None:
-        """Add a line to the history."""
-        self.history.append(line)
+        """Add a line to the history, without its passwords."""
+        self.history.append(_SECRET.sub(r"\1*", line))
         del self.history[:-MAX_HISTORY]

@@ -2,7 +2,8 @@
 
     switchport trunk allowed vlan {<vlans:vlan-list> | add <vlans:vlan-list> | all | none}
 
-Words are keywords, ``<name:type>`` an argument (types: vsm/cli/arguments.py), ``{a | b}`` a choice, ``[x]`` an option.
+Words are keywords, ``<name:type>`` an argument (types: vsm/cli/arguments.py), ``{a | b}`` a choice, ``[x]`` an option,
+``[a | b]*`` options in any order, as often as one likes.
 The result is a position automaton: each keyword or argument of the string is a position, and `after` says which
 positions may follow which.  vsm/cli/grammar.py walks the automata of all commands of a mode side by side.
 """
@@ -107,11 +108,18 @@ def _one(tokens: list[str], syntax: Syntax) -> _Part:
         return _choice(tokens, syntax, "}")
     if token == "[":
         part = _choice(tokens, syntax, "]")
-        return _Part(part.first, part.last, True)
+        return _repeated(tokens, _Part(part.first, part.last, True), syntax)
     position = len(syntax.elements)
     syntax.elements.append(_element(token))
     syntax.after[position] = []
     return _Part([position], [position], False)
+
+
+def _repeated(tokens: list[str], part: _Part, syntax: Syntax) -> _Part:
+    if tokens and tokens[0] == "*":
+        tokens.pop(0)
+        _join(part, part, syntax)
+    return part
 
 
 def _choice(tokens: list[str], syntax: Syntax, end: str) -> _Part:

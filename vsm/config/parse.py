@@ -21,6 +21,7 @@ from vsm.config import fit
 from vsm.model.overrides import override
 from vsm.model.settings import NOTHING
 from vsm.model.state import Config, PortProfile, State
+from vsm.model.users import ADMIN
 from vsm.policy.check import check
 from vsm.runtime import Runtime
 
@@ -153,8 +154,17 @@ def _finish(state: State, base: State) -> State:
     return state
 
 
+def _keep_admin(state: State, base: State) -> State:
+    """A text that does not name the first user, as one from another switch, must not lock everybody out."""
+    admin = base.config.users.get(ADMIN)
+    if admin is None or ADMIN in state.config.users:
+        return state
+    return replace(state, config=replace(state.config, users={**state.config.users, ADMIN: admin}))
+
+
 def _settle(state: State, base: State) -> State:
     """Give profiles and interfaces the policy ids they had in ``base``, and new ids to those that are new."""
+    state = _keep_admin(state, base)
     next_id = base.inventory.next_policy_id
     profiles: dict[str, PortProfile] = {}
     for name, profile in state.config.profiles.items():

@@ -8,12 +8,14 @@ operator says counts.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vsm.cli.command import Mode
 from vsm.cli.grammar import Match
 from vsm.config.parse import parsed
 from vsm.config.render import SaidLine, Section, sections
 from vsm.model.state import State
+from vsm.model.users import ADMIN
 from vsm.policy.ports import automatic_description
 
 _OBSERVED = ("inherit port-profile ", "vm mac ")
@@ -22,14 +24,17 @@ _OBSERVED = ("inherit port-profile ", "vm mac ")
 
 def patch(old: State, new: State) -> list[str]:
     """The lines, sub-lines indented; [] when both say the same."""
-    before, after = _by_name(old), _by_name(new)
+    other_defaults = old.config.default_max_ports != new.config.default_max_ports
+    before, after = (_by_name(state, max_ports=other_defaults) for state in (old, new))
     found: list[str] = []
     for name, section in after.items():
         known = before.get(name)
         if known and known.header != section.header:
             found.append(f"no {known.header}")  # a profile of the other type: made anew
             known = None
-        if known is None or known.lines != section.lines:
+        if section.key[0] == "user" and known and known.lines != section.lines:
+            found += _user_changes(known, section)
+        elif known is None or known.lines != section.lines:
             found += _changes(known, section)
     for name, section in reversed(before.items()):
         if name not in after:
@@ -37,8 +42,15 @@ def patch(old: State, new: State) -> list[str]:
     return found
 
 
-def _by_name(state: State) -> dict[tuple[str, object], Section]:
+def _by_name(state: State, *, max_ports: bool) -> dict[tuple[str, object], Section]:
+    """Sections by their keys, in an order in which they can be applied.
+
+    ``max_ports``: profiles say theirs even where it is the default, which holds for profiles to come only.
+    """
     found = {section.key: section for section in sections(state)}
+    if max_ports:
+        bare = replace(state, config=replace(state.config, default_max_ports=0))
+        found.update((section.key, section) for section in sections(bare) if section.key[0] == "port-profile")
     del found["vlans", ""]
     for number in state.config.vlans:
         found.setdefault(("vlan", number), Section(("vlan", number), f"vlan {number}", Mode.VLAN, ()))
@@ -48,7 +60,9 @@ def _by_name(state: State) -> dict[tuple[str, object], Section]:
     return dict(sorted(found.items(), key=lambda item: _ORDER.index(item[0][0])))
 
 
-_ORDER = ("switch", "vem", "vlan", "port-profile default", "port-profile", "interface", "svs-domain")
+_ORDER = (
+    "switch", "role", "user", "vem", "vlan", "port-profile default", "port-profile", "interface", "line", "svs-domain",
+)  # fmt: skip
 
 
 def _operators_part(state: State, section: Section) -> Section:
@@ -69,15 +83,27 @@ def _changes(old: Section | None, new: Section) -> Iterator[str]:
     yield from (f"{indent}{line}" for line in [*gone, *changed])
 
 
-def _keyed(lines: tuple[SaidLine, ...]) -> Iterator[tuple[int, SaidLine]]:
-    """Lines by the row that says them: a row says one line at most."""
-    return ((id(said[0]), said) for said in lines)
+def _keyed(lines: tuple[SaidLine, ...]) -> Iterator[tuple[tuple[int, str], SaidLine]]:
+    """Lines by the row that says them: most rows say one line at most."""
+    return (((id(said[0]), said[1] if said[0].several else ""), said) for said in lines)
+
+
+def _user_changes(old: Section, new: Section) -> Iterator[str]:
+    """A user is made anew, since its first line says several things; the one that can't be removed is only changed."""
+    if new.key[1] == ADMIN:
+        kept = [said[1] for said in new.lines]
+        yield from (_negated(old.mode, said) for said in old.lines[1:] if said[1] not in kept)
+    else:
+        yield f"no username {new.key[1]}"
+    yield from (line for _, line in new.lines)
 
 
 def _removal(section: Section) -> Iterator[str]:
     if section.key[0] == "interface":
         if section.lines:
             yield f"default {section.header}"
+    elif section.key[0] == "user":
+        yield f"no username {section.key[1]}"
     elif section.header:
         yield f"no {section.header}"
 

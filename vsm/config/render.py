@@ -15,7 +15,7 @@ from typing import Any
 import dvswitch
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Command, Mode
-from vsm.cli.tables import interface, profile, settings, system, vlan
+from vsm.cli.tables import interface, profile, settings, system, users, vlan
 from vsm.model.interfaces import parse_interface
 from vsm.model.settings import NOTHING
 from vsm.model.state import Config, PortProfile, ProfileType, State
@@ -96,7 +96,7 @@ class Section:
     def text(self) -> Iterator[str]:
         """Its lines in the running configuration."""
         kind, _ = self.key
-        if kind == "interface" or kind == "svs-domain":
+        if kind in ("interface", "line", "svs-domain"):
             yield ""
         if self.header:
             yield self.header
@@ -122,7 +122,13 @@ def sections(state: State, scope: Scope = WHOLE) -> Iterator[Section]:
     """The configuration object by object, in the order of the running configuration."""
     config, detail = state.config, scope.detail
     if scope.includes(("switch", "")):
-        yield Section(("switch", ""), "", Mode.CONFIG, _lines(system.SYSTEM, config, detail))
+        yield Section(("switch", ""), "", Mode.CONFIG, _lines((*users.FEATURES, *system.SYSTEM), config, detail))
+    for role in sorted(config.roles):
+        if scope.includes(("role", role)):
+            yield _section(("role", role), Mode.ROLE, users.ROLE_HEADER, users.ROLE, config.roles[role], detail)
+    for user in sorted(config.users):
+        if scope.includes(("user", user)):
+            yield Section(("user", user), "", Mode.CONFIG, _lines(users.USERS, config.users[user], detail))
     for slot in sorted(config.slots):
         if scope.includes(("vem", slot)):
             yield _section(("vem", slot), Mode.VEM, system.VEM_HEADER, system.VEM, config.slots[slot], detail)
@@ -135,6 +141,8 @@ def sections(state: State, scope: Scope = WHOLE) -> Iterator[Section]:
             yield _profile(config, found, detail)
     for name in _interface_names(state, scope):
         yield _interface(state, name, detail)
+    if scope.includes(("line", "")):
+        yield _section(("line", ""), Mode.LINE, users.LINE_HEADER, users.LINE, config, detail)
     if scope.includes(("svs-domain", "")):
         yield _section(("svs-domain", ""), Mode.SVS_DOMAIN, system.SVS_HEADER, system.SVS_DOMAIN, config, detail)
 

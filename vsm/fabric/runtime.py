@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from vsm.fabric.counters import CounterBook, Record
 from vsm.model.interfaces import Vethernet
 from vsm.model.state import State
+from vsm.observed import ChannelStatus, Neighbor
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 
 _LOG = 1000
@@ -30,6 +31,8 @@ class FabricRuntime:
         self._modules: dict[int, ModuleStatus] = {}
         self._ports: dict[int, tuple[int, PortStatus]] = {}
         self._macs: dict[int, list[MacRow]] = {}
+        self._channels: dict[int, dict[int, ChannelStatus]] = {}
+        self._neighbors: dict[int, tuple[float, list[Neighbor]]] = {}
         self._drained: dict[tuple[int, int], int] = {}
         self._plugged: set[tuple[int, int]] = set()
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
@@ -57,6 +60,20 @@ class FabricRuntime:
         """Learned addresses of all connected modules."""
         return [row for slot in sorted(self._macs) for row in self._macs[slot]]
 
+    def channel(self, slot: int, policy: int) -> ChannelStatus | None:
+        """None: the module has not told of it since this VSM started."""
+        return self._channels.get(slot, {}).get(policy)
+
+    def neighbors(self) -> list[Neighbor]:
+        """Neighbours of all connected modules' uplinks that are still to be believed."""
+        now = self._clock()
+        aged = [
+            replace(found, left=found.left - int(now - told))
+            for _, (told, neighbors) in sorted(self._neighbors.items())
+            for found in neighbors
+        ]
+        return [found for found in aged if found.left > 0]
+
     def recent(self) -> list[LogLine]:
         """The last events, the latest last."""
         return list(self._log)
@@ -81,6 +98,7 @@ class FabricRuntime:
         known = self._modules.get(slot, ModuleStatus(False, 0))
         self._modules[slot] = replace(known, connected=False, since=self._clock())
         self._macs.pop(slot, None)
+        self._neighbors.pop(slot, None)
         self._plugged = {place for place in self._plugged if place[0] != slot}
         self.notify()
 
@@ -97,6 +115,14 @@ class FabricRuntime:
     def macs_reported(self, slot: int, rows: list[MacRow]) -> None:
         """All addresses that a module has learned."""
         self._macs[slot] = rows
+
+    def channels_reported(self, slot: int, channels: Iterable[ChannelStatus]) -> None:
+        """All channels of a module."""
+        self._channels[slot] = {channel.policy: channel for channel in channels}
+
+    def neighbors_reported(self, slot: int, neighbors: list[Neighbor]) -> None:
+        """All neighbours that a module's uplinks have now."""
+        self._neighbors[slot] = (self._clock(), neighbors)
 
     def drained(self, slot: int, veth: int, generation: int) -> None:
         """The vEth of that generation delivers and accepts nothing any more on that module."""

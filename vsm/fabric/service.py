@@ -68,8 +68,8 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         session = self._sessions.get(slot)
         return session is not None and session.applied(revision)
 
-    async def command(self, slot: int, words: Sequence[str]) -> tuple[str, bool]:
-        """Have a module run a command: its output, and whether it was accepted.  Unavailable if it does not answer."""
+    async def command(self, slot: int, words: Sequence[str]) -> str:
+        """Have a module run a command: its output.  Unavailable if it does not answer, DvsError if it refuses."""
         session = self._sessions.get(slot)
         if session is None:
             raise Unavailable(f"module {slot}", "is not connected", "see `show module`")
@@ -143,6 +143,7 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
 
     def _forget(self, session: ModuleSession) -> None:
         self._endings.pop(session)
+        session.ended()
         if self._sessions.get(session.slot) is session:
             self._keep(session)
             del self._sessions[session.slot]

@@ -16,14 +16,15 @@ from dataclasses import dataclass
 
 import structlog
 
-from dvswitch.errors import DvsError, InvalidValue, StorageError
+from dvswitch.errors import DvsError, InvalidValue, StorageError, Unavailable
 from dvswitch.v1 import fabric_pb2
 from vsm.events.bus import News
-from vsm.fabric import wire
+from vsm.fabric import wire, wire_observed
 from vsm.fabric.resume import Held, opening
 from vsm.fabric.runtime import FabricRuntime
 from vsm.mobility import reports
 from vsm.model import lifecycle
+from vsm.model.channels import channels_seen
 from vsm.model.interfaces import Vethernet
 from vsm.policy.compile import wanted
 from vsm.policy.difference import difference
@@ -35,6 +36,8 @@ _MAX_UNACKED = 8
 _MAX_REFUSED = 4096
 """AttachRefused messages waiting for a module that does not read."""
 
+_MAX_COMMANDS = 16
+"""Commands of operators that a module runs at a time."""
 _MAX_EVENTS = 50
 """Events a second that are taken from a module: guests can provoke them."""
 
@@ -106,6 +109,8 @@ class ModuleSession:
             "macs": self._macs,
             "port": self._port,
             "event": self._event,
+            "channels": self._channels,
+            "neighbors": self._neighbors,
             "output": self._output,
         }
 
@@ -314,6 +319,14 @@ class ModuleSession:
     def _macs(self, report: fabric_pb2.MacReport) -> None:
         self._runtime.macs_reported(self.slot, wire.read_macs(self.slot, report))
 
+    def _channels(self, report: fabric_pb2.ChannelReport) -> None:
+        channels = wire_observed.read_channels(self.slot, report)
+        self._supervisor.transact(lambda state: channels_seen(state, self.slot, [found.policy for found in channels]))
+        self._runtime.channels_reported(self.slot, channels)
+
+    def _neighbors(self, report: fabric_pb2.NeighborReport) -> None:
+        self._runtime.neighbors_reported(self.slot, wire_observed.read_neighbors(self.slot, report))
+
     def _event(self, message: fabric_pb2.LogEvent) -> None:
         news, now = wire.read_event(self.slot, message), self._now()
         if len(self._events) == _MAX_EVENTS and now - self._events[0] < 1.0:
@@ -321,18 +334,42 @@ class ModuleSession:
         self._events.append(now)
         self._publish(news)
 
-    def command(self, words: Sequence[str]) -> asyncio.Future[tuple[str, bool]]:
-        """Have the module run a command; the future gets its output, and whether it was accepted."""
+    async def command(self, words: Sequence[str]) -> str:
+        """Have the module run a command, and wait for its output.
+
+        DvsError with the module's words if it refuses; Unavailable if the session ends, or too many wait.  When the
+        caller gives up (is cancelled), the module is told to end the command.
+        """
+        if len(self._asked) >= _MAX_COMMANDS:
+            raise Unavailable(f"module {self.slot}", f"{_MAX_COMMANDS} commands are under way", "wait until one ends")
         self._commands += 1
-        answer = asyncio.get_running_loop().create_future()
-        self._asked[self._commands] = answer
-        command = fabric_pb2.Command(id=self._commands, words=words)
-        self._outbox.append(fabric_pb2.SupervisorMessage(command=command))
+        ident = self._commands
+        answer: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
+        self._asked[ident] = answer
+        self._post(fabric_pb2.SupervisorMessage(command=fabric_pb2.Command(id=ident, words=words)))
+        try:
+            text, ok = await answer
+        except asyncio.CancelledError:
+            self._post(fabric_pb2.SupervisorMessage(cancel=fabric_pb2.CancelCommand(id=ident)))
+            raise
+        finally:
+            self._asked.pop(ident, None)
+        if not ok:
+            raise DvsError(f"module {self.slot}", text.rstrip())
+        return text
+
+    def ended(self) -> None:
+        """The session is over: nobody will answer."""
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(Unavailable(f"module {self.slot}", "was lost before it answered"))
+
+    def _post(self, message: fabric_pb2.SupervisorMessage) -> None:
+        self._outbox.append(message)
         self.poke()
-        return answer
 
     def _output(self, message: fabric_pb2.CommandOutput) -> None:
-        answer = self._asked.pop(message.id, None)
+        answer = self._asked.get(message.id)
         if answer is not None and not answer.done():
             answer.set_result((message.text, message.ok))
 

@@ -110,6 +110,8 @@ def _switch(switch: SwitchSpec) -> types_pb2.Switch:
         querier_interval_s=switch.query_interval,
         up_delay_ms=switch.up_delay,
         mac_aging_s=switch.mac_aging,
+        cdp=switch.cdp.name,
+        lldp=switch.lldp.name,
     )
 
 

@@ -12,6 +12,8 @@ UNTAGGED = 0
 """As access VLAN: external switch tagging; as native VLAN: a trunk's untagged frames stay untagged (S-030, S-036)."""
 NO_NATIVE = -1
 """As native VLAN: a trunk neither sends nor takes untagged frames (S-039)."""
+NO_PIN = -1
+"""As sub-group: the ports prefer none."""
 
 
 class PortMode(Enum):
@@ -102,7 +104,8 @@ class Settings:
     team_beacon: bool | None = None
     """Beacon probing beside link state (S-146)."""
     pin: int | None = None
-    """Uplink that the ports prefer; 0 = none."""
+    """Sub-group that the ports prefer, 0-32: an uplink's number, or with mac-pinning relative its place counted from 0;
+    NO_PIN."""
     pin_backup: tuple[int, ...] | None = None
     """Said together with pin."""
     channel: ChannelMode | None = None
@@ -137,7 +140,7 @@ DEFAULTS = Settings(
     team_failback=True,
     team_notify=True,
     team_beacon=False,
-    pin=0,
+    pin=NO_PIN,
     pin_backup=(),
     channel=ChannelMode.NONE,
 )

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vsm.model.archive import Archive
 from vsm.model.settings import NOTHING, Settings
+from vsm.model.users import Role, User
 
 MAX_CHAIN = 4
 """Levels of profile inheritance, the profile itself included."""
@@ -101,6 +103,10 @@ class Config:
     """Seconds between general queries where no querier is seen (S-235)."""
     up_delay: int = 100
     """Milliseconds that an uplink must be up before it is used again (S-142)."""
+    cdp: Mode = Mode.BOTH
+    """What hosts do with CDP on their uplinks (S-220)."""
+    lldp: Mode = Mode.NONE
+    """Likewise with LLDP."""
     mac_prefix: str = "52:54:00"
     """Beginning of addresses that are made here (S-266)."""
     default_max_ports: int = 32
@@ -111,6 +117,15 @@ class Config:
     descriptions: Mapping[str, str] = field(default_factory=dict)
     """Operator's interface descriptions, by full interface name."""
     slots: Mapping[int, VemSlot] = field(default_factory=dict)
+    users: Mapping[str, User] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    """Those that the operator made, beside vsm.model.users.BUILT_IN."""
+    ssh: bool = True
+    """`feature ssh`."""
+    exec_timeout: int = 30
+    """Minutes after which an unused SSH session ends; 0 = never."""
+    session_limit: int = 64
+    """SSH sessions at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +241,8 @@ class Inventory:
     moves: Mapping[int, Move] = field(default_factory=dict)
     uplink_policies: Mapping[tuple[int, int], int] = field(default_factory=dict)
     """Own policies of uplinks (slot, number) that have overrides; they outlive the host's reports."""
+    channels: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    """Port-channel numbers, by slot and the id of the policy that makes the channel (vsm/model/channels.py)."""
     mac_leases: Mapping[tuple[str, int], MacLease] = field(default_factory=dict)
     """By Nic.key."""
     next_policy_id: int = 1

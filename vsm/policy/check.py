@@ -17,6 +17,7 @@ from vsm.model.interfaces import Vethernet, parse_interface
 from vsm.model.macs import check_prefix
 from vsm.model.settings import NOTHING
 from vsm.model.state import FIRST_SLOT, LAST_SLOT, MAX_CHAIN, Config, PortProfile, ProfileType, State
+from vsm.model.users import BUILT_IN
 from vsm.policy.check_settings import out_of_range, settings_problems, team_problems
 from vsm.policy.inherit import effective
 from vsm.policy.ports import member_vlans
@@ -73,6 +74,13 @@ def _vlans(state: State) -> Iterator[DvsError]:
             yield Conflict(f"vlan name {vlan.title}", "used by vlans {} and {}".format(*sorted(names[vlan.title])))
     if 1 not in state.config.vlans:
         yield Conflict("vlan 1", "the default vlan can't be removed")
+
+
+def _users(state: State) -> Iterator[DvsError]:
+    known = {*BUILT_IN, *state.config.roles}
+    for user in state.config.users.values():
+        if not user.roles or not known.issuperset(user.roles):
+            yield Conflict(f"user {user.name}", f"has a role that does not exist: {', '.join(user.roles) or 'none'}")
 
 
 def _profiles(state: State) -> Iterator[DvsError]:
@@ -174,6 +182,7 @@ def _assignments(state: State) -> Iterator[DvsError]:
 
 _RULES: tuple[Callable[[State], Iterator[DvsError]], ...] = (
     _system,
+    _users,
     _vlans,
     _profiles,
     _interfaces,

@@ -18,6 +18,7 @@ PROFILE_MTU_RANGE = (1500, 9000)
 MAC_LIMIT_RANGE = (1, 4096)
 STORM_RANGE = (0, 10_000_000)
 UPLINK_RANGE = (1, MAX_UPLINK)
+GROUP_RANGE = (0, MAX_UPLINK)
 
 _TEAM = ("team_method", "team_active", "team_standby", "team_unused", "team_failback", "team_notify", "team_beacon")
 _team_of = attrgetter(*_TEAM)
@@ -39,12 +40,15 @@ def settings_problems(settings: Settings, subject: str, kind: ProfileType) -> It
     yield from _vlans(settings, subject)
     yield from _ranges(settings, subject)
     yield from _kinds(settings, subject, kind)
-    for uplinks in (settings.team_active, settings.team_standby, settings.team_unused, settings.pin_backup):
+    for uplinks in (settings.team_active, settings.team_standby, settings.team_unused):
         for number in uplinks or ():
             yield from out_of_range(f"{subject}: uplink", number, UPLINK_RANGE)
+    for group in settings.pin_backup or ():
+        yield from out_of_range(f"{subject}: pinning backup", group, GROUP_RANGE)
+    for uplinks in (settings.team_active, settings.team_standby, settings.team_unused, settings.pin_backup):
         if len(set(uplinks or ())) < len(uplinks or ()):
             yield Conflict(subject, f"an uplink is named twice in {_text(uplinks or ())}")
-    if settings.pin and settings.pin in (settings.pin_backup or ()):
+    if settings.pin is not None and settings.pin in (settings.pin_backup or ()):
         yield Conflict(subject, f"pinning id {settings.pin} is its own backup", "name other uplinks as backup")
 
 
@@ -71,7 +75,7 @@ def _ranges(settings: Settings, subject: str) -> Iterator[DvsError]:
     yield from out_of_range(f"{subject}: mtu", settings.mtu, PROFILE_MTU_RANGE)
     for level in (settings.storm_broadcast, settings.storm_multicast, settings.storm_unknown):
         yield from out_of_range(f"{subject}: storm-control level", level, STORM_RANGE)
-    yield from out_of_range(f"{subject}: pinning id", settings.pin, (0, MAX_UPLINK))
+    yield from out_of_range(f"{subject}: pinning id", settings.pin, GROUP_RANGE)
 
 
 def _kinds(settings: Settings, subject: str, kind: ProfileType) -> Iterator[DvsError]:

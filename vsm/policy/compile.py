@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dvswitch.vlan import VlanSet
 from vsm.model.interfaces import Ethernet, Vethernet
-from vsm.model.settings import UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
+from vsm.model.settings import NO_PIN, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, Move, MoveState, Phase, PortProfile, ProfileType, State, Uplink, Veth
 from vsm.policy.inherit import effective
 from vsm.policy.ports import active_vlans, member_vlans
@@ -113,6 +113,8 @@ def _switch(config: Config) -> SwitchSpec:
         config.query_interval,
         config.up_delay,
         config.mac_aging,
+        config.cdp,
+        config.lldp,
     )
 
 
@@ -204,6 +206,6 @@ def _team(settings: Settings) -> TeamSpec:
         failback=settings.team_failback is not False,
         notify=settings.team_notify is not False,
         beacon=bool(settings.team_beacon),
-        pin=settings.pin or 0,
+        pin=None if settings.pin in (None, NO_PIN) else settings.pin,
         pin_backup=settings.pin_backup or (),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vsm.model.settings import ChannelMode, TeamMethod
@@ -31,7 +32,8 @@ class TeamSpec:
     failback: bool = True
     notify: bool = True
     beacon: bool = False
-    pin: int = 0
+    pin: int | None = None
+    """Sub-group."""
     pin_backup: tuple[int, ...] = ()
 
 
@@ -97,6 +99,8 @@ class SwitchSpec:
     query_interval: int = 125
     up_delay: int = 100
     mac_aging: int = 0
+    cdp: Mode = Mode.NONE
+    lldp: Mode = Mode.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ModuleMessage(_message.Message):
-    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "output")
+    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "channels", "neighbors", "output")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     REFUSE_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,8 @@ class ModuleMessage(_message.Message):
     MACS_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    NEIGHBORS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     ack: Ack
@@ -34,24 +36,28 @@ class ModuleMessage(_message.Message):
     macs: MacReport
     port: PortState
     event: LogEvent
+    channels: ChannelReport
+    neighbors: NeighborReport
     output: CommandOutput
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., channels: _Optional[_Union[ChannelReport, _Mapping]] = ..., neighbors: _Optional[_Union[NeighborReport, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ...) -> None: ...
 
 class SupervisorMessage(_message.Message):
-    __slots__ = ("welcome", "update", "in_sync", "heartbeat", "attach_refused", "command")
+    __slots__ = ("welcome", "update", "in_sync", "heartbeat", "attach_refused", "command", "cancel")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_FIELD_NUMBER: _ClassVar[int]
     IN_SYNC_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     ATTACH_REFUSED_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     update: Update
     in_sync: InSync
     heartbeat: Heartbeat
     attach_refused: AttachRefused
     command: Command
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ...) -> None: ...
+    cancel: CancelCommand
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., cancel: _Optional[_Union[CancelCommand, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation")
@@ -167,6 +173,12 @@ class Command(_message.Message):
     id: int
     words: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, id: _Optional[int] = ..., words: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CancelCommand(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    def __init__(self, id: _Optional[int] = ...) -> None: ...
 
 class CommandOutput(_message.Message):
     __slots__ = ("id", "text", "ok")
@@ -321,3 +333,121 @@ class LearnedMac(_message.Message):
     uplink: int
     age_s: int
     def __init__(self, mac: _Optional[str] = ..., vlan: _Optional[int] = ..., veth: _Optional[int] = ..., uplink: _Optional[int] = ..., age_s: _Optional[int] = ...) -> None: ...
+
+class ChannelReport(_message.Message):
+    __slots__ = ("channels",)
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    channels: _containers.RepeatedCompositeFieldContainer[Channel]
+    def __init__(self, channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ...) -> None: ...
+
+class Channel(_message.Message):
+    __slots__ = ("policy", "mode", "members")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    policy: int
+    mode: _types_pb2.ChannelGroup.Mode
+    members: _containers.RepeatedCompositeFieldContainer[ChannelMember]
+    def __init__(self, policy: _Optional[int] = ..., mode: _Optional[_Union[_types_pb2.ChannelGroup.Mode, str]] = ..., members: _Optional[_Iterable[_Union[ChannelMember, _Mapping]]] = ...) -> None: ...
+
+class ChannelMember(_message.Message):
+    __slots__ = ("uplink", "state", "sub_group", "speed_mbps", "lacp")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        DOWN: _ClassVar[ChannelMember.State]
+        SUSPENDED: _ClassVar[ChannelMember.State]
+        INDIVIDUAL: _ClassVar[ChannelMember.State]
+        STANDBY: _ClassVar[ChannelMember.State]
+        UP: _ClassVar[ChannelMember.State]
+    DOWN: ChannelMember.State
+    SUSPENDED: ChannelMember.State
+    INDIVIDUAL: ChannelMember.State
+    STANDBY: ChannelMember.State
+    UP: ChannelMember.State
+    UPLINK_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SUB_GROUP_FIELD_NUMBER: _ClassVar[int]
+    SPEED_MBPS_FIELD_NUMBER: _ClassVar[int]
+    LACP_FIELD_NUMBER: _ClassVar[int]
+    uplink: int
+    state: ChannelMember.State
+    sub_group: int
+    speed_mbps: int
+    lacp: LacpPort
+    def __init__(self, uplink: _Optional[int] = ..., state: _Optional[_Union[ChannelMember.State, str]] = ..., sub_group: _Optional[int] = ..., speed_mbps: _Optional[int] = ..., lacp: _Optional[_Union[LacpPort, _Mapping]] = ...) -> None: ...
+
+class LacpPort(_message.Message):
+    __slots__ = ("actor", "partner", "sent", "received", "malformed", "partner_s")
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    SENT_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    MALFORMED_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_S_FIELD_NUMBER: _ClassVar[int]
+    actor: LacpEnd
+    partner: LacpEnd
+    sent: int
+    received: int
+    malformed: int
+    partner_s: int
+    def __init__(self, actor: _Optional[_Union[LacpEnd, _Mapping]] = ..., partner: _Optional[_Union[LacpEnd, _Mapping]] = ..., sent: _Optional[int] = ..., received: _Optional[int] = ..., malformed: _Optional[int] = ..., partner_s: _Optional[int] = ...) -> None: ...
+
+class LacpEnd(_message.Message):
+    __slots__ = ("system_priority", "system", "key", "port_priority", "port", "state")
+    SYSTEM_PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    SYSTEM_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    PORT_PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    system_priority: int
+    system: str
+    key: int
+    port_priority: int
+    port: int
+    state: int
+    def __init__(self, system_priority: _Optional[int] = ..., system: _Optional[str] = ..., key: _Optional[int] = ..., port_priority: _Optional[int] = ..., port: _Optional[int] = ..., state: _Optional[int] = ...) -> None: ...
+
+class NeighborReport(_message.Message):
+    __slots__ = ("neighbors",)
+    NEIGHBORS_FIELD_NUMBER: _ClassVar[int]
+    neighbors: _containers.RepeatedCompositeFieldContainer[Neighbor]
+    def __init__(self, neighbors: _Optional[_Iterable[_Union[Neighbor, _Mapping]]] = ...) -> None: ...
+
+class Neighbor(_message.Message):
+    __slots__ = ("uplink", "protocol", "chassis", "port", "port_description", "system_name", "system_description", "platform", "capabilities", "enabled", "management", "native_vlan", "hold_s", "left_s")
+    class Protocol(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        LLDP: _ClassVar[Neighbor.Protocol]
+        CDP: _ClassVar[Neighbor.Protocol]
+    LLDP: Neighbor.Protocol
+    CDP: Neighbor.Protocol
+    UPLINK_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    CHASSIS_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    PORT_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    SYSTEM_NAME_FIELD_NUMBER: _ClassVar[int]
+    SYSTEM_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    MANAGEMENT_FIELD_NUMBER: _ClassVar[int]
+    NATIVE_VLAN_FIELD_NUMBER: _ClassVar[int]
+    HOLD_S_FIELD_NUMBER: _ClassVar[int]
+    LEFT_S_FIELD_NUMBER: _ClassVar[int]
+    uplink: int
+    protocol: Neighbor.Protocol
+    chassis: str
+    port: str
+    port_description: str
+    system_name: str
+    system_description: str
+    platform: str
+    capabilities: int
+    enabled: int
+    management: _containers.RepeatedScalarFieldContainer[str]
+    native_vlan: int
+    hold_s: int
+    left_s: int
+    def __init__(self, uplink: _Optional[int] = ..., protocol: _Optional[_Union[Neighbor.Protocol, str]] = ..., chassis: _Optional[str] = ..., port: _Optional[str] = ..., port_description: _Optional[str] = ..., system_name: _Optional[str] = ..., system_description: _Optional[str] = ..., platform: _Optional[str] = ..., capabilities: _Optional[int] = ..., enabled: _Optional[int] = ..., management: _Optional[_Iterable[str]] = ..., native_vlan: _Optional[int] = ..., hold_s: _Optional[int] = ..., left_s: _Optional[int] = ...) -> None: ...

@@ -7,24 +7,28 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ExecuteRequest(_message.Message):
-    __slots__ = ("session", "line")
+    __slots__ = ("session", "line", "role")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     LINE_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
     session: str
     line: str
-    def __init__(self, session: _Optional[str] = ..., line: _Optional[str] = ...) -> None: ...
+    role: str
+    def __init__(self, session: _Optional[str] = ..., line: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
 
 class ExecuteReply(_message.Message):
-    __slots__ = ("output", "prompt", "ok", "closed")
+    __slots__ = ("output", "prompt", "ok", "closed", "length")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     OK_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
     output: str
     prompt: str
     ok: bool
     closed: bool
-    def __init__(self, output: _Optional[str] = ..., prompt: _Optional[str] = ..., ok: bool = ..., closed: bool = ...) -> None: ...
+    length: int
+    def __init__(self, output: _Optional[str] = ..., prompt: _Optional[str] = ..., ok: bool = ..., closed: bool = ..., length: _Optional[int] = ...) -> None: ...
 
 class CompleteRequest(_message.Message):
     __slots__ = ("session", "line")

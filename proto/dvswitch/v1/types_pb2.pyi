@@ -6,6 +6,17 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Discovery(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    NONE: _ClassVar[Discovery]
+    LISTEN: _ClassVar[Discovery]
+    ADVERTISE: _ClassVar[Discovery]
+    BOTH: _ClassVar[Discovery]
+NONE: Discovery
+LISTEN: Discovery
+ADVERTISE: Discovery
+BOTH: Discovery
+
 class Policy(_message.Message):
     __slots__ = ("id", "profile", "mode", "vlan", "allowed", "shutdown", "forged_transmits", "mac_changes", "mac_learning", "unknown_flood", "mac_limit", "teaming", "mtu", "promiscuous", "mac_limit_allow", "storm", "team", "bpdu", "channel")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -169,7 +180,7 @@ class Uplink(_message.Message):
     def __init__(self, number: _Optional[int] = ..., policy: _Optional[int] = ..., shutdown: bool = ...) -> None: ...
 
 class Switch(_message.Message):
-    __slots__ = ("name", "domain", "mtu", "keep_priority_tag", "snooping", "querier_interval_s", "up_delay_ms", "mac_aging_s")
+    __slots__ = ("name", "domain", "mtu", "keep_priority_tag", "snooping", "querier_interval_s", "up_delay_ms", "mac_aging_s", "cdp", "lldp")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     MTU_FIELD_NUMBER: _ClassVar[int]
@@ -178,6 +189,8 @@ class Switch(_message.Message):
     QUERIER_INTERVAL_S_FIELD_NUMBER: _ClassVar[int]
     UP_DELAY_MS_FIELD_NUMBER: _ClassVar[int]
     MAC_AGING_S_FIELD_NUMBER: _ClassVar[int]
+    CDP_FIELD_NUMBER: _ClassVar[int]
+    LLDP_FIELD_NUMBER: _ClassVar[int]
     name: str
     domain: int
     mtu: int
@@ -186,7 +199,9 @@ class Switch(_message.Message):
     querier_interval_s: int
     up_delay_ms: int
     mac_aging_s: int
-    def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ..., snooping: bool = ..., querier_interval_s: _Optional[int] = ..., up_delay_ms: _Optional[int] = ..., mac_aging_s: _Optional[int] = ...) -> None: ...
+    cdp: Discovery
+    lldp: Discovery
+    def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ..., snooping: bool = ..., querier_interval_s: _Optional[int] = ..., up_delay_ms: _Optional[int] = ..., mac_aging_s: _Optional[int] = ..., cdp: _Optional[_Union[Discovery, str]] = ..., lldp: _Optional[_Union[Discovery, str]] = ...) -> None: ...
 
 class Counters(_message.Message):
     __slots__ = ("rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies", "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded", "drops_in", "drops_out")

@@ -39,6 +39,8 @@
 #define DVS_PORT_BLOCKED 8
 #define DVS_PORT_MAC_VIOLATION 16
 #define DVS_PORT_LAG 32 /* no NIC: the members in use are the uplinks of its policy's team */
+#define DVS_PORT_PEER 64 /* kernel engine: the NIC is a veth whose other end is in another network namespace */
+#define DVS_PORT_OWNS_MAC 128 /* kernel engine: the static entry of the port's MAC is the port's (saves asking) */
 
 /* dvs_policy.mode */
 #define DVS_MODE_ACCESS 0
@@ -76,6 +78,19 @@
 #define DVS_CTL_STORM 32       /* some policy limits storms */
 #define DVS_CTL_READ_IP 64     /* IP addresses are needed: by a team's hash or by snooping */
 #define DVS_CTL_CAPTURE 1024 /* dvs_capture is in force */
+#define DVS_CTL_IP_HASH 2048 /* some team picks by IP addresses */
+
+/* What a kernel engine's program has in it, chosen when it is loaded (dvs_features in kernel_maps.h): the verifier takes
+ * out the rest.  kernel_features.py tells which tables need which; the user engine has everything. */
+#define DVS_FEATURE_CAPTURE 1
+#define DVS_FEATURE_STORM 2
+#define DVS_FEATURE_PROMISCUOUS 4
+#define DVS_FEATURE_READ_IP 8
+#define DVS_FEATURE_LEARN 16
+#define DVS_FEATURE_LAG 32
+#define DVS_FEATURE_MIRROR 64
+#define DVS_FEATURE_UPLINK 128
+#define DVS_FEATURES_ALL 255
 
 /* dvs_mac.flags */
 #define DVS_MAC_STATIC 1

@@ -23,14 +23,12 @@ static INL __u32 dvs_l2_bytes(const struct dvs_pkt *p)
 	return DVS_ETH_HLEN + (dvs_is_tag(p->ethertype) ? 4 : 0);
 }
 
-/* A superframe is as long as the segments it will be cut into (S-005): its headers, then gso bytes. */
+/* Read beforehand (read.h).  A superframe is as long as the segments it will be cut into (S-005): its headers, then gso bytes. */
 static INL __u32 dvs_segment_bytes(const struct dvs_pkt *p)
 {
 	const __u8 *l3 = p->data + DVS_ETH_HLEN;
 	__u32 headers = 20;
 
-	if (!p->gso)
-		return p->len - dvs_l2_bytes(p);
 	if (l3 + 20 > p->end)
 		return p->gso;
 	if (p->ethertype == 0x86dd)
@@ -42,7 +40,7 @@ static INL __u32 dvs_segment_bytes(const struct dvs_pkt *p)
 
 static INL int dvs_admit_size(const struct dvs_pkt *p, __u32 mtu)
 {
-	return dvs_segment_bytes(p) > mtu ? DVS_DROP_OVERSIZE : DVS_OK;
+	return (p->gso ? p->segment : p->len - dvs_l2_bytes(p)) > mtu ? DVS_DROP_OVERSIZE : DVS_OK;
 }
 
 static INL int dvs_admit_source(const struct dvs_pkt *p)

@@ -13,10 +13,9 @@
 #include "vlan.h"
 
 #define DVS_REFRESH_NS 1000000000ULL
-#define DVS_MEMBER_STEPS 10 /* 2^10 > DVS_MAX_MEMBERS */
 
 /* An entry counts only while its port is there and carries the VLAN: a leftover blackholes nobody (S-056, S-074). */
-static INL __u32 dvs_entry_port(const struct dvs_mac *entry, __u32 vlan)
+static INL __u32 dvs_entry_port(const struct dvs_mac *entry, __u32 vlan, __u32 bank)
 {
 	const struct dvs_port *port;
 	const struct dvs_policy *policy;
@@ -26,55 +25,57 @@ static INL __u32 dvs_entry_port(const struct dvs_mac *entry, __u32 vlan)
 	port = dp_port(entry->lport);
 	if (!port || !(port->flags & DVS_PORT_USED))
 		return 0;
-	policy = dp_policy(port->policy);
+	policy = dp_policy(bank, port->policy);
 	return policy && dvs_carries(policy, vlan) ? entry->lport : 0;
 }
 
-static INL __u32 dvs_static_owner(__u64 mac, __u32 vlan)
+static INL __u32 dvs_static_owner(__u64 mac, __u32 vlan, __u32 bank)
 {
-	return dvs_entry_port(dp_mac(dvs_mac_key(mac, DVS_VLAN_ANY)), vlan);
+	return dvs_entry_port(dp_mac(dvs_mac_key(mac, DVS_VLAN_ANY)), vlan, bank);
 }
 
-/* The port that owns a MAC in a VLAN, or 0; a vNIC's own MAC before a learned one. */
-DVS_ONCE __u32 dvs_owner(__u64 mac, __u32 vlan)
-{
-	__u32 lport = dvs_static_owner(mac, vlan);
+#define DVS_OWNER_LPORT 0xffff
+#define DVS_OWNER_OWN 0x10000 /* it is the vNIC's own MAC */
 
-	return lport ? lport : dvs_entry_port(dp_mac(dvs_mac_key(mac, vlan)), vlan);
+/* The port that owns a MAC in a VLAN, with DVS_OWNER_*, or 0; a vNIC's own MAC before a learned one. */
+DVS_ONCE __u32 dvs_owner(__u64 mac, __u32 vlan, __u32 bank)
+{
+	__u32 lport = dvs_static_owner(mac, vlan, bank);
+
+	return lport ? lport | DVS_OWNER_OWN : dvs_entry_port(dp_mac(dvs_mac_key(mac, vlan)), vlan, bank);
 }
 
 /* Is it in that (sorted) list? */
 DVS_ONCE int dvs_is_member(const struct dvs_members *list, __u32 lport)
 {
-	__u32 low = 0, high, i, middle;
+	__u64 found = 0, at, more;
+	__u32 step = DVS_MAX_MEMBERS / 2; /* and 256, 128 ... 1: DVS_MAX_MEMBERS together */
 
-	if (!list)
+	if (!list || !list->n)
 		return 0;
-	high = list->n;
-	for (i = 0; i < DVS_MEMBER_STEPS && low < high; i++) {
-		middle = (low + high) >> 1;
-		if (middle >= DVS_MAX_MEMBERS)
-			return 0;
-		if (list->lport[middle] == lport)
-			return 1;
-		if (list->lport[middle] < lport)
-			low = middle + 1;
-		else
-			high = middle;
+	/* How many are no greater than lport; without a branch, each of which would double what the verifier has to see. */
+	for (; step; step = step == DVS_MAX_MEMBERS / 2 ? 256 : step / 2) {
+		at = found + step - 1;
+		more = (at - list->n) >> 63;
+		__asm__("" : "+r"(more)); /* or clang turns this into a branch */
+		at &= -more; /* there are that many, or look at the first */
+		more &= ((__u64)list->lport[at] - lport - 1) >> 63;
+		__asm__("" : "+r"(more));
+		found += more * step;
 	}
-	return 0;
+	return found && list->lport[found - 1] == lport;
 }
 
 /* Are promiscuous ports to see reflected frames too (S-111)? */
 static INL int dvs_shows_reflected(__u32 control_flags)
 {
-	return (control_flags & DVS_CTL_PROMISCUOUS) && (control_flags & DVS_CTL_NO_RPF_PROMISCUOUS);
+	return DVS_HAS(PROMISCUOUS) && (control_flags & DVS_CTL_PROMISCUOUS) && (control_flags & DVS_CTL_NO_RPF_PROMISCUOUS);
 }
 
 /* Our own frame come back by the network (S-087, S-089a: per VLAN and MAC). */
 static INL int dvs_local_source(const struct dvs_pkt *p)
 {
-	return p->uplink && dvs_owner(p->src, p->vlan) ? DVS_DROP_RPF_LOCAL_SRC : DVS_OK;
+	return DVS_HAS(UPLINK) && p->uplink && dvs_owner(p->src, p->vlan, p->bank) ? DVS_DROP_RPF_LOCAL_SRC : DVS_OK;
 }
 
 static INL int dvs_over_limit(const struct dvs_policy *policy)
@@ -127,7 +128,7 @@ static INL int dvs_learn_move(struct dvs_mac *entry, __u32 lport, const struct d
 }
 
 /* Learning, and its refresh, at most one write a second and MAC. */
-DVS_ONCE int dvs_learn_at(__u64 key, __u32 lport, const struct dvs_policy *policy)
+DVS_ONCE int dvs_learn_at(__u64 key, __u32 lport, const struct dvs_policy *policy, __u32 bank)
 {
 	struct dvs_mac *entry;
 	__u32 owner;
@@ -135,7 +136,7 @@ DVS_ONCE int dvs_learn_at(__u64 key, __u32 lport, const struct dvs_policy *polic
 
 	if (!policy)
 		return DVS_OK;
-	owner = dvs_static_owner(key & DVS_MAC_MASK, key >> 48);
+	owner = dvs_static_owner(key & DVS_MAC_MASK, key >> 48, bank);
 	if (owner)
 		return owner == lport ? DVS_OK : DVS_DROP_PORT_SECURITY; /* S-073 */
 	entry = dp_mac(key);
@@ -150,11 +151,13 @@ DVS_ONCE int dvs_learn_at(__u64 key, __u32 lport, const struct dvs_policy *polic
 }
 
 /* Never from an uplink (S-062). */
-static INL int dvs_learn(const struct dvs_pkt *p, const struct dvs_policy *policy)
+static INL int dvs_learn(const struct dvs_pkt *p, const struct dvs_port *port, const struct dvs_policy *policy)
 {
-	if (p->uplink || !(policy->flags & DVS_POL_LEARN))
+	if (!DVS_HAS(LEARN) || p->uplink || !(policy->flags & DVS_POL_LEARN))
 		return DVS_OK;
-	return dvs_learn_at(dvs_mac_key(p->src, p->vlan), p->lport, policy);
+	if ((port->flags & DVS_PORT_OWNS_MAC) && p->src == dvs_load_mac(port->mac))
+		return DVS_OK; /* what dvs_learn_at() would find */
+	return dvs_learn_at(dvs_mac_key(p->src, p->vlan), p->lport, policy, p->bank);
 }
 
 static INL void dvs_plan_flood(struct dvs_pkt *p, __u32 list)
@@ -163,19 +166,25 @@ static INL void dvs_plan_flood(struct dvs_pkt *p, __u32 list)
 	p->list = list;
 }
 
+static INL int dvs_is_shown(__u32 control_flags)
+{
+	return DVS_HAS(PROMISCUOUS) && (control_flags & DVS_CTL_PROMISCUOUS);
+}
+
 /* A multicast packet, with snooping: to a registered group's members only (S-232), a membership report to no vNIC at all
  * (S-236: another guest that heard it would keep its own to itself). */
 static INL int dvs_plan_group(struct dvs_pkt *p, __u32 control_flags)
 {
-	struct dvs_group_key key;
-	int report, registered = dvs_group_of(p, &key, &report);
+	struct dvs_group_key key = { .vlan = p->vlan };
+	int report = !!(p->is & DVS_IS_REPORT);
 	__u32 list;
 
-	list = registered && !report ? dp_group(&key) : 0;
+	__builtin_memcpy(key.address, p->group, sizeof(key.address));
+	list = (p->is & DVS_IS_GROUPED) && !report ? dp_group(&key) : 0;
 	if (!list && !report)
 		return 0;
 	p->filtered = 1;
-	p->spies = !!(control_flags & DVS_CTL_PROMISCUOUS);
+	p->spies = dvs_is_shown(control_flags);
 	if (list)
 		dvs_plan_flood(p, list);
 	return 1;
@@ -185,27 +194,28 @@ static INL int dvs_plan_group(struct dvs_pkt *p, __u32 control_flags)
 static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const struct dvs_policy *policy,
 			  __u32 control_flags)
 {
-	__u32 hash = control_flags & DVS_CTL_READ_IP ? dvs_ip_hash(p) : 0;
 	__u32 owner;
 
 	if (dvs_is_multicast(p->dst)) {
-		p->out_uplink = dvs_tx_uplink(p, port, policy, hash);
-		if (!(control_flags & DVS_CTL_SNOOPING) || dvs_is_broadcast(p->dst) || !dvs_plan_group(p, control_flags))
+		p->out_uplink = dvs_tx_uplink(p, port, policy);
+		if (!DVS_HAS(READ_IP) || !(control_flags & DVS_CTL_SNOOPING) || dvs_is_broadcast(p->dst) ||
+		    !dvs_plan_group(p, control_flags))
 			dvs_plan_flood(p, DVS_LIST_ALL * 4096 + p->vlan);
 		return DVS_OK;
 	}
-	owner = dvs_owner(p->dst, p->vlan);
-	if (owner == p->lport)
+	owner = dvs_owner(p->dst, p->vlan, p->bank);
+	if ((owner & DVS_OWNER_LPORT) == p->lport)
 		return DVS_DROP_SAME_PORT; /* S-085, S-091 */
-	p->spies = !!(control_flags & DVS_CTL_PROMISCUOUS);
+	p->spies = dvs_is_shown(control_flags);
 	if (owner) {
-		p->out = owner;
+		p->out = owner & DVS_OWNER_LPORT;
+		p->own_mac = owner >> 16;
 		return DVS_OK;
 	}
 	p->unknown = 1;
-	p->out_uplink = dvs_tx_uplink(p, port, policy, hash);
+	p->out_uplink = dvs_tx_uplink(p, port, policy);
 	dvs_plan_flood(p, DVS_LIST_UNKNOWN * 4096 + p->vlan);
-	return control_flags & DVS_CTL_STORM ? dvs_storm(p, policy, DVS_STORM_UNKNOWN) : DVS_OK;
+	return DVS_HAS(STORM) && (control_flags & DVS_CTL_STORM) ? dvs_storm(p, policy, DVS_STORM_UNKNOWN) : DVS_OK;
 }
 
 /* Why a frame that was to be given to several ports found none. */

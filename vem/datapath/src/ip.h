@@ -72,22 +72,21 @@ static INL int dvs_mld_is_report(const __u8 *l3, const __u8 *end)
 
 /* Is this a multicast packet's group one that may be registered, and which?  Those that every node listens to
  * (224.0.0.0/24, ff02::1) may not (S-237). */
-static INL int dvs_group_of(const struct dvs_pkt *p, struct dvs_group_key *key, int *report)
+static INL int dvs_group_of(const struct dvs_pkt *p, __u8 *group, int *report)
 {
 	__u16 type;
 	const __u8 *l3 = dvs_l3(p, &type);
 
-	*key = (struct dvs_group_key){ .vlan = p->vlan };
 	*report = 0;
 	if (type == DVS_IPV4 && l3 + DVS_IPV4_BYTES <= p->end) {
 		*report = dvs_igmp_is_report(l3, p->end);
-		key->address[10] = key->address[11] = 0xff;
-		__builtin_memcpy(key->address + 12, l3 + 16, 4);
+		group[10] = group[11] = 0xff;
+		__builtin_memcpy(group + 12, l3 + 16, 4);
 		return (l3[16] & 0xf0) == 0xe0 && (l3[16] != 224 || l3[17] || l3[18]);
 	}
 	if (type == DVS_IPV6 && l3 + DVS_IPV6_BYTES <= p->end) {
 		*report = dvs_mld_is_report(l3, p->end);
-		__builtin_memcpy(key->address, l3 + 24, 16);
+		__builtin_memcpy(group, l3 + 24, 16);
 		return l3[24] == 0xff && !(dvs_load_be32(l3 + 24) == 0xff020000 && !dvs_load_be32(l3 + 28) &&
 					   !dvs_load_be32(l3 + 32) && dvs_load_be32(l3 + 36) == 1);
 	}

@@ -15,6 +15,7 @@
 #include "pipeline.h"
 #include "kernel_events.h"
 #include <bpf/bpf_endian.h>
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 
 #define TEST_LPORT 0  /* skb->cb[] of a test run: ingress port ... */
@@ -28,6 +29,7 @@ struct job {
 	struct dvs_copy waiting; /* a receiver still to be served: lport 0 = none */
 	__u32 copies;
 	__u32 dropped; /* the reason; only a mirror gets it */
+	__u32 direct; /* the waiting copy is for the port whose own MAC the frame is for */
 	__u16 tci; /* the outer tag as it is now */
 	__u16 tagged;
 };
@@ -58,7 +60,7 @@ static INL void watch_decision(struct __sk_buff *skb, struct dvs_pkt *p, int rea
 {
 	if (p->punt)
 		kernel_punt(skb, p);
-	if (p->capture)
+	if (DVS_HAS(CAPTURE) && p->capture)
 		kernel_entered(skb, p, reason);
 	if (reason)
 		watch_drop(skb, p, p->lport, DVS_IN, reason);
@@ -69,7 +71,7 @@ static INL void watch_copy(const struct way *way, struct dvs_copy *copy)
 {
 	struct dvs_pkt *p = &way->job->p;
 
-	if (p->capture)
+	if (DVS_HAS(CAPTURE) && p->capture)
 		kernel_left(way->skb, p, copy);
 	if (copy->reason)
 		watch_drop(way->skb, p, copy->lport, DVS_OUT, copy->reason);
@@ -98,9 +100,9 @@ static INL int hoist_tag(struct __sk_buff *skb)
 }
 
 /* How much of the frame the pipeline may read. */
-static INL __u32 head_wanted(const struct __sk_buff *skb)
+static INL __u32 head_wanted(__u32 bank)
 {
-	const struct dvs_control *control = dp_control();
+	const struct dvs_control *control = DVS_HAS(READ_IP) ? dp_control(bank) : 0;
 
 	if (control && (control->flags & DVS_CTL_READ_IP))
 		return DVS_READ_BYTES;
@@ -108,19 +110,20 @@ static INL __u32 head_wanted(const struct __sk_buff *skb)
 }
 
 /* Makes the headers that the pipeline reads directly readable, mostly by finding that they are. */
-static INL int pull_head(struct __sk_buff *skb)
+static INL int pull_head(struct __sk_buff *skb, __u32 bank)
 {
 	__u32 want = skb->len < DVS_READ_BYTES ? skb->len : DVS_READ_BYTES;
 
 	if ((long)skb->data + want <= (long)skb->data_end)
 		return 0;
-	if (want > head_wanted(skb))
-		want = head_wanted(skb);
+	if (want > head_wanted(bank))
+		want = head_wanted(bank);
 	if ((long)skb->data + want <= (long)skb->data_end)
 		return 0;
 	return bpf_skb_pull_data(skb, want);
 }
 
+/* The frame's bytes, which the steps do not see. */
 static INL int is_udp(const struct dvs_pkt *p)
 {
 	const __u8 *l3 = p->data + DVS_ETH_HLEN;
@@ -136,14 +139,15 @@ static INL int take(struct job *job, struct __sk_buff *skb, __u32 lport)
 {
 	struct dvs_pkt *p = &job->p;
 
-	if (hoist_tag(skb) || pull_head(skb))
+	p->bank = kernel_bank();
+	if (pull_head(skb, p->bank))
 		return -1;
+	p->frame = skb;
 	p->data = (const __u8 *)(long)skb->data;
 	p->end = (const __u8 *)(long)skb->data_end;
 	p->len = skb->len;
 	p->lport = lport;
 	p->gso = skb->gso_size;
-	p->gso_udp = p->gso && is_udp(p);
 	if (skb->vlan_present) {
 		p->tag_present = 1;
 		p->tag_foreign = skb->vlan_proto != bpf_htons(DVS_TPID_8021Q);
@@ -153,6 +157,28 @@ static INL int take(struct job *job, struct __sk_buff *skb, __u32 lport)
 	job->tci = p->tci;
 	return 0;
 }
+
+STAGE int kernel_read(struct __sk_buff *skb, struct dvs_pkt *p, __u32 control_flags)
+{
+	struct dvs_pkt seen;
+
+	if (!p)
+		return 0;
+	seen = *p;
+	seen.data = (const __u8 *)(long)skb->data;
+	seen.end = (const __u8 *)(long)skb->data_end;
+	if (seen.gso)
+		seen.gso_udp = is_udp(&seen);
+	dvs_read(&seen, control_flags);
+	p->segment = seen.segment;
+	p->hash = seen.hash;
+	p->is = seen.is;
+	p->protocol = seen.protocol;
+	__builtin_memcpy(p->group, seen.group, sizeof(p->group));
+	return 0;
+}
+
+static INL void dp_read(struct dvs_pkt *p, __u32 control_flags) { kernel_read(p->frame, p, control_flags); }
 
 /* --- sending ---------------------------------------------------------------------------------------------------- */
 
@@ -222,13 +248,28 @@ static INL void send_clone(const struct way *way, const struct dvs_copy *copy)
 	count_copy(way, copy, error == 0 || error == XMIT_CN);
 }
 
+/* Straight into the guest's namespace, where the receiver is there: without the wait in this CPU's backlog that other
+ * copies have.  Only for the owner of the destination, whose frames never take another way (flooded copies do): a flow
+ * must not overtake itself. */
+static INL int send_straight(struct __sk_buff *skb, __u32 ifindex)
+{
+	if (skb->pkt_type == PACKET_OTHERHOST && bpf_skb_change_type(skb, PACKET_HOST))
+		return TC_ACT_SHOT; /* by the MAC of our end of the veth it was not for us */
+	return (int)bpf_redirect_peer(ifindex, 0);
+}
+
 /* The last copy is the frame itself. */
 static INL int send_frame(const struct way *way, const struct dvs_copy *copy)
 {
 	__u32 ifindex = prepare(way, copy);
+	const struct dvs_port *port = dp_port(copy->lport);
 
 	count_copy(way, copy, ifindex != 0);
-	return ifindex ? (int)bpf_redirect(ifindex, 0) : TC_ACT_SHOT;
+	if (!ifindex)
+		return TC_ACT_SHOT;
+	if (way->job->direct && port && (port->flags & DVS_PORT_PEER))
+		return send_straight(way->skb, ifindex);
+	return (int)bpf_redirect(ifindex, 0);
 }
 
 /* --- to one receiver -------------------------------------------------------------------------------------------- */
@@ -251,19 +292,21 @@ static INL void hold(const struct way *way, const struct dvs_copy *copy)
 	job->waiting = *copy;
 }
 
-static INL void receive_live(const struct way *way, __u32 lport)
+static INL int receive_live(const struct way *way, __u32 lport)
 {
 	struct job *job = way->job;
-	struct dvs_copy copy = {};
+	struct dvs_copy copy = {}, shown;
 
 	job->copies++;
 	kernel_receive(&job->p, lport, &copy);
 	watch_copy(way, &copy);
 	if (copy.reason)
-		return;
+		return 0;
+	shown = copy;
+	if (dvs_mirror_out(&job->p, &shown))
+		hold(way, &shown);
 	hold(way, &copy);
-	if (dvs_mirror_out(&job->p, &copy))
-		hold(way, &copy);
+	return 1;
 }
 
 /* In a test run copies are recorded instead. */
@@ -281,7 +324,7 @@ static INL void record(const struct way *way, const struct dvs_copy *copy)
 		trace->copy[n] = *copy;
 }
 
-static INL void receive_test(const struct way *way, __u32 lport)
+static INL int receive_test(const struct way *way, __u32 lport)
 {
 	struct dvs_copy copy = {};
 
@@ -291,6 +334,7 @@ static INL void receive_test(const struct way *way, __u32 lport)
 	record(way, &copy);
 	if (!copy.reason && dvs_mirror_out(&way->job->p, &copy))
 		record(way, &copy);
+	return !copy.reason;
 }
 
 /* The frame as it came, for a mirror. */
@@ -307,12 +351,9 @@ static INL void show(const struct way *way, int live)
 
 /* --- to all receivers ------------------------------------------------------------------------------------------- */
 
-static INL void receive(const struct way *way, __u32 lport, int live)
+static INL int receive(const struct way *way, __u32 lport, int live)
 {
-	if (live)
-		receive_live(way, lport);
-	else
-		receive_test(way, lport);
+	return live ? receive_live(way, lport) : receive_test(way, lport);
 }
 
 static INL void offer(const struct way *way, __u32 lport, int live)
@@ -374,35 +415,28 @@ static INL int nobody(struct way *way)
 	return reason;
 }
 
-/* Forwards what was decided; the reason when it turned out that nobody is there to have it. */
+/* Forwards what was decided; the reason when it turned out that nobody is there to have it.  The owner of the
+ * destination comes last: then it is the frame itself that goes there, always. */
 static INL int forward(struct way *way, int live)
 {
-	const struct dvs_pkt *p = &way->job->p;
+	struct dvs_pkt *p = &way->job->p;
 
-	if (p->mirror)
+	if (DVS_HAS(MIRROR) && p->mirror)
 		show(way, live);
-	if (way->job->dropped)
+	if (DVS_HAS(MIRROR) && way->job->dropped)
 		return way->job->dropped;
-	if (p->out)
-		receive(way, p->out, live);
 	if (p->flood)
 		flood(way, live);
-	if (p->spies)
+	if (DVS_HAS(PROMISCUOUS) && p->spies && kernel_spied(p->vlan))
 		show_spies(way, live);
-	if (p->out_uplink)
+	if (DVS_HAS(UPLINK) && p->out_uplink)
 		offer(way, p->out_uplink, live);
+	if (p->out && receive(way, p->out, live))
+		way->job->direct = p->own_mac;
 	if (!way->job->copies)
 		return nobody(way);
 	dvs_count_forwarded(p, way->job->copies);
 	return DVS_OK;
-}
-
-/* dvs_ip_hash() where the frame's bytes are at hand. */
-STAGE int kernel_hash(struct __sk_buff *skb)
-{
-	struct dvs_pkt p = { .data = (const __u8 *)(long)skb->data, .end = (const __u8 *)(long)skb->data_end };
-
-	return dvs_parse(&p) ? 0 : (int)dvs_ip_hash(&p);
 }
 
 #ifndef DVS_TRACING
@@ -414,8 +448,6 @@ STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
 
 	if (!job)
 		return TC_ACT_SHOT;
-	if (job->p.reads_ip)
-		job->p.hash = kernel_hash(skb);
 	forward(&way, 1);
 	return job->waiting.lport ? send_frame(&way, &job->waiting) : TC_ACT_SHOT;
 }
@@ -429,8 +461,6 @@ STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
 
 	if (!job)
 		return DVS_DROP_NO_RECEIVER;
-	if (job->p.reads_ip)
-		job->p.hash = kernel_hash(skb);
 	return forward(&way, 0);
 }
 
@@ -441,18 +471,14 @@ STAGE int kernel_record(struct __sk_buff *skb, struct job *job)
 SEC("tc")
 int dvs_switch(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex;
-	const __u32 *lport = bpf_map_lookup_elem(&dvs_ifindex, &ifindex);
 	struct job job = {};
-
 	int reason;
 
-	kernel_latch_bank();
-	if (take(&job, skb, lport ? *lport : 0))
+	if (take(&job, skb, kernel_lport(skb->ifindex)))
 		return TC_ACT_SHOT;
 	reason = dvs_decide(&job.p);
 	watch_decision(skb, &job.p, reason);
-	if (reason && !job.p.mirror)
+	if (reason && !(DVS_HAS(MIRROR) && job.p.mirror))
 		return TC_ACT_SHOT;
 	job.dropped = reason;
 	return kernel_forward(skb, &job);
@@ -505,9 +531,8 @@ int dvs_test(struct __sk_buff *skb)
 	struct job job = {};
 	int reason;
 
-	kernel_latch_bank();
 	note_verdict(DVS_OK);
-	if (take(&job, skb, skb->cb[TEST_LPORT]))
+	if (hoist_tag(skb) || take(&job, skb, skb->cb[TEST_LPORT]))
 		return TC_ACT_SHOT;
 	job.p.len += skb->cb[TEST_CUT];
 	reason = dvs_decide(&job.p);

@@ -70,7 +70,7 @@ STAGE int kernel_capture(struct __sk_buff *skb, struct dvs_pkt *p, struct dvs_si
 	struct dvs_capture *capture = bpf_map_lookup_elem(&dvs_capture, &first);
 	struct dvs_event *event;
 
-	if (!p || !site || !capture || !dvs_capture_wants(capture, p, site))
+	if (!DVS_HAS(CAPTURE) || !p || !site || !capture || !dvs_capture_wants(capture, p, site))
 		return 0;
 	event = bpf_ringbuf_reserve(&dvs_captures, sizeof(*event), 0);
 	if (!event) {
@@ -119,7 +119,7 @@ STAGE int kernel_dropped(struct __sk_buff *skb, struct dvs_pkt *p, __u32 lport, 
 	if (!p)
 		return 0;
 	kernel_keep_drop(skb, p, dvs_last_drop_key(lport, direction, reason));
-	if (!p->capture)
+	if (!DVS_HAS(CAPTURE) || !p->capture)
 		return 0;
 	if (direction == DVS_OUT)
 		dvs_site_inside(&site, p);
@@ -133,7 +133,7 @@ STAGE int kernel_entered(struct __sk_buff *skb, struct dvs_pkt *p, __u32 reason)
 {
 	struct dvs_site site = {};
 
-	if (!p)
+	if (!DVS_HAS(CAPTURE) || !p)
 		return 0;
 	kernel_number(p);
 	site.lport = p->lport;
@@ -155,7 +155,7 @@ STAGE int kernel_left(struct __sk_buff *skb, struct dvs_pkt *p, struct dvs_copy 
 	struct dvs_site site = { .point = DVS_AT_PORT_OUTPUT };
 	const struct dvs_port *port;
 
-	if (!p || !copy)
+	if (!DVS_HAS(CAPTURE) || !p || !copy)
 		return 0;
 	site.lport = copy->lport;
 	dvs_site_inside(&site, p);

@@ -11,7 +11,15 @@
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+
+/* Known when the program is loaded, so that the verifier takes out what is not wanted. */
+#define DVS_HAS(feature) (dvs_features & DVS_FEATURE_##feature)
+
 #include "packet.h"
+
+/* DVS_FEATURE_*; set before loading (Object in libbpf.py).  A section of its own: clang puts constants of its making into
+ * .rodata. */
+const volatile __u32 dvs_features SEC(".rodata.features") = DVS_FEATURES_ALL;
 
 /* The bank in force: one word, the only thing that changes when a new configuration takes effect. */
 struct {
@@ -86,6 +94,14 @@ struct {
 	__array(values, struct members_map);
 } dvs_lists SEC(".maps");
 
+/* VLANs that some promiscuous port carries: bit v of them all. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} dvs_spied SEC(".maps");
+
 /* Registered multicast groups: the key of each one's list. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -110,6 +126,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct dvs_counters);
 } dvs_counters SEC(".maps");
+
+/* The same for most NICs, found faster: by the low bits of its index, index << 32 | lport. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DVS_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} dvs_nics SEC(".maps");
 
 /* Which port a NIC is.  All NICs of one engine are in one network namespace, so the index says it all. */
 struct {
@@ -141,7 +165,7 @@ struct {
 	__type(value, struct dvs_punt_rate);
 } dvs_punt_rates SEC(".maps");
 
-/* The capture in force; its own copy in each object, and gone with the agent. */
+/* The capture in force; gone with the agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -179,44 +203,22 @@ struct {
 	__type(value, struct dvs_last_drop);
 } dvs_drop_scratch SEC(".maps");
 
-/* The bank that the frame in hand is judged by, from its first step to its last copy. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} dvs_frame_bank SEC(".maps");
-
-static INL void kernel_latch_bank(void)
-{
-	__u32 first = 0;
-	const __u32 *bank = bpf_map_lookup_elem(&dvs_bank, &first);
-	__u32 *frame = bpf_map_lookup_elem(&dvs_frame_bank, &first);
-
-	if (bank && frame)
-		*frame = *(const volatile __u32 *)bank & 1;
-}
-
+/* The bank that a frame is judged by, from its first step to its last copy. */
 static INL __u32 kernel_bank(void)
 {
 	__u32 first = 0;
-	const __u32 *frame = bpf_map_lookup_elem(&dvs_frame_bank, &first);
+	const __u32 *bank = bpf_map_lookup_elem(&dvs_bank, &first);
 
-	return frame ? *frame & 1 : 0;
+	return bank ? *(const volatile __u32 *)bank & 1 : 0;
 }
 
-static INL const struct dvs_control *dp_control(void)
-{
-	__u32 bank = kernel_bank();
-
-	return bpf_map_lookup_elem(&dvs_control, &bank);
-}
+static INL const struct dvs_control *dp_control(__u32 bank) { return bpf_map_lookup_elem(&dvs_control, &bank); }
 
 static INL const struct dvs_port *dp_port(__u32 lport) { return bpf_map_lookup_elem(&dvs_ports, &lport); }
 
-static INL const struct dvs_policy *dp_policy(__u32 policy)
+static INL const struct dvs_policy *dp_policy(__u32 bank, __u32 policy)
 {
-	__u32 at = kernel_bank() * DVS_MAX_POLICIES + policy;
+	__u32 at = bank * DVS_MAX_POLICIES + policy;
 	const __u32 *index;
 	__u32 slot;
 
@@ -229,9 +231,9 @@ static INL const struct dvs_policy *dp_policy(__u32 policy)
 	return bpf_map_lookup_elem(&dvs_policies, &slot);
 }
 
-static INL const struct dvs_team *dp_team(__u32 team)
+static INL const struct dvs_team *dp_team(__u32 bank, __u32 team)
 {
-	__u32 at = kernel_bank() * DVS_MAX_TEAMS + team;
+	__u32 at = bank * DVS_MAX_TEAMS + team;
 
 	if (team >= DVS_MAX_TEAMS)
 		return 0;
@@ -327,6 +329,27 @@ static INL __u32 dp_exchange(__u32 *number, __u32 by) { return __sync_lock_test_
 static INL int dp_replace(__u64 *number, __u64 old, __u64 by)
 {
 	return __sync_val_compare_and_swap(number, old, by) == old;
+}
+
+/* The port that a NIC is; 0 = none. */
+static INL __u32 kernel_lport(__u32 ifindex)
+{
+	__u32 at = ifindex & (DVS_MAX_PORTS - 1);
+	const __u64 *nic = bpf_map_lookup_elem(&dvs_nics, &at);
+	const __u32 *lport;
+
+	if (nic && *nic >> 32 == ifindex)
+		return (__u32)*nic;
+	lport = bpf_map_lookup_elem(&dvs_ifindex, &ifindex);
+	return lport ? *lport : 0;
+}
+
+static INL int kernel_spied(__u32 vlan)
+{
+	__u32 word = vlan >> 6 & 63;
+	const __u64 *vlans = bpf_map_lookup_elem(&dvs_spied, &word);
+
+	return vlans && (*vlans >> (vlan & 63) & 1);
 }
 
 static INL const struct dvs_members *kernel_members(__u32 key)

@@ -13,7 +13,7 @@
 /* From here on the frame is the LAG's; only counters remember the member (p->nic). */
 static INL void dvs_enter_lag(struct dvs_pkt *p, const struct dvs_port *port)
 {
-	if (port->lag)
+	if (DVS_HAS(LAG) && port->lag)
 		p->lport = port->lag;
 }
 
@@ -21,14 +21,14 @@ static INL void dvs_enter_lag(struct dvs_pkt *p, const struct dvs_port *port)
  * member is in use. */
 static INL __u32 dvs_leave_lag(const struct dvs_pkt *p, __u32 lport)
 {
-	const struct dvs_port *port = dp_port(lport);
+	const struct dvs_port *port = DVS_HAS(LAG) ? dp_port(lport) : 0;
 	const struct dvs_policy *policy;
 	const struct dvs_team *team;
 
 	if (!port || !(port->flags & DVS_PORT_LAG))
 		return lport;
-	policy = dp_policy(port->policy);
-	team = policy ? dp_team(policy->team) : 0;
+	policy = dp_policy(p->bank, port->policy);
+	team = policy ? dp_team(p->bank, policy->team) : 0;
 	if (!dvs_team_usable(team))
 		return 0;
 	return team->method == DVS_TEAM_IP_HASH ? dvs_team_pick(team, p->hash) : dvs_team_fixed(team, port, p->src);

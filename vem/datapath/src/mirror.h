@@ -23,7 +23,7 @@ static INL void dvs_mirror_in(const struct dvs_pkt *p, struct dvs_copy *copy)
 /* Turns a copy that is sent into the one that is shown elsewhere; 0 = nobody wants to see it. */
 static INL int dvs_mirror_out(const struct dvs_pkt *p, struct dvs_copy *copy)
 {
-	const struct dvs_port *port = dp_port(copy->lport);
+	const struct dvs_port *port = DVS_HAS(MIRROR) ? dp_port(copy->lport) : 0;
 
 	if (!port || !port->mirror_tx)
 		return 0;

@@ -4,16 +4,17 @@
  *
  * The steps never touch engine memory directly: the engine that includes pipeline.h defines, before it does so,
  *
- *   static INL const struct dvs_control *dp_control(void);
+ *   static INL const struct dvs_control *dp_control(__u32 bank);   of that bank, as all that follow
  *   static INL const struct dvs_port    *dp_port(__u32 lport);             NULL when out of range
- *   static INL const struct dvs_policy  *dp_policy(__u32 policy);          of the bank in force, or NULL
- *   static INL const struct dvs_team    *dp_team(__u32 team);              of the bank in force, or NULL
+ *   static INL const struct dvs_policy  *dp_policy(__u32 bank, __u32 policy);   or NULL
+ *   static INL const struct dvs_team    *dp_team(__u32 bank, __u32 team);       or NULL
  *   static INL struct dvs_mac           *dp_mac(__u64 key);                NULL when absent
  *   static INL int                       dp_learn(__u64 key, const struct dvs_mac *entry);   0, 1: is there already, -1: full
  *   static INL struct dvs_live          *dp_live(__u32 lport);             NULL when out of range
  *   static INL __u32                     dp_group(const struct dvs_group_key *key);   key of its list, 0 = none
  *   static INL struct dvs_counters      *dp_counters(__u32 lport);         NULL when not to be counted
  *   static INL __u64                     dp_now(void);                     ns, monotonic
+ *   static INL void                      dp_read(struct dvs_pkt *p, __u32 control_flags);   calls dvs_read() (read.h)
  * and, for words that several CPUs may change at once,
  *   static INL __u32                     dp_add(__u32 *number, __u32 by);            what it was
  *   static INL __u32                     dp_exchange(__u32 *number, __u32 by);       what it was
@@ -36,6 +37,15 @@
 #define DVS_ONCE static INL
 #endif
 
+/* Is this feature in the program at all?  What it stands before costs nothing where it is not.  The user engine has all,
+ * unless it is built otherwise to be measured. */
+#ifndef DVS_HAS
+#ifndef DVS_BUILT
+#define DVS_BUILT DVS_FEATURES_ALL
+#endif
+#define DVS_HAS(feature) ((DVS_BUILT & DVS_FEATURE_##feature) != 0)
+#endif
+
 #define DVS_ETH_HLEN 14
 #define DVS_TPID_8021Q 0x8100
 #define DVS_TPID_8021AD 0x88a8
@@ -46,6 +56,7 @@
 
 struct dvs_pkt {
 	/* filled by the driver */
+	void *frame;      /* what the driver reads the frame by, if not by data and end */
 	const __u8 *data; /* destination MAC */
 	const __u8 *end;
 	__u32 len;     /* bytes, without the out-of-band tag */
@@ -56,6 +67,7 @@ struct dvs_pkt {
 	__u8 tag_foreign; /* ... but its TPID is not 0x8100 (S-045): carried along unchanged, never matched */
 	__u8 gso_udp;
 	__u8 uplink;   /* came in by an uplink */
+	__u32 bank;    /* the half of the tables that the frame is judged by; user engine: 0 */
 
 	/* filled by the steps */
 	__u64 dst, src; /* MACs, first byte lowest */
@@ -73,12 +85,24 @@ struct dvs_pkt {
 	__u16 punt;     /* the agent shall see it: DVS_PUNT_*; 0 = no */
 	__u8 capture;   /* a capture is in force */
 	__u8 protocol;  /* of IP, when a capture is in force */
+	__u8 own_mac;   /* the destination is the own MAC of p->out: never flooded */
 	__u64 packet;   /* number of the frame, when a capture is in force */
-	__u32 hash;     /* dvs_ip_hash(), filled by the driver, if reads_ip */
-	__u8 reads_ip;  /* some team goes by IP addresses, or snooping does */
 	__u16 nic;      /* ingress: the port by which it came in */
 	__u16 mirror;   /* lport that gets it as it came, whatever becomes of it; 0 = none */
+
+	/* filled by dvs_read(), where dvs_must_read() */
+	__u32 segment;  /* bytes of L3 of the segments that a superframe will be cut into */
+	__u32 hash;     /* dvs_ip_hash(), if some team goes by it */
+	__u32 is;       /* DVS_IS_* */
+	__u8 group[16]; /* the multicast group, if DVS_IS_GROUPED */
 };
+
+/* dvs_pkt.is */
+#define DVS_IS_BEACON 1     /* a beacon probe of ours */
+#define DVS_IS_GRATUITOUS 2 /* a gratuitous ARP */
+#define DVS_IS_MEMBERSHIP 4 /* IGMP or MLD */
+#define DVS_IS_REPORT 8     /* ... that tells of members */
+#define DVS_IS_GROUPED 16   /* a multicast packet for a group that may be registered */
 
 static INL int dvs_is_multicast(__u64 mac) { return mac & 1; }
 static INL int dvs_is_broadcast(__u64 mac) { return mac == DVS_MAC_MASK; }
@@ -87,8 +111,16 @@ static INL __u64 dvs_mac_key(__u64 mac, __u32 vlan) { return mac | (__u64)vlan <
 
 static INL __u64 dvs_load_mac(const __u8 *p)
 {
-	return (__u64)p[0] | (__u64)p[1] << 8 | (__u64)p[2] << 16 | (__u64)p[3] << 24 | (__u64)p[4] << 32 |
-	       (__u64)p[5] << 40;
+#ifdef __bpf__ /* where clang would make byte loads of a memcpy(), though none is needed */
+	return *(const __u32 *)p | (__u64)*(const __u16 *)(p + 4) << 32;
+#else
+	__u32 low;
+	__u16 high;
+
+	__builtin_memcpy(&low, p, 4);
+	__builtin_memcpy(&high, p + 4, 2);
+	return low | (__u64)high << 32;
+#endif
 }
 
 static INL __u16 dvs_load_be16(const __u8 *p) { return (__u16)(p[0] << 8 | p[1]); }

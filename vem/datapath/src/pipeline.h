@@ -8,7 +8,7 @@
  *      none, dvs_drop_in(p, dvs_nobody(p)).
  * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt, and to p->mirror (0 = none), and
  * it tells of the points on the frame's way if p->capture (watch.h); after each copy that is sent, it asks
- * dvs_mirror_out().  If p->reads_ip, it fills p->hash before it forwards.  Nothing here changes the frame.
+ * dvs_mirror_out().  Nothing here changes the frame.
  */
 #ifndef DVS_PIPELINE_H
 #define DVS_PIPELINE_H
@@ -18,6 +18,7 @@
 #include "watch.h"
 #include "admit.h"
 #include "punt.h"
+#include "read.h"
 #include "vlan.h"
 #include "storm.h"
 #include "team.h"
@@ -27,22 +28,24 @@
 
 static INL int dvs_steps(struct dvs_pkt *p)
 {
-	const struct dvs_control *control = dp_control();
+	const struct dvs_control *control = dp_control(p->bank);
 	const struct dvs_port *port = dp_port(p->lport);
 	const struct dvs_policy *policy;
 	int reason;
 
-	if (control)
+	if (control) {
 		dvs_watch(p, control);
+		if (dvs_must_read(p, control->flags))
+			dp_read(p, control->flags);
+	}
 	if (!control || !port || !(port->flags & DVS_PORT_USED))
 		return DVS_STEP(PORT, DVS_DROP_NO_PORT);
-	policy = dp_policy(port->policy);
+	policy = dp_policy(p->bank, port->policy);
 	if (!policy)
 		return DVS_STEP(PORT, DVS_DROP_PORT_BLOCKED);
-	p->uplink = !!(port->flags & DVS_PORT_UPLINK);
-	p->mirror = port->mirror_rx;
+	p->uplink = DVS_HAS(UPLINK) && (port->flags & DVS_PORT_UPLINK);
+	p->mirror = DVS_HAS(MIRROR) ? port->mirror_rx : 0;
 	dvs_enter_lag(p, port);
-	p->reads_ip = !!(control->flags & DVS_CTL_READ_IP);
 
 	dvs_punt_control(p);
 	reason = DVS_STEP(ADMIT, dvs_admit(p, port, policy, control->mtu));
@@ -52,10 +55,10 @@ static INL int dvs_steps(struct dvs_pkt *p)
 		reason = DVS_STEP(CLASSIFY, dvs_classify(p, policy));
 	if (!reason)
 		reason = DVS_STEP(LOCAL_SOURCE, dvs_local_source(p));
-	if (!reason && (control->flags & DVS_CTL_STORM))
+	if (DVS_HAS(STORM) && !reason && (control->flags & DVS_CTL_STORM))
 		reason = DVS_STEP(STORM, dvs_storm_group(p, policy));
 	if (!reason)
-		reason = DVS_STEP(LEARN, dvs_learn(p, policy));
+		reason = DVS_STEP(LEARN, dvs_learn(p, port, policy));
 	if (!reason)
 		reason = DVS_STEP(LOOKUP, dvs_lookup(p, port, policy, control->flags));
 	dvs_punt_accepted(p, control->flags, reason);
@@ -92,7 +95,7 @@ static INL int dvs_spies(const struct dvs_pkt *p, __u32 lport, const struct dvs_
 	if (lport == p->lport || lport == p->out || !port || !(port->flags & DVS_PORT_USED) ||
 	    (port->flags & DVS_PORT_UPLINK))
 		return 0;
-	policy = dp_policy(port->policy);
+	policy = dp_policy(p->bank, port->policy);
 	if (!policy || !(policy->flags & DVS_POL_PROMISCUOUS) || !dvs_carries(policy, p->vlan))
 		return 0;
 	if (p->tag_foreign && policy->mode == DVS_MODE_ACCESS)
@@ -111,7 +114,7 @@ static INL int dvs_wants(const struct dvs_pkt *p, __u32 lport)
 
 	if (lport == p->lport || !port || !(port->flags & DVS_PORT_USED))
 		return 0;
-	policy = dp_policy(port->policy);
+	policy = dp_policy(p->bank, port->policy);
 	if (!policy || !dvs_carries(policy, p->vlan))
 		return 0;
 	if (p->tag_foreign && policy->mode == DVS_MODE_ACCESS)
@@ -123,14 +126,14 @@ static INL int dvs_wants(const struct dvs_pkt *p, __u32 lport)
 
 static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)
 {
-	const struct dvs_control *control = dp_control();
+	const struct dvs_control *control = dp_control(p->bank);
 	const struct dvs_port *port = dp_port(copy->lport);
 	const struct dvs_policy *policy;
 	int reason;
 
 	if (!control || !port || !(port->flags & DVS_PORT_USED))
 		return DVS_DROP_NO_PORT;
-	policy = dp_policy(port->policy);
+	policy = dp_policy(p->bank, port->policy);
 	if (!policy)
 		return DVS_DROP_PORT_BLOCKED;
 	reason = dvs_admit_state(port, policy);

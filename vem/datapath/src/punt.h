@@ -36,7 +36,7 @@ static INL int dvs_is_beacon(const struct dvs_pkt *p)
 {
 	const __u8 *l3 = p->data + DVS_ETH_HLEN;
 
-	return p->uplink && p->ethertype == DVS_TYPE_BEACON && l3 + 4 <= p->end && dvs_load_be32(l3) == DVS_BEACON_MAGIC;
+	return p->ethertype == DVS_TYPE_BEACON && l3 + 4 <= p->end && dvs_load_be32(l3) == DVS_BEACON_MAGIC;
 }
 
 /* Frames for switches, not for guests. */
@@ -48,7 +48,7 @@ static INL void dvs_punt_control(struct dvs_pkt *p)
 		p->punt = DVS_PUNT_CONTROL;
 	else if (p->uplink && p->dst == DVS_CDP_GROUP)
 		p->punt = DVS_PUNT_CONTROL;
-	else if (dvs_is_beacon(p))
+	else if (p->uplink && (p->is & DVS_IS_BEACON))
 		p->punt = DVS_PUNT_BEACON;
 }
 
@@ -80,11 +80,9 @@ static INL int dvs_is_mld(const struct dvs_pkt *p)
 /* Frames judged by all steps: `reason` is what came of that. */
 static INL void dvs_punt_accepted(struct dvs_pkt *p, __u32 control_flags, int reason)
 {
-	if (reason == DVS_DROP_RPF_LOCAL_SRC && (p->ethertype == DVS_TYPE_RARP || dvs_is_gratuitous_arp(p)))
+	if (reason == DVS_DROP_RPF_LOCAL_SRC && (p->ethertype == DVS_TYPE_RARP || (p->is & DVS_IS_GRATUITOUS)))
 		p->punt = DVS_PUNT_MOVED;
-	if (reason || !(control_flags & DVS_CTL_SNOOPING) || !dvs_is_multicast(p->dst))
-		return;
-	if (dvs_is_igmp(p) || dvs_is_mld(p))
+	if (DVS_HAS(READ_IP) && !reason && (control_flags & DVS_CTL_SNOOPING) && (p->is & DVS_IS_MEMBERSHIP))
 		p->punt = DVS_PUNT_SNOOPED;
 }
 

@@ -48,9 +48,9 @@ static INL __u32 dvs_team_fixed(const struct dvs_team *team, const struct dvs_po
 }
 
 /* The uplink that a frame of that port would leave by, with that source and hash of its addresses; 0 = none is usable. */
-DVS_ONCE __u32 dvs_team_uplink(__u32 number, const struct dvs_port *port, __u64 src, __u32 hash)
+DVS_ONCE __u32 dvs_team_uplink(__u32 bank, __u32 number, const struct dvs_port *port, __u64 src, __u32 hash)
 {
-	const struct dvs_team *team = dp_team(number);
+	const struct dvs_team *team = dp_team(bank, number);
 
 	if (!port || !dvs_team_usable(team))
 		return 0;
@@ -59,10 +59,9 @@ DVS_ONCE __u32 dvs_team_uplink(__u32 number, const struct dvs_port *port, __u64 
 	return dvs_team_fixed(team, port, src);
 }
 
-static INL __u32 dvs_tx_uplink(const struct dvs_pkt *p, const struct dvs_port *port, const struct dvs_policy *policy,
-			       __u32 hash)
+static INL __u32 dvs_tx_uplink(const struct dvs_pkt *p, const struct dvs_port *port, const struct dvs_policy *policy)
 {
-	return p->uplink ? 0 : dvs_team_uplink(policy->team, port, p->src, hash);
+	return !DVS_HAS(UPLINK) || p->uplink ? 0 : dvs_team_uplink(p->bank, policy->team, port, p->src, p->hash);
 }
 
 /* Only from the uplink this port would send by (S-115).  With a source-MAC hash that is the uplink of the MAC that the
@@ -70,7 +69,7 @@ static INL __u32 dvs_tx_uplink(const struct dvs_pkt *p, const struct dvs_port *p
 static INL int dvs_from_own_uplink(const struct dvs_pkt *p, __u32 lport, const struct dvs_port *port,
 				   const struct dvs_policy *policy)
 {
-	const struct dvs_team *team = dp_team(policy->team);
+	const struct dvs_team *team = dp_team(p->bank, policy->team);
 	__u64 mac = p->out == lport ? p->dst : dvs_load_mac(port->mac);
 
 	if (!dvs_team_usable(team))
@@ -85,6 +84,8 @@ static INL int dvs_from_own_uplink(const struct dvs_pkt *p, __u32 lport, const s
 static INL int dvs_reverse_teaming(const struct dvs_pkt *p, __u32 lport, const struct dvs_port *port,
 				   const struct dvs_policy *policy, __u32 control_flags)
 {
+	if (!DVS_HAS(UPLINK))
+		return DVS_OK;
 	if (p->uplink && (port->flags & DVS_PORT_UPLINK))
 		return DVS_DROP_REVERSE_TEAMING;
 	if (!p->uplink || (control_flags & DVS_CTL_NO_REVERSE_TEAMING))

@@ -202,16 +202,30 @@ static inline const struct dvs_members *members(const struct dvs *e, __u32 list)
 	return e->list[list & (DVS_LISTS - 1)];
 }
 
-static INL const struct dvs_control *dp_control(void) { return &self->control; }
+static INL const struct dvs_control *dp_control(__u32 bank)
+{
+	(void)bank;
+	return &self->control;
+}
 
 static INL const struct dvs_port *dp_port(__u32 lport) { return lport < DVS_MAX_PORTS ? &self->port[lport] : NULL; }
 
-static INL const struct dvs_policy *dp_policy(__u32 policy)
+static INL const struct dvs_policy *dp_policy(__u32 bank, __u32 policy)
 {
+	(void)bank;
 	return policy < DVS_MAX_POLICIES ? self->policy[policy] : NULL;
 }
 
-static INL const struct dvs_team *dp_team(__u32 team) { return team < DVS_MAX_TEAMS ? &self->team[team] : NULL; }
+static INL const struct dvs_team *dp_team(__u32 bank, __u32 team)
+{
+	(void)bank;
+	return team < DVS_MAX_TEAMS ? &self->team[team] : NULL;
+}
+
+/* The frame's bytes are always at hand. */
+static INL void dvs_read(struct dvs_pkt *p, __u32 control_flags);
+
+static INL void dp_read(struct dvs_pkt *p, __u32 control_flags) { dvs_read(p, control_flags); }
 
 static INL __u32 dp_group(const struct dvs_group_key *key) { return group_slot(&self->groups, key)->list; }
 

@@ -176,7 +176,7 @@ static INL void watch_decision(struct dvs *e, struct dvs_pkt *p, int reason)
 	if (p->punt)
 		punt(e, p);
 	if (reason && !p->capture)
-		dvs_watch(p, dp_control()); /* dropped before anybody looked */
+		dvs_watch(p, dp_control(0)); /* dropped before anybody looked */
 	if (p->capture)
 		capture_entered(e, p, reason);
 	if (reason)

@@ -150,8 +150,6 @@ static int forward(struct dvs *e, struct frame *f)
 		show(e, f);
 	if (reason)
 		return reason;
-	if (f->pkt.reads_ip)
-		f->pkt.hash = dvs_ip_hash(&f->pkt);
 	if (f->pkt.out && !f->pkt.spies)
 		give(e, f, f->pkt.out);
 	else

@@ -91,8 +91,6 @@ static int trace_forward(struct dvs *e, struct dvs_pkt *p)
 		trace_mirror(p);
 	if (reason)
 		return reason;
-	if (p->reads_ip)
-		p->hash = dvs_ip_hash(p);
 	trace_receivers(e, p);
 	return receivers ? DVS_OK : dvs_nobody(p);
 }

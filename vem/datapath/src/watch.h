@@ -46,13 +46,12 @@ static INL __u8 dvs_ip_protocol(const struct dvs_pkt *p)
 	return p->ethertype == 0x0800 ? l3[9] : p->ethertype == 0x86dd ? l3[6] : 0;
 }
 
-/* Called once the control entry is at hand; the packet's bytes are readable only now. */
+/* Called once the control entry is at hand. */
 static INL void dvs_watch(struct dvs_pkt *p, const struct dvs_control *control)
 {
-	if (!(control->flags & DVS_CTL_CAPTURE))
+	if (!DVS_HAS(CAPTURE) || !(control->flags & DVS_CTL_CAPTURE))
 		return;
 	p->capture = 1;
-	p->protocol = dvs_ip_protocol(p);
 }
 
 /* The tag as it came. */

@@ -1,4 +1,4 @@
-"""show interface X, its detail and drops, and show interface virtual.
+"""show interface X and its detail, and show interface virtual.
 
 The default form is that of NX-OS 9000 with NX-OS counters, which clients parse line by line; `detail` is the form of
 the Nexus 1000V.  Directions are from the switch's point of view.
@@ -6,10 +6,9 @@ the Nexus 1000V.  Directions are from the switch's point of view.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dvswitch.drops import BY_NAME
 from dvswitch.errors import NotFound
 from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
@@ -80,35 +79,17 @@ class VirtualRow:
     host: str
 
 
-@dataclass(frozen=True, slots=True)
-class DropRow:
-    """Frames dropped for one reason."""
-
-    direction: str
-    reason: str
-    frames: int
-    meaning: str
-
-
 def show_interface(view: View, call: Call) -> Report:
     """Interfaces in the form that clients parse."""
-    rows = [interface_row(view, name) for name in _names(view.state, call)]
+    rows = [interface_row(view, name) for name in named(view.state, call)]
     return Report("\n".join(interface_text(row) for row in rows), (Table("interface", rows),))
 
 
 def show_detail(view: View, call: Call) -> Report:
     """Interfaces in the long form of the Nexus 1000V."""
-    rows = [interface_row(view, name) for name in _names(view.state, call)]
+    rows = [interface_row(view, name) for name in named(view.state, call)]
     texts = [detail_text(row, _teaming(view, row.interface)) for row in rows]
     return Report("\n".join(texts), (Table("interface", rows),))
-
-
-def show_drops(view: View, call: Call) -> Report:
-    """What was dropped on an interface, by reason."""
-    (name,) = _names(view.state, call)
-    counters = view.runtime.counters(name)
-    rows = [*_drops("in", counters.drops_in), *_drops("out", counters.drops_out)]
-    return Report(drops_text(name, rows), (Table("drops", rows),))
 
 
 def show_virtual(view: View, call: Call) -> Report:
@@ -147,7 +128,7 @@ def interface_row(view: View, name: str) -> InterfaceRow:
         mode=settings.mode.value if settings.mode else "access",
         duplex="full" if up else "auto",
         speed="10 Gb/s" if up else "auto-speed",
-        **_counts(view.runtime.counters(name)),
+        **counts(view.runtime.counters(name)),
     )
 
 
@@ -207,18 +188,6 @@ def detail_text(row: InterfaceRow, teaming: Sequence[str] = ()) -> str:
     )
 
 
-def drops_text(name: str, rows: Sequence[DropRow]) -> str:
-    """A line per direction and reason."""
-    if not rows:
-        return lines(f"{name}: no frames dropped")
-    return lines(
-        name,
-        "Dir  Reason            Frames        Meaning",
-        "---  ----------------  ------------  --------------------------------------------",
-        *(f"{row.direction:<3}  {row.reason:<16}  {row.frames:<12}  {row.meaning}" for row in rows),
-    )
-
-
 def virtual_text(rows: Sequence[VirtualRow]) -> str:
     """The table of show interface virtual; the owner is cut as NX-OS does."""
     return lines(
@@ -229,7 +198,8 @@ def virtual_text(rows: Sequence[VirtualRow]) -> str:
     )
 
 
-def _names(state: State, call: Call) -> list[str]:
+def named(state: State, call: Call) -> list[str]:
+    """Full names of the interfaces that the command names, or of all; NotFound if one does not exist."""
     wanted: tuple[Interface, ...] | None = call.get("interfaces")
     there = list(interfaces(state))
     if wanted is None:
@@ -278,7 +248,8 @@ def _mtu(state: State, name: str, settings: Settings) -> int:
     return state.config.mtu if name.startswith("V") else settings.mtu or state.config.mtu
 
 
-def _counts(counters: Counters) -> dict[str, int]:
+def counts(counters: Counters) -> dict[str, int]:
+    """The counters of an InterfaceRow."""
     bad = sum(counters.drops_in.get(reason, 0) for reason in _BAD_FRAMES)
     failed = counters.drops_out.get("TX_ERROR", 0)
     return {
@@ -314,17 +285,6 @@ def _belongs(row: InterfaceRow) -> str:
         parts.append(f"adapter {row.adapter}")
     parts += [f"module {row.module}", f"host {row.host}"] if row.module else ["not attached"]
     return ", ".join(parts)
-
-
-def _drops(direction: str, counts: Mapping[str, int]) -> list[DropRow]:
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [
-        DropRow(direction, BY_NAME[name].word, count, BY_NAME[name].sentence)
-        if name in BY_NAME
-        else DropRow(direction, name.lower().replace("_", "-"), count, "not known to this supervisor")
-        for name, count in ordered
-        if count
-    ]
 
 
 def _virtual_row(state: State, number: int) -> VirtualRow:

@@ -27,10 +27,15 @@ class LogRow:
 
 def show_logging(view: View, call: Call) -> Report:
     """The last events, one a line in the form of syslog."""
-    rows = [_row(event) for event in view.runtime.recent()[-call["count"] :]]
-    hostname = view.state.config.hostname
-    text = lines(*(f"{row.time} {hostname} %{_mnemonic(row)}: {row.text}" for row in rows))
-    return Report(text, (Table("logging", rows),))
+    events = view.runtime.recent()[-call["count"] :]
+    text = "".join(log_line(event, view.state.config.hostname) for event in events)
+    return Report(text, (Table("logging", [_row(event) for event in events]),))
+
+
+def log_line(event: LogLine, hostname: str) -> str:
+    """An event in the form of syslog, as `terminal monitor` shows it too."""
+    row = _row(event)
+    return lines(f"{row.time} {hostname} %{_mnemonic(row)}: {row.text}")
 
 
 def _mnemonic(row: LogRow) -> str:

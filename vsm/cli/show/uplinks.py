@@ -8,7 +8,7 @@ from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
 from vsm.cli.tables.setting import yes
 from vsm.model.interfaces import Ethernet, Vethernet
-from vsm.model.settings import ChannelMode, Settings
+from vsm.model.settings import NO_PIN, ChannelMode, Settings
 from vsm.policy.ports import port_settings
 
 
@@ -49,13 +49,17 @@ def show_pinning(view: View, call: Call) -> Report:
             PinningRow(
                 port=Vethernet(number).short,
                 module=veth.slot,
-                wanted=str(port_settings(view.state, Vethernet(number).full).pin or "-"),
+                wanted=_group(port_settings(view.state, Vethernet(number).full).pin),
                 actual=str(actual or "-"),
                 uplink=Ethernet(veth.slot, actual).short if actual else "-",
                 name=veth.nic.adapter,
             )
         )
     return Report(pinning_text(rows), (Table("pinning", rows),))
+
+
+def _group(pin: int | None) -> str:
+    return "-" if pin in (None, NO_PIN) else str(pin)
 
 
 def pinning_text(rows: list[PinningRow]) -> str:

@@ -23,7 +23,7 @@ _STEPS = ("Collecting Running-Config", "Generating Rollback Patch", "Executing R
 
 def _checkpoint(desk: Desk, call: Call) -> str:
     name = call.get("name") or archive.automatic_name(desk.state)
-    now, user, description = desk.now, desk.session.user, call.get("text", "")
+    now, user, description = desk.now, desk.session.who, call.get("text", "")
     desk.change(lambda state: archive.add_checkpoint(state, name, now, user, description))
     return "Done\n" if call.get("name") else f"{name} created Successfully\n\nDone\n"
 
@@ -57,7 +57,7 @@ class _Replacement:
 def _replace(desk: Desk, wanted: _Replacement) -> tuple[str, ...]:
     """Do it; the remarks."""
     remarks: list[str] = []
-    now, user = desk.now, desk.session.user
+    now, user = desk.now, desk.session.who
 
     def edit(state: State) -> State:
         loaded = replace_with(wanted.text, state, best_effort=wanted.best_effort)
@@ -108,7 +108,7 @@ def _confirm(desk: Desk, _call: Call) -> str:
 
 
 def _configure_timed(desk: Desk, call: Call) -> str:
-    seconds, now, user = call["seconds"], desk.now, desk.session.user
+    seconds, now, user = call["seconds"], desk.now, desk.session.who
     desk.change(lambda state: archive.begin(state, state, seconds, now, user))
     desk.session.position = Position(Mode.CONFIG)
     return "Enter configuration commands, one per line.  End with CNTL/Z.\n" + _timed(seconds)

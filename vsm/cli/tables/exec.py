@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dvswitch.errors import Unavailable
 from vsm.cli.command import PARENTS, Act, Call, Command, Mode, Position
 from vsm.cli.session import Session
 
@@ -57,12 +58,30 @@ def _ask(wanted: bool) -> Act:
     return act
 
 
+def _monitor(wanted: bool) -> Act:
+    def act(session: Session, _call: Call) -> str:
+        if not session.interactive:
+            raise Unavailable("terminal monitor", "shows messages on SSH terminals only", "log in by SSH")
+        session.monitor = wanted
+        return ""
+
+    return act
+
+
 def _row(syntax: str, text: str, act: Callable[[Session, Call], str], **words: Any) -> Command:
-    return Command(modes=EXEC, syntax=syntax, help=text, act=act, words=words.get("words", {}))
+    return Command(
+        modes=EXEC, syntax=syntax, help=text, act=act, words=words.get("words", {}), open=words.get("open", True)
+    )
 
 
 ROWS: tuple[Command, ...] = (
-    _row("configure [terminal]", "Enter configuration mode", _configure, words={"terminal": "From the terminal"}),
+    _row(
+        "configure [terminal]",
+        "Enter configuration mode",
+        _configure,
+        words={"terminal": "From the terminal"},
+        open=False,
+    ),
     _row("exit", "Leave the current mode", _exit),
     _row("end", "Leave configuration mode", _end),
     _row("where", "Show the current mode and the object being configured", _where),
@@ -73,6 +92,8 @@ ROWS: tuple[Command, ...] = (
         "Set the minutes after which an unused session ends; 0 = never",
         _terminal("timeout", "minutes"),
     ),
+    _row("terminal monitor", "Show on this terminal what happens on the switch", _monitor(True)),
+    _row("terminal no monitor", "Don't show what happens on the switch", _monitor(False)),
     _row("terminal dont-ask", "Don't ask for confirmation", _ask(False)),
     _row(
         "{no terminal dont-ask | terminal no dont-ask}",

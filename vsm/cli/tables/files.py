@@ -23,7 +23,7 @@ COPIED = f"[{'#' * 40}] 100%\nCopy complete.\n"
 
 
 def _save(desk: Desk, _call: Call) -> str:
-    now, user = desk.now, desk.session.user
+    now, user = desk.now, desk.session.who
     desk.change(lambda state: archive.save_startup(state, config_text(state), now, user))
     return COPIED
 
@@ -65,7 +65,7 @@ def _merge(desk: Desk, text: str) -> str:
 
 def _file_to_startup(desk: Desk, call: Call) -> str:
     """The text must be a configuration: what can't be loaded now would be found out at the worst time."""
-    text, now, user = desk.files.text(call["source"]), desk.now, desk.session.user
+    text, now, user = desk.files.text(call["source"]), desk.now, desk.session.who
     replace_with(text, desk.state)
     kept = "".join(dropwhile(_is_header, text.splitlines(keepends=True)))
     desk.change(lambda state: archive.save_startup(state, kept, now, user))
@@ -83,7 +83,7 @@ def startup_text(state: State) -> str:
 
 def _erase(desk: Desk, _call: Call) -> str:
     def erase(agreed: Desk) -> str:
-        now, user = agreed.now, agreed.session.user
+        now, user = agreed.now, agreed.session.who
         agreed.change(lambda state: archive.erase_startup(state, now, user))
         return ""
 
@@ -143,13 +143,15 @@ def _row(syntax: str, text: str, do: Do, **words: Any) -> Command:
 
 _SOURCE, _TARGET = "<source:flash-file>", "<target:flash-file>"
 
+TO_FILE = _row(f"copy running-config {_TARGET}", "Write the running configuration to a file", _to_file)
+
 ROWS: tuple[Command, ...] = (
     _row(
         "copy running-config startup-config",
         "Save the running configuration for reload (every accepted change is durable already)",
         _save,
     ),
-    _row(f"copy running-config {_TARGET}", "Write the running configuration to a file", _to_file),
+    TO_FILE,
     _row(f"copy startup-config {_TARGET}", "Write the saved configuration to a file", _to_file),
     _row(f"copy {_SOURCE} {_TARGET}", "Copy a file", _to_file),
     _row(f"copy {_SOURCE} running-config", "Add all lines of a file to the configuration, or none", _file_to_running),

@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from vsm.cli.command import Command, Mode, Show
-from vsm.cli.show import allocation, interfaces, kept, logging, macs, modules, profiles, system, uplinks, vlans
+from vsm.cli.show import (
+    allocation,
+    channel_interface,
+    channels,
+    interfaces,
+    kept,
+    lacp,
+    logging,
+    macs,
+    modules,
+    neighbors,
+    profiles,
+    system,
+    uplinks,
+    users,
+    vlans,
+)
 
 _ONE = "{vethernet <interfaces:veth> | ethernet <interfaces:port> | <interfaces:interface>}"
 _SOME = "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | <interfaces:interfaces>}"
@@ -31,7 +47,11 @@ def _row(syntax: str, text: str, show: Show, **special: str) -> Command:
 
 ROWS: tuple[Command, ...] = (
     _row("cli history [<count:1-500>]", "Show the lines entered in this session", system.show_history),
+    _row("aaa authentication", "Show how users are checked", users.show_aaa, authentication="Who somebody is"),
+    _row("cdp neighbors", "Show who CDP found at the other end of uplinks", neighbors.show_cdp),
+    _row("cdp neighbors detail", "Show who CDP found, in full", neighbors.show_cdp_detail, detail="In full"),
     _row("clock", "Show the time", system.show_clock),
+    _row("feature", "Show features and whether they are switched on", users.show_features, feature="Features"),
     _row("hostname", "Show the name of the switch", system.show_hostname, hostname="Name of the switch"),
     _row("interface", "Show all interfaces", interfaces.show_interface, interface="Interfaces"),
     _row(f"interface {_SOME}", "Show interfaces", interfaces.show_interface, interface="Interfaces"),
@@ -42,9 +62,9 @@ ROWS: tuple[Command, ...] = (
         interface="Interfaces",
     ),
     _row(
-        f"interface {_ONE} drops",
-        "Show frames dropped on an interface, by reason",
-        interfaces.show_drops,
+        "interface {port-channel <channel:1-4096> | <channel:channel>}",
+        "Show a port-channel and the sum of its members' counters",
+        channel_interface.show_channel,
         interface="Interfaces",
     ),
     _row(
@@ -61,6 +81,10 @@ ROWS: tuple[Command, ...] = (
         macs.show_mac_address_table,
         mac="MAC addresses",
     ),
+    _row("lacp counters", "Show the LACPDUs of each member of port-channels", lacp.show_counters),
+    _row("lacp neighbor", "Show the partners of port-channels", lacp.show_neighbor),
+    _row("lldp neighbors", "Show who LLDP found at the other end of uplinks", neighbors.show_lldp),
+    _row("lldp neighbors detail", "Show who LLDP found, in full", neighbors.show_lldp_detail, detail="In full"),
     _row("mac address-table aging-time", "Show how long learned addresses are kept", macs.show_aging_time, mac="MAC"),
     _row("mac allocation", "Show which NIC has which MAC address", allocation.show_allocation, mac="MAC addresses"),
     _row("logging last <count:1-1000>", "Show what happened last", logging.show_logging),
@@ -68,6 +92,9 @@ ROWS: tuple[Command, ...] = (
     _row("storm-control", "Show limits of flooded frames", uplinks.show_storm_control),
     _row("module [<slot:1-66>]", "Show modules: the supervisor and hosts", modules.show_module, module="Modules"),
     _row("module vem mapping", "Show which host has which slot", modules.show_mapping, module="Modules", vem="Hosts"),
+    _row("port-channel brief", "Show port-channels, one a line", channels.show_brief),
+    _row("port-channel database", "Show port-channels and how members take part", channels.show_database),
+    _row("port-channel summary", "Show port-channels, their members and flags", channels.show_summary),
     _row(
         "port-profile [name <profile:profile>]",
         "Show port-profiles in full",
@@ -103,6 +130,15 @@ ROWS: tuple[Command, ...] = (
         port_profile="Port-profiles only",
         vlan="Vlans only",
     ),
+    _row(
+        "role [name <role:role-name>]",
+        "Show roles and what they permit",
+        users.show_roles,
+        role="Roles",
+        name="One role",
+    ),
+    _row("ssh key", "Show the key by which clients know the switch", users.show_ssh_key, ssh="SSH server", key="Key"),
+    _row("ssh server", "Show whether and where users may log in", users.show_ssh_server, ssh="SSH server"),
     _row("running-config diff", "Show what differs from the saved configuration", kept.show_difference),
     _row("startup-config", "Show the saved configuration", kept.show_startup_config),
     _row("checkpoint [<name:checkpoint> | all]", "Show checkpoints", kept.show_checkpoints, checkpoint="Checkpoints"),
@@ -117,6 +153,8 @@ ROWS: tuple[Command, ...] = (
     Command(modes=(Mode.EXEC,), syntax="dir [bootflash: | <file:file>]", help="List files", show=kept.directory),
     _row("svs domain", "Show the domain that hosts belong to", system.show_svs_domain),
     _row("terminal", "Show the settings of this session", system.show_terminal),
+    _row("user-account [<user:user-name>]", "Show users and their roles", users.show_accounts),
+    _row("users", "Show who is logged in", users.show_users),
     _row("version", "Show the software and for how long it has run", system.show_version),
     _row("vlan [id <vlans:vlan-list>]", "Show vlans and their ports", vlans.show_vlan, vlan="Vlans", id="Some vlans"),
     _row("vlan brief", "Show vlans and their ports", vlans.show_vlan_brief, vlan="Vlans"),

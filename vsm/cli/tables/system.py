@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dvswitch.errors import Conflict
+from dvswitch.lldp_agent import Mode as DiscoveryMode
 from vsm.cli.command import Call, Command, Edit, Mode, Position, unsupported
 from vsm.cli.tables import guards
 from vsm.model.state import Config, State, VemSlot
@@ -60,7 +61,8 @@ def _without_module(state: State, slot: int) -> State:
     inventory = state.inventory
     modules = {number: module for number, module in inventory.modules.items() if number != slot}
     uplinks = {key: uplink for key, uplink in inventory.uplinks.items() if key[0] != slot}
-    return replace(state, inventory=replace(inventory, modules=modules, uplinks=uplinks))
+    channels = {key: number for key, number in inventory.channels.items() if key[0] != slot}
+    return replace(state, inventory=replace(inventory, modules=modules, uplinks=uplinks, channels=channels))
 
 
 def _domain_note(state: State, _call: Call) -> str:
@@ -76,6 +78,35 @@ def _feature_off(state: State, call: Call) -> State:
     if call["name"] in _ALWAYS_ON:
         raise Conflict(f"feature {call['name']}", "can't be disabled")
     return state
+
+
+def _mode(call: Call) -> DiscoveryMode:
+    return next((mode for mode in DiscoveryMode if call.has(mode.value)), DiscoveryMode.BOTH)
+
+
+def _discovery(protocol: str, name: str) -> Command:
+    """The row of a protocol by which neighbours find each other; `no` switches it off, whatever the default is."""
+    usual: DiscoveryMode = getattr(Config(), protocol)
+
+    def render(config: Config) -> list[str]:
+        mode: DiscoveryMode = getattr(config, protocol)
+        if mode is usual:
+            return []
+        if mode is DiscoveryMode.NONE:
+            return [f"no {protocol} enable"]
+        return [f"{protocol} {'enable' if mode is DiscoveryMode.BOTH else mode.value}"]
+
+    return Command(
+        modes=CONFIG,
+        syntax=f"{protocol} {{enable | listen | advertise}}",
+        help=f"Find neighbours of hosts' uplinks by {name}, and be found; or one of the two",
+        edit=_set(**{protocol: _mode}),
+        no=f"{protocol} [enable | listen | advertise]",
+        undo=_set(**{protocol: lambda _call: DiscoveryMode.NONE}),
+        reset=_set(**{protocol: lambda _call: usual}),
+        render=render,
+        words={"enable": "Listen and advertise"},
+    )
 
 
 _UP_DELAY = "<delay:1-600000>"
@@ -128,6 +159,8 @@ SYSTEM: tuple[Command, ...] = (
         always=lambda config: [f"{'' if config.keep_priority_tag else 'no '}system priority-tag keep"],
     ),
     *guards.SWITCH_WIDE,
+    _discovery("cdp", "CDP"),
+    _discovery("lldp", "LLDP"),
     Command(
         modes=CONFIG,
         syntax=f"mac address-table aging-time {_AGING}",

@@ -11,8 +11,10 @@ from vsm.cli.command import Call, Command
 from vsm.cli.tables.setting import setting, settled, yes
 from vsm.model.settings import ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import State
+from vsm.policy.inherit import effective
 
 _LIST = "<uplinks:uplink-list>"
+_GROUPS = "<sgids:group-list>"
 _METHODS = " | ".join(method.value for method in TeamMethod)
 
 
@@ -59,6 +61,15 @@ def _yes_no(word: str, attribute: str, text: str) -> Command:
     )
 
 
+def _sub_group_note(state: State, call: Call) -> str:
+    """Sub-group 0 is the first uplink of relative pinning; as an uplink's number there is no 0."""
+    profiles = state.config.profiles
+    relative = any(effective(state.config, name).channel is ChannelMode.MAC_PINNING_RELATIVE for name in profiles)
+    if relative or 0 not in (call.get("sgid"), *call.get("sgids", ())):
+        return ""
+    return "Warning: sub-group 0 is there with 'channel-group auto mode on mac-pinning relative' only"
+
+
 def _pinning(said: Settings) -> str:
     backup = ",".join(map(str, said.pin_backup or ()))
     return f"pinning id {said.pin}{f' backup {backup}' if backup else ''}"
@@ -93,14 +104,15 @@ ROWS: tuple[Command, ...] = (
         note=beacon_note,
     ),
     setting(
-        f"pinning id <uplink:1-32> [backup {_LIST}]",
-        "Uplink that the ports use while it works",
+        f"pinning id <sgid:0-32> [backup {_GROUPS}]",
+        "Sub-group that the ports use while it works: number of an uplink; with mac-pinning relative its place, from 0",
         "pin",
-        lambda call, _holds: call["uplink"],
+        lambda call, _holds: call["sgid"],
         _pinning,
-        no=f"pinning id [<uplink:1-32> [backup {_LIST}]]",
-        beside={"pin_backup": lambda call: call.get("uplinks", ())},
-        words={"id": "By number", "backup": "Uplinks to use instead, in order"},
+        no=f"pinning id [<sgid:0-32> [backup {_GROUPS}]]",
+        beside={"pin_backup": lambda call: call.get("sgids", ())},
+        note=_sub_group_note,
+        words={"id": "By number", "backup": "Sub-groups to use instead, in order"},
     ),
     setting(
         "channel-group auto [mode {on [mac-pinning [relative]] | active | passive}]",

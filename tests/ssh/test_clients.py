@@ -1,0 +1,83 @@
+"""The libraries that network engineers automate with, unchanged: netmiko and scrapli."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.ssh.rig import Rig
+from tests.support.switches import PASSWORD
+
+NEW_NAME = "vsm-b"
+
+
+async def test_netmiko(rig: Rig) -> None:
+    netmiko = pytest.importorskip("netmiko")
+    await asyncio.to_thread(_netmiko, netmiko, rig.port)
+    config = rig.supervisor.state.config
+    assert config.vlans[77].name == "seven" and config.hostname == NEW_NAME and 78 not in config.vlans
+
+
+def _netmiko(netmiko: Any, port: int) -> None:
+    with netmiko.ConnectHandler(
+        device_type="cisco_nxos", host="127.0.0.1", port=port, username="admin", password=PASSWORD, conn_timeout=60
+    ) as switch:
+        assert switch.find_prompt() == "vsm-a#" and switch.base_prompt == "vsm-a"
+        version = switch.send_command("show version", use_textfsm=True)
+        assert version[0]["hostname"] == "vsm-a" and version[0]["platform"] == "1000V"
+        assert switch.send_command("show running-config").rstrip().endswith("domain id 100"), "nothing is paged"
+        shown = switch.send_config_set(["vlan 77", "name seven", f"hostname {NEW_NAME}"])
+        assert "Invalid" not in shown and not switch.check_config_mode()
+        switch.set_base_prompt()
+        assert switch.base_prompt == NEW_NAME
+        with pytest.raises(netmiko.exceptions.ConfigInvalidException):
+            switch.send_config_set(["vlan 5000"], error_pattern=r"% Invalid")
+        assert "copy complete" in switch.save_config().lower()
+        vlans = switch.send_command("show vlan brief", use_textfsm=True)
+        assert {row["vlan_name"] for row in vlans} >= {"default", "seven"}
+        long = switch.send_command("show running-config | include " + "x" * 300 + "|hostname")
+        assert long.strip() == f"hostname {NEW_NAME}", "lines longer than a terminal"
+
+
+async def test_netmiko_carries_a_file(rig: Rig, tmp_path: Any) -> None:
+    netmiko = pytest.importorskip("netmiko")
+    source = tmp_path / "image.txt"
+    source.write_text("some lines\n" * 200)
+
+    def carry() -> None:
+        with netmiko.ConnectHandler(
+            device_type="cisco_nxos", host="127.0.0.1", port=rig.port, username="admin", password=PASSWORD
+        ) as switch:
+            copier = netmiko.SCPConn(switch)
+            copier.scp_transfer_file(str(source), "bootflash:/image.txt")
+            copier.close()
+
+    await asyncio.to_thread(carry)
+    assert (rig.directory / "bootflash" / "image.txt").read_text() == source.read_text()
+
+
+async def test_scrapli(rig: Rig) -> None:
+    core = pytest.importorskip("scrapli.driver.core")
+    async with core.AsyncNXOSDriver(
+        host="127.0.0.1",
+        port=rig.port,
+        auth_username="admin",
+        auth_password=PASSWORD,
+        auth_strict_key=False,
+        transport="asyncssh",
+        timeout_socket=60,
+        timeout_transport=60,
+        timeout_ops=60,
+    ) as switch:
+        assert await switch.get_prompt() == "vsm-a#"
+        version = await switch.send_command("show version")
+        assert not version.failed and version.textfsm_parse_output()[0]["hostname"] == "vsm-a"
+        done = await switch.send_configs(["vlan 77", "name seven"])
+        assert not done.failed
+        refused = await switch.send_configs(["vlam 78"])
+        assert refused.failed and "Invalid command" in refused.result
+        shown = await switch.send_command("show vlan brief")
+        assert "seven" in {row["vlan_name"] for row in shown.textfsm_parse_output()}
+    assert rig.supervisor.state.config.vlans[77].name == "seven"

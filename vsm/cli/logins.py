@@ -1,0 +1,31 @@
+"""Sessions of users who logged in over the network, and what there is to know of the way they came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vsm.cli.session import Session
+
+
+@dataclass(slots=True)
+class Logins:
+    """Kept by the SSH server (vsm/ssh), looked at by show commands."""
+
+    sessions: list[Session] = field(default_factory=list)
+    """In the order in which they began."""
+    host_key: str = ""
+    """Public key of the SSH server, as "TYPE BASE64"; "" = it has not run."""
+    addresses: tuple[str, ...] = ()
+    """Where it listens, as "ADDRESS:PORT"."""
+
+    def begin(self, session: Session, now: float, timeout: int) -> None:
+        """A user has come; ``now`` in Unix time, ``timeout`` in minutes."""
+        session.began = session.used = now
+        session.timeout = timeout
+        self.sessions.append(session)
+
+    def end(self, session: Session) -> None:
+        """The session is over; nothing is run in it any more."""
+        session.closed = True
+        if session in self.sessions:
+            self.sessions.remove(session)

@@ -1,0 +1,117 @@
+"""show interface X drops and show drops: counts by reason with what each means, and the last frames, which the modules
+that dropped them still have."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from dvswitch.drops import BY_NAME
+from dvswitch.errors import DvsError
+from vsm.cli.command import Call, Run, View
+from vsm.cli.report import Report, Table, lines
+from vsm.cli.show.interfaces import named
+from vsm.model.interfaces import Ethernet, parse_interface
+from vsm.model.state import State
+from vsm.policy.ports import interfaces
+
+_PATIENCE = 5.0
+"""Seconds to wait for the last frames; the counts stand without them."""
+_HEAD = "{:<14}  {:<3}  {:<16}  {:>12}  {}"
+_RULE = _HEAD.format("-" * 14, "-" * 3, "-" * 16, "-" * 12, "-" * 44)
+
+
+@dataclass(frozen=True, slots=True)
+class DropRow:
+    """Frames dropped at one interface for one reason."""
+
+    interface: str
+    direction: str
+    reason: str
+    frames: int
+    meaning: str
+
+
+async def show_interface_drops(view: View, call: Call, run: Run) -> Report:
+    """What was dropped on an interface; with `last` only the last frames."""
+    (name,) = named(view.state, call)
+    place = _place(view.state, name)
+    last = await _last([(place[0], ["drops", place[1], "--last"])], run) if place else ""
+    if call.has("last"):
+        return Report(last)
+    rows = _rows(view, [name])
+    text = drops_text(rows) if rows else lines(f"{name}: no frames dropped")
+    return Report(text + _titled(last), (Table("drops", rows),))
+
+
+async def show_drops(view: View, call: Call, run: Run) -> Report:
+    """What was dropped anywhere; with `last` only the last frames, module by module."""
+    connected = [slot for slot in sorted(view.state.inventory.modules) if _connected(view, slot)]
+    last = await _last([(slot, ["drops", "--last"]) for slot in connected], run, titles=True)
+    if call.has("last"):
+        return Report(last)
+    rows = _rows(view, interfaces(view.state))
+    text = drops_text(rows) if rows else lines("no frames dropped")
+    return Report(text + _titled(last), (Table("drops", rows),))
+
+
+def drops_text(rows: Collection[DropRow]) -> str:
+    """A line per interface, direction and reason."""
+    table = [_HEAD.format(row.interface, row.direction, row.reason, row.frames, row.meaning) for row in rows]
+    return lines(_HEAD.format("Interface", "Dir", "Reason", "Frames", "Meaning"), _RULE, *table)
+
+
+def _titled(last: str) -> str:
+    return f"\nLast frames\n{last}" if last else ""
+
+
+def _rows(view: View, names: Iterable[str]) -> list[DropRow]:
+    found = []
+    for name in names:
+        counters = view.runtime.counters(name)
+        found += [*_one_way(name, "in", counters.drops_in), *_one_way(name, "out", counters.drops_out)]
+    return found
+
+
+def _one_way(interface: str, direction: str, counts: Mapping[str, int]) -> list[DropRow]:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [
+        DropRow(interface, direction, BY_NAME[name].word, count, BY_NAME[name].sentence)
+        if name in BY_NAME
+        else DropRow(interface, direction, name.lower().replace("_", "-"), count, "not known to this supervisor")
+        for name, count in ordered
+        if count
+    ]
+
+
+def _connected(view: View, slot: int) -> bool:
+    status = view.runtime.module(slot)
+    return status is not None and status.connected
+
+
+def _place(state: State, name: str) -> tuple[int, str] | None:
+    """The module an interface is on, and the interface's name there; None for one that is nowhere."""
+    interface = parse_interface(name)
+    if isinstance(interface, Ethernet):
+        return interface.slot, interface.short
+    veth = state.inventory.veths.get(interface.number)
+    return (veth.slot, interface.short) if veth and veth.slot is not None else None
+
+
+async def _last(questions: list[tuple[int, list[str]]], run: Run, titles: bool = False) -> str:
+    """What the modules say, all asked at once; one that does not answer in time gets a line instead."""
+    answers = await asyncio.gather(*(_ask(slot, words, run) for slot, words in questions))
+    return "".join(
+        (f"Module {slot}\n" if titles else "") + answer for (slot, _), answer in zip(questions, answers, strict=True)
+    )
+
+
+async def _ask(slot: int, words: list[str], run: Run) -> str:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await run(slot, words)
+    except TimeoutError:
+        return f"(module {slot} did not answer within {_PATIENCE:g} seconds: its last frames are not known)\n"
+    except DvsError as problem:
+        return f"(last frames are not known: {problem})\n"

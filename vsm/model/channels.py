@@ -1,0 +1,41 @@
+"""Numbers of port-channels: one for what each host makes of its uplinks with one policy.
+
+A number is given when a module first reports the channel.  It stays for as long as the slot is bound to a host and the
+profile (or the uplink's own policy) exists, whatever becomes of links, hosts and `channel-group` meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from dvswitch.errors import Conflict
+from vsm.model.state import State
+
+MAX_CHANNEL = 4096
+
+
+def channels_seen(state: State, slot: int, policies: Iterable[int]) -> State:
+    """The module in ``slot`` has channels made by these policies; Conflict when no number is left."""
+    known = state.inventory.channels
+    new = [policy for policy in dict.fromkeys(policies) if (slot, policy) not in known and _lives(state, slot, policy)]
+    if not new:
+        return state
+    numbers = {key: number for key, number in known.items() if _lives(state, *key)}
+    for policy in new:
+        numbers[slot, policy] = _free(numbers.values())
+    return replace(state, inventory=replace(state.inventory, channels=numbers))
+
+
+def _lives(state: State, slot: int, policy: int) -> bool:
+    own = (number for key, number in state.inventory.uplink_policies.items() if key[0] == slot)
+    profiles = (profile.policy_id for profile in state.config.profiles.values())
+    return slot in state.config.slots and (policy in profiles or policy in own)
+
+
+def _free(used: Iterable[int]) -> int:
+    taken = set(used)
+    number = next(number for number in range(1, len(taken) + 2) if number not in taken)
+    if number > MAX_CHANNEL:
+        raise Conflict("port-channel", f"all {MAX_CHANNEL} numbers are in use", "remove profiles that make channels")
+    return number

@@ -1,0 +1,144 @@
+"""One SSH session: a shell on a terminal or a pipe, or a command to run."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import asyncssh
+
+import dvswitch
+from vsm.cli.grammar import Candidate
+from vsm.cli.service import CliReply
+from vsm.cli.session import Session
+from vsm.terminal.conversation import Conversation, Reply, Screen, clean
+from vsm.terminal.inbox import Inbox
+from vsm.terminal.pager import pieces
+
+GREETING = f"dvswitch supervisor {dvswitch.__version__}\nCommands as on a Nexus 1000V\n\n"
+"""Has no prompt character: clients wait for one."""
+_PLAIN = ("", "dumb", "network", "unknown")
+"""Values of TERM for terminals that don't understand cursor movements."""
+_READ = 4096
+_BETWEEN = re.compile(r"\s+;\s+|\n")
+"""Separates commands of an exec request."""
+
+
+class Lines(Protocol):
+    """The command line interpreter (vsm/cli/service.py)."""
+
+    async def run(self, session: Session, line: str) -> CliReply:
+        """Run a line."""
+        ...
+
+    def complete(self, session: Session, line: str) -> Sequence[Candidate]:
+        """What may come next."""
+        ...
+
+
+class Login:
+    """The session's end of the command line interpreter (implements vsm.terminal.conversation.Interpreter)."""
+
+    def __init__(self, lines: Lines, session: Session) -> None:
+        self._lines, self.session = lines, session
+
+    async def execute(self, line: str) -> Reply:
+        """Run a line."""
+        reply = await self._lines.run(self.session, line)
+        return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length)
+
+    async def complete(self, line: str) -> Sequence[Candidate]:
+        """What may come next."""
+        return self._lines.complete(self.session, line)
+
+
+class Shell:
+    """A conversation over an SSH channel."""
+
+    def __init__(self, process: asyncssh.SSHServerProcess[bytes], login: Login) -> None:
+        self._process, self._login = process, login
+        terminal = process.term_type
+        width, height = process.term_size[:2]
+        self._rows = 0
+        screen = Screen(
+            writer(process, "\r\n" if terminal else "\n", login.session),
+            echo=terminal is not None,
+            width=width or 80,
+            movable=(terminal or "").lower() not in _PLAIN,
+        )
+        self._inbox = Inbox(asyncio.get_running_loop().time)
+        session = login.session
+        session.interactive = terminal is not None
+        session.width = min(max(width or 80, 24), 511)
+        self._set_rows(height or 24)
+        self._conversation = Conversation(screen, self._inbox, login, lambda: session.timeout * 60.0)
+
+    def announce(self, text: str) -> None:
+        """Show a message, if the session asked for them."""
+        if self._login.session.monitor:
+            self._conversation.announce(text)
+
+    async def run(self) -> None:
+        """Until the session ends or the client is gone."""
+        listener = asyncio.create_task(self._listen())
+        talk = asyncio.create_task(self._conversation.run(GREETING if self._login.session.interactive else ""))
+        gone = asyncio.create_task(self._process.wait_closed())
+        try:
+            await asyncio.wait({talk, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if talk.done():
+                talk.result()
+        finally:
+            for task in (listener, talk, gone):
+                task.cancel()
+            await asyncio.gather(listener, talk, gone, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        """Feed the inbox; when it is full the client is kept waiting."""
+        while not self._inbox.closed:
+            try:
+                data = await self._process.stdin.read(_READ)
+            except (asyncssh.BreakReceived, asyncssh.SignalReceived):
+                self._inbox.interrupt()
+            except asyncssh.TerminalSizeChanged as size:
+                self._conversation.resize(size.width or 80)
+                self._set_rows(size.height or 24)
+            except (asyncssh.Error, OSError):
+                self._inbox.close()
+            else:
+                if not data:
+                    self._inbox.close()
+                self._inbox.feed(data)
+                await self._inbox.room()
+
+    def _set_rows(self, rows: int) -> None:
+        """Pages follow the window, unless `terminal length` has said something else."""
+        session = self._login.session
+        if self._rows in (0, session.length):
+            self._rows = session.length = min(rows, 511)
+
+
+async def run_command(process: asyncssh.SSHServerProcess[bytes], login: Login, text: str) -> int:
+    """Run the commands of an exec request, up to the first that is refused; the exit status."""
+    write = writer(process, "\r\n" if process.term_type else "\n", login.session)
+    for line in _BETWEEN.split(text.replace("\x00", "")):
+        reply = await login.execute(line)
+        for piece in pieces(clean(reply.output)):
+            await write(piece)
+        if not reply.ok:
+            return 1
+        if reply.closed:
+            break
+    return 0
+
+
+def writer(process: asyncssh.SSHServerProcess[bytes], newline: str, session: Session) -> Callable[[str], Any]:
+    """A function that writes text and waits while the client takes none; TimeoutError when that lasts too long."""
+
+    async def write(text: str) -> None:
+        process.stdout.write(text.replace("\n", newline).encode("utf-8", "replace"))
+        async with asyncio.timeout(session.timeout * 60 or None):
+            await process.stdout.drain()
+
+    return write
