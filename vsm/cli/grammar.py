@@ -128,8 +128,6 @@ class Grammar:
     def parse(self, mode: Mode, line: str, beside: Mode | None = None) -> Match | Failure:
         """Understand a line in a mode; ``beside`` is a mode whose commands work, too."""
         words = split(line)
-        if not words:
-            return Failure(INVALID, 0)
         failures: list[Failure] = []
         layers = tuple(_layers(mode, beside))
         for layer in layers:

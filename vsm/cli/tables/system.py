@@ -71,15 +71,6 @@ def _domain_note(state: State, _call: Call) -> str:
     return f"Warning: hosts that are set to another domain than {state.config.domain} are refused when they reconnect"
 
 
-_ALWAYS_ON = ("lacp", "lldp")
-
-
-def _feature_off(state: State, call: Call) -> State:
-    if call["name"] in _ALWAYS_ON:
-        raise Conflict(f"feature {call['name']}", "can't be disabled")
-    return state
-
-
 def _mode(call: Call) -> DiscoveryMode:
     return next((mode for mode in DiscoveryMode if call.has(mode.value)), DiscoveryMode.BOTH)
 
@@ -107,6 +98,15 @@ def _discovery(protocol: str, name: str) -> Command:
         render=render,
         words={"enable": "Listen and advertise"},
     )
+
+
+_ALWAYS_ON = ("lacp", "lldp")
+
+
+def _feature_off(state: State, call: Call) -> State:
+    if call["name"] in _ALWAYS_ON:
+        raise Conflict(f"feature {call['name']}", "can't be disabled")
+    return state
 
 
 _UP_DELAY = "<delay:1-600000>"
