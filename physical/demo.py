@@ -23,9 +23,9 @@ from physical.watch import PortWatch, drops, host_accounts, switch_accounts
 
 RATE = 150.0
 """Frames per second of a stream: little enough for a small, busy machine to lose none for want of time."""
-EDIT_LIMIT = 1.0
+EDIT_LIMIT = 5.0
 """Seconds a profile edit may take to be felt by a guest."""
-ACCOUNT_PATIENCE = 3.0
+ACCOUNT_PATIENCE = 15.0
 """Seconds until frames under way must have arrived."""
 MOVE_GUEST, MOVE_FROM, MOVE_TO = "web1", "vem1", "vem2"
 

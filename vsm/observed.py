@@ -60,7 +60,7 @@ class Member:
     number: int
     state: MemberState
     sub_group: int = 0
-    """MAC pinning; 0 = none."""
+    """MAC pinning: of which the uplink is the only member; relative ones count from 0."""
     speed: int = 0
     """Mbit/s; 0 = not known."""
     lacp: LacpMember | None = None

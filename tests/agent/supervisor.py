@@ -154,6 +154,8 @@ class Bench:
         self._uplinks = uplinks
         self.mac_age = DEFAULT_AGE
         """As the host is configured; for agents started from now on."""
+        self.keep = False
+        """At the end: leave the datapath as it is."""
         self.snapshot: tuple[fabric.Change, ...] = BASICS
 
     @property
@@ -218,5 +220,5 @@ async def bench(
             await made.in_touch()
         yield made
     finally:
-        await made.agent.stop(keep=False)
+        await made.agent.stop(keep=made.keep)
         await made.supervisor.stop()

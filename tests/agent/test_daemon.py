@@ -17,7 +17,7 @@ import pytest
 from tests.support.fabric import UPLINK_PROFILE, Fabric, Host, access_profile, home, veth, wire
 from tests.support.netns import Lab, Namespace
 from tests.support.packets import FrameSocket
-from tests.support.processes import wait_until
+from tests.support.processes import PATIENCE, wait_until
 
 MAC = "02:00:00:00:00:%02x"
 MEMORY_PORTS, MEMORY_LIMIT = 1000, 100e6
@@ -44,14 +44,18 @@ class Guests:
         frame = self.mac(target) + self.mac(source) + b"\x08\x00" + text.ljust(50, b".")
         self.ends[source].sendto(frame, str(self.path / f"s-{source}"))
 
-    def receive(self, name: str) -> bytes:
+    def receive(self, name: str, seconds: float = PATIENCE) -> bytes:
+        self.ends[name].settimeout(seconds)
         return self.ends[name].recv(70000)
 
-    def passes(self, text: bytes) -> bool:
-        """One frame from a to b."""
+    def passes(self, text: bytes, seconds: float = PATIENCE) -> bool:
+        """One frame from a to b; the switch may take so long for it.  Earlier ones may come late."""
+        end = time.monotonic() + seconds
         with contextlib.suppress(OSError):
             self.send("a", "b", text)
-            return self.receive("b")[14:].startswith(text)
+            while not self.receive("b", max(0.01, end - time.monotonic()))[14:].startswith(text):
+                pass
+            return True
         return False
 
     @staticmethod
@@ -72,7 +76,6 @@ def guests(fabric: Fabric, host: Host) -> Iterator[Guests]:
     for name in "ab":
         end = made.ends[name] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         end.bind(str(fabric.path / f"g-{name}"))
-        end.settimeout(0.5)
         plug = wire(fabric.path / f"s-{name}", fabric.path / f"g-{name}")
         made.veths[name] = fabric.attach_forwarding(host, name, mac=MAC % ord(name), profile="web", plug=plug)
     yield made
@@ -84,7 +87,7 @@ def guests(fabric: Fabric, host: Host) -> Iterator[Guests]:
 
 def vem(host: Host, *arguments: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "vem.main", *arguments, "--socket", str(host.socket)]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
 
 
 # --- command line -----------------------------------------------------------------------------------------------
@@ -128,7 +131,7 @@ def test_a_refused_attach_says_why_and_leaves_nothing(
 
 def test_an_agent_that_is_not_there(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "vem.main", "status", "--socket", "/nonexistent/vem.sock"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
     assert done.returncode == 1
     assert done.stderr.startswith("vem: agent /nonexistent/vem.sock: nobody answers there")
 
@@ -137,7 +140,7 @@ def test_the_local_socket_is_private_and_has_one_owner(fabric: Fabric, host: Hos
     assert host.socket.stat().st_mode & 0o777 == 0o600
     argv = [sys.executable, "-m", "vem.main", "run", "--vsm", f"unix:{fabric.socket}", "--engine", "user"]
     argv += ["--socket", str(host.socket), "--state-dir", str(fabric.path / "second")]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
     assert done.returncode == 1 and "another agent serves there" in done.stderr
     assert host.socket.exists()
 
@@ -153,7 +156,7 @@ def test_traffic_goes_on_without_the_supervisor_and_nothing_flaps_when_it_return
     wait_until(lambda: fabric.status(host).headless, "headless")
     assert all(guests.passes(b"alone %d" % n) for n in range(20))
     fabric.start_vsm()
-    wait_until(lambda: guests.passes(b"returning") and fabric.in_touch(host), "in touch again")
+    wait_until(lambda: guests.passes(b"returning", 1.0) and fabric.in_touch(host), "in touch again")
     assert guests.passes(b"after")
     ports = {port.name: port for port in fabric.status(host).ports}
     a = ports[f"Veth{guests.veths['a']}"]
@@ -168,7 +171,7 @@ def test_a_killed_agent_plugs_its_nics_in_again(fabric: Fabric, host: Host, gues
     host.process.kill()
     fabric.vsm.end()
     fabric.start_host(host, wait=False)
-    host.process.wait_ready(lambda: guests.passes(b"alone"), "forwards from its state file alone")
+    host.process.wait_ready(lambda: guests.passes(b"alone", 0.5), "forwards from its state file alone")
     fabric.start_vsm()
     wait_until(lambda: fabric.in_touch(host), "in touch")
     assert guests.passes(b"after")
@@ -182,19 +185,18 @@ def test_a_live_profile_edit(fabric: Fabric, host: Host, guests: Guests) -> None
     end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     with contextlib.closing(end):
         end.bind(str(guests.path / "g-c"))
-        end.settimeout(0.5)
         plug = wire(guests.path / "s-c", guests.path / "g-c")
         number = fabric.attach_forwarding(host, "c", mac=MAC % ord("c"), profile="moving", plug=plug)
         guests.ends["c"] = end
         guests.send("a", "c", b"other vlan")
         with pytest.raises(TimeoutError):
-            guests.receive("c")
+            guests.receive("c", 0.5)
         fabric.configure("port-profile moving\nswitchport access vlan 10")
 
         def arrives() -> bool:
             guests.send("a", "c", b"same vlan")
             with contextlib.suppress(TimeoutError):
-                return bool(guests.receive("c"))
+                return bool(guests.receive("c", 0.5))
             return False
 
         wait_until(arrives, "the guest is in the other VLAN")
@@ -223,16 +225,12 @@ def _kernel_scenario(fabric: Fabric, host: Host, left: Namespace, right: Namespa
         for name, last in (("a", 0xA1), ("b", 0xB1))
     ]
     with FrameSocket(left, "eth0") as sender, FrameSocket(right, "eth0") as receiver:
-        frame = bytes.fromhex("0200000000b10200000000a10800") + bytes(50)
+        cookie = b"once and only once"
+        frame = bytes.fromhex("0200000000b10200000000a10800") + cookie.ljust(50)
 
         def passes() -> bool:
             sender.send(frame)
-            end = time.monotonic() + 1
-            while time.monotonic() < end:
-                if receiver.receive() == frame:
-                    return True
-                time.sleep(0.001)
-            return False
+            return receiver.collect(cookie, PATIENCE, enough=1) == [frame]
 
         assert passes()
         host.process.kill()

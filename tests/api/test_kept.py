@@ -34,7 +34,7 @@ async def becomes(vsm: Process, name: str) -> None:
             while True:
                 try:
                     request = operator_pb2.ExecuteRequest(session="poll", line="show hostname")
-                    if (await operator_stub(channel).Execute(request, timeout=5)).output == f"{name}\n":
+                    if (await operator_stub(channel).Execute(request, timeout=PATIENCE)).output == f"{name}\n":
                         return
                 except grpc.aio.AioRpcError:  # it is starting again
                     pass
@@ -63,7 +63,7 @@ async def test_its_deadline_outlives_the_supervisor(vsm: Process, timed: tuple[s
 
 
 async def test_a_confirmed_edit_stays(vsm: Process) -> None:
-    await vsm.run_lines("configure terminal commit-timeout 5", "hostname later", "end", "configure confirm")
+    await vsm.run_lines("configure terminal commit-timeout 60", "hostname later", "end", "configure confirm")
     await vsm.end(signal.SIGKILL)
     await vsm.start()
     with pytest.raises(AssertionError, match="no timed edit is waiting"):

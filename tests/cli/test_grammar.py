@@ -7,11 +7,14 @@ import pytest
 from tests.support.switches import Terminal
 from vsm.cli.syntax import compile_syntax
 
+BAD_MAC = "Invalid mac address (allowed: 5254.0012.3456, 52:54:00:12:34:56)"
+
 
 @pytest.mark.parametrize(
     ("enter", "line", "caret", "message"),
     [
         ([], "shwo version", 9, "Invalid command"),
+        ([], "|", 7, "Incomplete command"),
         ([], "show", 11, "Incomplete command"),
         ([], "show  ", 11, "Incomplete command"),
         ([], "show interfaces", 21, "Invalid command"),
@@ -20,7 +23,7 @@ from vsm.cli.syntax import compile_syntax
         ([], "  show nonsense", 14, "Invalid command"),
         ([], "show vlan id 5000", 20, "Invalid number, range is (1-4094)"),
         ([], "show interface vethernet x", 32, "Invalid interface format"),
-        ([], "show mac address-table address 12", 38, "Invalid mac address"),
+        ([], "show mac address-table address 12", 38, BAD_MAC),
         ([], "show vlan | json extra", 24, "Invalid command"),
         ([], "show vlan | include", 26, "Incomplete command"),
         ([], "show vlan | nonsense", 19, "Invalid command"),
@@ -48,7 +51,7 @@ from vsm.cli.syntax import compile_syntax
             "Invalid number, range is (1-10000000)",
         ),
         (["configure"], "mac address-table aging-time 9", 44, "Invalid number, range is (10-918000)"),
-        (["configure", "interface vethernet 1"], "vm mac 30:59:b7:00:11::22", 25, "Invalid mac address"),
+        (["configure", "interface vethernet 1"], "vm mac 30:59:b7:00:11::22", 25, BAD_MAC),
     ],
 )
 def test_errors_point_at_the_offending_column(enter: list[str], line: str, caret: int, message: str) -> None:

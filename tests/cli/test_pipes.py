@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from xml.etree import ElementTree
+
 import pytest
 
 from tests.support.switches import Terminal
@@ -26,6 +29,7 @@ from tests.support.switches import Terminal
         ("show running-config | grep -i SVS", "svs-domain\n"),
         ("show running-config | inc vlan | exc switchport | count", "3\n"),
         ("show hostname | no-more", "vsm-a\n"),
+        ("show hostname | wc", "       1       1       6\n"),
     ],
 )
 def test_filters(line: str, output: str) -> None:
@@ -53,3 +57,15 @@ def test_a_bar_in_a_description_is_text() -> None:
     terminal = Terminal()
     assert terminal.configure("interface vethernet 1", "description left | right").ok
     assert terminal.state.config.descriptions["Vethernet1"] == "left | right"
+
+
+def test_xml_has_the_values_of_json() -> None:
+    terminal = Terminal()
+    terminal.configure("interface vethernet 1", "description <&\u2028>")
+    terminal.run("end")
+    root = ElementTree.fromstring(terminal.run("show vlan brief | xml").output)
+    listed = json.loads(terminal.run("show vlan brief | json").output)["TABLE_vlanbriefxbrief"]
+    rows = [{item.tag: item.text or "" for item in row} for row in root.iter("ROW_vlanbriefxbrief")]
+    assert rows == listed["ROW_vlanbriefxbrief"]
+    assert ElementTree.fromstring(terminal.run("show interface | xml").output).tag == "show"
+    assert not terminal.run("show running-config | xml").ok

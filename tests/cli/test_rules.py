@@ -8,7 +8,7 @@ import pytest
 
 from dvswitch.lldp_agent import Mode
 from dvswitch.vlan import VlanSet
-from tests.support.switches import Terminal, state
+from tests.support.switches import Terminal, bare, state, with_channels
 from vsm.model.settings import ChannelMode, TeamMethod
 from vsm.policy.compile import wanted
 from vsm.policy.wanted import PolicySpec, StormSpec, SwitchSpec, TeamSpec
@@ -80,7 +80,7 @@ SWITCH_RULES = [
 
 
 def policy(terminal: Terminal, number: int) -> PolicySpec:
-    return wanted(terminal.state, 3).policies[number]
+    return bare(wanted(terminal.state, 3).policies[number])
 
 
 @pytest.mark.parametrize(("lines", "told"), [row[1:] for row in PORT_RULES], ids=[row[0] for row in PORT_RULES])
@@ -170,7 +170,7 @@ def test_malformed_addresses(text: str) -> None:
     terminal = Terminal()
     for lines in ([f"show mac address-table address {text}"], ["configure", "interface veth 1", f"vm mac {text}"]):
         reply = terminal.run(*lines)
-        assert not reply.ok and "% Invalid mac address at '^' marker." in reply.output
+        assert not reply.ok and "% Invalid mac address (allowed: " in reply.output
 
 
 def test_an_interface_beats_its_profile_and_that_the_switch() -> None:
@@ -231,3 +231,10 @@ def test_the_registry_of_addresses_on_show() -> None:
     terminal.configure("no interface vethernet 5", "end")
     assert "vm05" not in terminal.run("show mac allocation").output
     assert not terminal.configure("mac pool prefix 00:50:56").ok
+
+
+def test_sub_groups_of_mac_pinning_are_shown() -> None:
+    """By the uplink's number, or by place from 0; other channels have none."""
+    for mode, shown in ((ChannelMode.MAC_PINNING_RELATIVE, True), (ChannelMode.ON, False)):
+        text = Terminal(with_channels(mode)).run("show port-channel database").output
+        assert ("[up] * sub-group 0" in text) is shown and "mode on" in text

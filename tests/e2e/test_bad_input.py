@@ -13,6 +13,7 @@ from dvswitch.v1.types_pb2 import Plug
 from tests.e2e.scenes import DB, WEB, WireScene, wire_scene
 from tests.support.fabric import CALL_SECONDS, DOMAIN, Fabric, wire
 
+PROFILE = f"port-profile type vethernet {WEB}"
 FABRIC_SESSION = "/dvswitch.v1.Fabric/Session"
 OPERATOR_EXECUTE = "/dvswitch.v1.Operator/Execute"
 HOST_ATTACH = "/dvswitch.v1.Host/Attach"
@@ -24,6 +25,14 @@ def scene() -> Iterator[WireScene]:
     with wire_scene() as made:
         made.fabric.attach_forwarding(made.alpha, "first", mac=MAC, profile=WEB, plug=plug(made, "first"))
         yield made
+
+
+def test_beacons_do_not_go_with_an_ip_hash(scene: WireScene) -> None:
+    """S-148: the second of the two lines is refused; the first is taken back."""
+    refused = scene.fabric.refusal(PROFILE, "teaming method ip-hash", "teaming failure-detection beacon")
+    scene.fabric.configure(f"{PROFILE}\nno teaming method")
+    assert f"port-profile {WEB}: teaming failure-detection beacon can't be used with teaming method ip-hash" in refused
+    assert "use 'teaming failure-detection link' or another method" in refused
 
 
 def plug(scene: WireScene, name: str) -> Plug:
@@ -53,6 +62,43 @@ def observed(fabric: Fabric) -> tuple[str, list[tuple[int, str, str, int]], str]
         ([f"port-profile type vethernet {WEB}", f"inherit port-profile {WEB}"], WEB),
         ([f"port-profile type vethernet {WEB}", "inherit port-profile nosuch"], "nosuch"),
         (["port-profile type nonsense web"], "Invalid command at '^' marker"),
+        # What an operator gets wrong: the object, the value, and what is allowed.
+        ([PROFILE, "switchport trunk allowed vlan 10,4095"], "Invalid number, range is (1-4094)"),
+        ([PROFILE, "switchport trunk native vlan 4095"], "Invalid number, range is (1-4094)"),
+        (
+            [PROFILE, "teaming unused 1,2"],
+            f"port-profile {WEB}: a team of unused uplinks only (1,2); name those to use with 'teaming active', "
+            "uplinks are 1-32",
+        ),
+        (
+            [PROFILE, "teaming active 33"],
+            "Invalid number, range is (1-32)",
+        ),
+        ([PROFILE, "pinning id 33"], "Invalid number, range is (0-32)"),
+        ([PROFILE, "storm-control broadcast level pps 10000001"], "Invalid number, range is (1-10000000)"),
+        ([PROFILE, "mac-learning limit 4097"], "Invalid number, range is (1-4096)"),
+        (["system mtu 1279"], "Invalid number, range is (1280-9190)"),
+        (
+            ["do trace interface vethernet 1 --dst 30:59:b7:00:11::22"],
+            "Invalid mac address (allowed: 5254.0012.3456, 52:54:00:12:34:56)",
+        ),
+        (["mac pool prefix 30:59:b7:00:11::22"], "Invalid mac prefix"),
+        (["do show mac address-table address 30:59:b7:00:11::22"], "Invalid mac address"),
+        (
+            [PROFILE, "shaping output average 2000 peak 1000 burst 100"],
+            f"port-profile {WEB}: shaping: peak 1000 kbit/s is below average 2000 kbit/s; peak may be 2000-100000000",
+        ),
+        (
+            [PROFILE, "shaping output average 1000 peak 2000 burst 100"],
+            f"port-profile {WEB}: traffic shaping is not supported yet",
+        ),
+        (["vlan 10", "private-vlan isolated"], "vlan 10: private-vlan is not supported yet"),
+        (["vlan 10", "private-vlan association 20,30"], "vlan 10: private-vlan is not supported yet"),
+        (
+            [PROFILE, "switchport mode private-vlan host"],
+            f"port-profile {WEB}: private-vlan is not supported yet",
+        ),
+        (["interface vethernet 1", "service-policy input x"], "interface Vethernet1: service-policy is not supported"),
     ],
 )
 def test_a_bad_line_is_refused(scene: WireScene, lines: list[str], named: str) -> None:

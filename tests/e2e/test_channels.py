@@ -30,7 +30,7 @@ port-profile type ethernet UPLINK
   no shutdown
   state enabled
 """
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds: LACP takes 5 to join, 3 to lose a member."""
 TRUNK = "mode=trunk,allowed=1-4094"
 NEAR, FAR = ("near", "02:00:00:00:30:01", "10.0.0.1"), ("far", "02:00:00:00:30:02", "10.0.0.2")

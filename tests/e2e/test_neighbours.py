@@ -11,7 +11,7 @@ from tests.e2e.scenes import NamespaceScene, namespace_scene
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.kernel
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 def rows(scene: NamespaceScene, protocol: str) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ class Scene:
         words = ["capture", "--protocol", "1", "--count", str(4 * EVENTS), "--write", str(target)]
         argv = [sys.executable, "-m", "vem.main", *words, "--socket", str(self.host.socket)]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-            for number in range(1, 600):
+            for number in range(1, 3000):
                 for cable in self.cables:
                     cable.send(reply(number))
                 try:

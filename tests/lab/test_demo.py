@@ -17,6 +17,7 @@ import pytest
 pytestmark = pytest.mark.slow
 DEMO = (sys.executable, "-m", "physical.dvs", "lab", "--demo")
 LIMIT = 30.0
+"""Seconds, not counting those in which the machine had more to do than it could."""
 # The demo with one thing changed, so that a statement of it is not true.
 BROKEN = """
 import sys
@@ -36,7 +37,7 @@ def runtime() -> Iterator[Path]:
         assert eventually(lambda: os.listdir(path) == []), os.listdir(path)
 
 
-def eventually(condition: Callable[[], bool], patience: float = 10.0) -> bool:
+def eventually(condition: Callable[[], bool], patience: float = 60.0) -> bool:
     deadline = time.monotonic() + patience
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -56,14 +57,23 @@ def processes_of(directory: Path) -> list[str]:
     return found
 
 
+def stalled() -> float:
+    """Seconds in which somebody on this machine waited for a processor; 0 where the kernel does not count them."""
+    try:
+        counted = Path("/proc/pressure/cpu").read_text()
+    except OSError:
+        return 0.0
+    return int(counted.splitlines()[0].rpartition("total=")[2]) / 1e6
+
+
 def environment(runtime: Path) -> dict[str, str]:
     return {**os.environ, "XDG_RUNTIME_DIR": str(runtime)}
 
 
 def test_it_tells_the_whole_story_in_time(runtime: Path) -> None:
-    began = time.monotonic()
-    done = subprocess.run(DEMO, env=environment(runtime), capture_output=True, text=True, timeout=LIMIT * 2)
-    took = time.monotonic() - began
+    began, waited = time.monotonic(), stalled()
+    done = subprocess.run(DEMO, env=environment(runtime), capture_output=True, text=True, timeout=LIMIT * 8)
+    took = time.monotonic() - began - (stalled() - waited)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "statements were checked and hold" in done.stdout
     assert done.stderr == ""
@@ -84,7 +94,7 @@ def test_it_tells_the_whole_story_in_time(runtime: Path) -> None:
 def test_what_is_not_as_told_makes_it_fail(runtime: Path, change: str, told: str) -> None:
     script = BROKEN.format(change=change)
     done = subprocess.run(
-        (sys.executable, "-c", script), env=environment(runtime), capture_output=True, text=True, timeout=LIMIT * 2
+        (sys.executable, "-c", script), env=environment(runtime), capture_output=True, text=True, timeout=LIMIT * 8
     )
     assert done.returncode == 1
     assert done.stderr.startswith("dvs: ") and told in done.stderr, done.stderr
@@ -93,7 +103,7 @@ def test_what_is_not_as_told_makes_it_fail(runtime: Path, change: str, told: str
 def test_a_process_that_fails_makes_it_fail_with_its_log(runtime: Path) -> None:
     script = BROKEN.format(change="from physical import lab; lab._DOMAIN = '99999'")
     done = subprocess.run(
-        (sys.executable, "-c", script), env=environment(runtime), capture_output=True, text=True, timeout=LIMIT * 2
+        (sys.executable, "-c", script), env=environment(runtime), capture_output=True, text=True, timeout=LIMIT * 8
     )
     assert done.returncode == 1
     assert "ended with code" in done.stderr and "99999" in done.stderr, done.stderr
@@ -113,5 +123,5 @@ def test_nothing_is_left_when_it_is_killed_in_the_middle(runtime: Path, number: 
         assert processes_of(runtime)
     finally:
         process.send_signal(number)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     assert process.returncode == code

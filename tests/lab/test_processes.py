@@ -33,7 +33,7 @@ time.sleep(60)
 """
 
 
-def eventually(condition: Callable[[], bool], patience: float = 10.0) -> bool:
+def eventually(condition: Callable[[], bool], patience: float = 60.0) -> bool:
     deadline = time.monotonic() + patience
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -104,6 +104,6 @@ def test_nothing_outlives_a_killed_lab(number: signal.Signals) -> None:
         directory, *pids = lab.stdout.readline().split()
     finally:
         lab.send_signal(number)
-        lab.communicate(timeout=10)
+        lab.communicate(timeout=60)
     assert eventually(lambda: not any(start_time(int(pid)) for pid in pids))
     assert eventually(lambda: not Path(directory).exists())

@@ -10,7 +10,7 @@ import pytest
 from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
-from tests.support.switches import mac, state, veth
+from tests.support.switches import bare, mac, state, veth
 from vsm.model.overrides import override
 from vsm.model.settings import NO_NATIVE, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import (
@@ -51,7 +51,7 @@ def test_one_host_in_full() -> None:
     found = wanted(state(), 3)
     assert found.switch == SwitchSpec("vsm-a", 100, 1500, False, cdp=Mode.BOTH)
     web = PolicySpec(2, "WEB", vlan=10, mac_limit=4096)
-    assert found.policies == {
+    assert {number: bare(spec) for number, spec in found.policies.items()} == {
         2: web,
         5: replace(web, id=5, mac_learning=True, unknown_flood=True, mac_limit=16),
         4: PolicySpec(4, "UPLINK", True, 1, VlanSet.of([1, 10, 20]), mac_limit=4096, mtu=9000),
@@ -178,7 +178,8 @@ def test_every_level_of_inheritance_reaches_the_policy() -> None:
     }
     config = replace(start.config, profiles=profiles)
     inventory = replace(start.inventory, veths={1: veth(1, "L4")})
-    assert wanted(State(config, inventory), 3).policies == {
+    found = wanted(State(config, inventory), 3).policies
+    assert {number: bare(spec) for number, spec in found.items()} == {
         3: PolicySpec(3, "L4", vlan=10, mac_changes=True, forged_transmits=True, mac_limit=4096)
     }
 

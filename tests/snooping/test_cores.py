@@ -89,7 +89,7 @@ def test_own_queries_are_well_formed(query: bytes, tmp_path: Path) -> None:
     wrpcap(str(tmp_path / "q.pcap"), [query])
     command = ["tshark", "-r", str(tmp_path / "q.pcap"), "-o", "ip.check_checksum:TRUE", "-V"]
     try:
-        text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
     except FileNotFoundError:
         pytest.skip("not installed: tshark")
     assert "Membership Query" in text or "Multicast Listener Query" in text

@@ -22,6 +22,7 @@ from vsm.store.sqlite import SqliteStore
 
 st.register_type_strategy(MacAddress, st.binary(min_size=6, max_size=6).map(MacAddress))
 st.register_type_strategy(VlanSet, st.sets(st.integers(0, 4094), max_size=5).map(VlanSet.of))
+st.register_type_strategy(float, st.floats(allow_nan=False))
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 st.register_type_strategy(str, TEXT)
 CONFIGS = st.from_type(Config)

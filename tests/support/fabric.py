@@ -57,6 +57,10 @@ port-profile type vethernet {name}
 """
 
 
+HOSTS: set[str] = set()
+"""UUIDs of all hosts that this process has started; none of them may keep a datapath in the end."""
+
+
 class CliRefused(AssertionError):
     """A CLI line was refused; the text is the line and the answer."""
 
@@ -147,6 +151,7 @@ class Fabric:
     ) -> Host:
         """Start an agent; `uplinks` as on its command line.  Returns when the supervisor knows it."""
         ident, socket, state = str(uuid.uuid4()), self.path / f"{name}.sock", self.path / name
+        HOSTS.add(ident)
         argv = [*_python("vem.main"), "run", "--host-uuid", ident, "--name", name, "--domain", str(DOMAIN)]
         argv += ["--vsm", f"unix:{self.socket}", "--engine", engine, "--state-dir", str(state)]
         argv += ["--socket", str(socket)]

@@ -30,6 +30,8 @@ import pytest
 RUN_NETNS = Path("/run/netns")
 PREFIX = "dvt"
 CLONE_NEWNET = 0x40000000
+COMMAND_SECONDS = 120.0
+"""Until a command counts as hung."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _numbers = itertools.count(1)
@@ -39,7 +41,7 @@ class CommandFailed(AssertionError):
     """A set-up command of a test failed; the text is the command and what it printed."""
 
 
-def run(*argv: str, check: bool = True, timeout: float = 60) -> str:
+def run(*argv: str, check: bool = True, timeout: float = COMMAND_SECONDS) -> str:
     """Run a command and return its standard output."""
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
     if check and done.returncode:
@@ -58,7 +60,7 @@ class Namespace:
         """The command line that runs argv inside."""
         return ["nsenter", f"--net={self.path}", "--", *argv]
 
-    def run(self, *argv: str, check: bool = True, timeout: float = 60) -> str:
+    def run(self, *argv: str, check: bool = True, timeout: float = COMMAND_SECONDS) -> str:
         """Run a command inside and return its standard output."""
         return run(*self.command(*argv), check=check, timeout=timeout)
 

@@ -33,6 +33,7 @@ from vsm.model.state import (
 )
 from vsm.model.users import Access, Role, Rule, User
 from vsm.observed import ChannelStatus, Discovery, LacpEnd, LacpMember, Member, MemberState, Neighbor
+from vsm.policy.wanted import PolicySpec
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 from vsm.store.bootflash import Bootflash
 from vsm.supervisor import Supervisor
@@ -75,6 +76,11 @@ def module(slot: int) -> Module:
     return Module(
         slot, HOSTS[slot], f"kvm-{slot}.example.net", "VEM", "kernel", "0.1.0", "Linux 6.8", f"192.0.2.{slot}", 1022
     )
+
+
+def bare(spec: PolicySpec) -> PolicySpec:
+    """What it comes to, without who said so."""
+    return replace(spec, layers=(), blocked=("", ""))
 
 
 def state() -> State:

@@ -156,8 +156,8 @@ async def big_host(ports: Ports, path: Path) -> AsyncIterator[BigHost]:
         _write_state(path, ports.plugs)
         specs = tuple(f"{n},profile=UPLINK,device=up{n},netns={where.name}" for n in (1, 2))
         made = await stack.enter_async_context(bench(path, ports.hand_over(), specs))
+        made.keep = True
         yield BigHost(made, ports, network, dict(enumerate(cables, start=1)), outside)
-        await made.agent.stop(keep=True)
 
 
 def _write_state(path: Path, plugs: dict[int, Plug]) -> None:

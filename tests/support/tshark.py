@@ -22,7 +22,7 @@ def fields(directory: Path, frames: Iterable[bytes], *names: str) -> list[list[s
     path.write_bytes(data)
     wanted = ["-e", "_ws.malformed", *(part for name in names for part in ("-e", name))]
     command = ["tshark", "-n", "-r", str(path), "-T", "fields", "-E", "separator=|", *wanted]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
     rows = [line.split("|") for line in printed.splitlines()]
     assert not any(row[0] for row in rows), f"malformed: {printed}"
     return [row[1:] for row in rows]

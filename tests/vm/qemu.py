@@ -30,7 +30,7 @@ from tests.vm.guest_image import GuestImage, GuestUnavailable, guest_image
 
 QEMU = "qemu-system-x86_64"
 MEMORY_MB = 128
-BOOT_SECONDS = 240.0
+BOOT_SECONDS = COMMAND_SECONDS = 240.0
 LINK = "speed=10000,duplex=full"
 """What a guest believes of its NICs; a bond needs to know.  (Virtio says nothing by itself.)"""
 START_SECONDS = 60.0
@@ -125,14 +125,14 @@ class Guest:
             pass
         return float(ready[1])
 
-    def run(self, command: str, *, timeout: float = 60, check: bool = True) -> str:
+    def run(self, command: str, *, timeout: float = COMMAND_SECONDS, check: bool = True) -> str:
         """Run a shell command in the guest; returns what it printed."""
         status, output = self.execute(command, timeout=timeout)
         if check and status:
             raise GuestFailed(f"{self.name}: {command}: status {status}: {output}")
         return output
 
-    def execute(self, command: str, *, timeout: float = 60) -> tuple[int, str]:
+    def execute(self, command: str, *, timeout: float = COMMAND_SECONDS) -> tuple[int, str]:
         """Run a shell command in the guest; returns its status and what it printed."""
         assert self._agent is not None, "the guest is not started"
         tag = str(next(self._numbers))

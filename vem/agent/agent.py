@@ -33,10 +33,12 @@ from vem.agent.datapath_side import Datapath
 from vem.agent.discovery_side import HostFacts
 from vem.agent.holdings import Holdings
 from vem.agent.links import Links
+from vem.agent.mac_moves import MacMoves
 from vem.agent.remote import RemoteCommands
 from vem.agent.reports import Reports
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
+from vem.agent.status import port_name
 from vem.agent.uplinks import UplinkConfig
 from vem.agent.wanted import Phase, Refusal, Wanted
 from vem.datapath.engine import Engine, EngineError
@@ -91,6 +93,7 @@ class Agent:
         self.datapath: Datapath
         self.compiled = Compiled(Wanted(), Image(), {}, ())
         self._reports = Reports()
+        self._moves = MacMoves(lambda lport: port_name(self, lport, self.datapath.image))
         self._counters_every = 1.0
         self._unacked: list[tuple[int, float]] = []
         self._in_sync = False
@@ -430,8 +433,12 @@ class Agent:
         ports = self.datapath.image.ports
         if report := self._reports.counters(self.datapath.incarnation, ports, values, full):
             self.session.send(fabric.ModuleMessage(counters=report))
-        if macs := self._reports.macs(ports, await self._learned()):
+        learned = await self._learned()
+        if macs := self._reports.macs(ports, learned):
             self.session.send(fabric.ModuleMessage(macs=macs))
+        for event in self._moves.look(ports, learned, values, time.monotonic()):
+            log.warning("learned address moved", text=event.text)
+            self.session.send(fabric.ModuleMessage(event=event))
 
     def _send_observed(self) -> None:
         """Channels and neighbours, if they changed."""

@@ -15,13 +15,14 @@ import argparse
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dvswitch.errors import Conflict, InvalidValue, NotFound
 from dvswitch.host_commands import ALIASES, CAPTURE, COMMANDS, TRACE, VIEWS, Option, view_of
 from dvswitch.mac import MacAddress
+from vem.agent.said import lines
 from vem.agent.status import port_name
 from vem.agent.views import view
 from vem.capture import text
@@ -168,13 +169,13 @@ class Console:
         name = port_name(self._agent, lport, self._agent.datapath.image)
         return name if name != "-" else f"lport{lport}"
 
-    def _profile(self, lport: int) -> str:
+    def _said(self, lport: int, settings: Iterable[str]) -> list[str]:
+        """Lines of the configuration for a port."""
         wanted, port = self._agent.compiled.wanted, self._agent.datapath.image.ports.get(lport)
         if port is None:
-            return ""
+            return []
         held = wanted.uplinks.get(port.number) if port.uplink else wanted.ports.get(port.number)
-        policy = wanted.policies.get(held.policy) if held else None
-        return policy.profile if policy else ""
+        return lines(wanted, held, settings, self._agent.holdings.slot)
 
     def _lport(self, name: str) -> int:
         found = _PORT.fullmatch(name)
@@ -234,7 +235,7 @@ class Console:
         lport = self._lport(getattr(options, "in"))
         frame = self._frame(options, lport)
         trace = await self._agent.datapath.trace(lport, frame)
-        return explain(trace, lport, frame, self._agent.datapath.image, Names(self._name, self._profile))
+        return explain(trace, lport, frame, self._agent.datapath.image, Names(self._name, self._said))
 
     def _frame(self, options: argparse.Namespace, lport: int) -> bytes:
         if options.frame:

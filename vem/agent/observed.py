@@ -38,7 +38,7 @@ def channels(
     for ident, numbers in sorted(members.items()):
         policy = wanted.policies[ident]
         channel = report.channels.add(policy=ident, mode=policy.channel.value)
-        for place, number in enumerate(numbers, 1):
+        for place, number in enumerate(numbers):
             shut = policy.shutdown or wanted.uplinks[number].shutdown
             link = not shut and uplinks[number].present and uplinks[number].link_up
             view = lacp.get(number) if policy.channel.lacp else None

@@ -1,51 +1,32 @@
-"""A trace in words: each step with the rule and the line of the port profile that decided, each receiver with its tag,
-and for a drop what it means and what to do about it."""
+"""A trace in words: each step with the rule and the lines of the configuration that decided, each receiver with its
+tag, and for a drop what it means and what to do about it (reasons.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dvswitch.drops import BY_NAME
+from vem.capture.reasons import TEAM, VERDICTS, VLANS
 from vem.capture.text import headers
-from vem.datapath.image import Image, Policy
-from vem.datapath.watch import Step, Trace, TraceCopy
+from vem.datapath.image import Image, Storm
+from vem.datapath.watch import Step, Trace, TraceCopy, TraceStep
 
 STEPS = {
     Step.PARSE: ("Ethernet header", "S-002"),
     Step.PORT: ("port is in use", "S-001"),
-    Step.ADMIT: ("state, size, source MAC, control frames, forged transmits", "S-002 to S-022"),
+    Step.ADMIT: ("state, size, source MAC, control frames, forged transmits", "S-004 to S-022"),
     Step.CONTROL: ("control frame for switches", "S-018 to S-021"),
     Step.CLASSIFY: ("VLAN", "S-030 to S-047"),
     Step.LOCAL_SOURCE: ("source is not a local port's, seen from outside", "S-087"),
-    Step.STORM: ("storm control", "S-240 ff."),
+    Step.STORM: ("storm control", "not numbered"),
     Step.LEARN: ("learning", "S-062 to S-074"),
     Step.LOOKUP: ("receivers", "S-080 to S-094"),
 }
 """What each step looks at, and its rules."""
 
-REMEDIES = {
-    "RUNT": "send at least 14 bytes",
-    "OVERSIZE": "lower the guest's MTU, or raise `system mtu` and the uplinks' MTU",
-    "SRC_MAC_INVALID": "repair the sender: its source MAC is no station's",
-    "PORT_BLOCKED": "`no shutdown` in the interface and in its port profile",
-    "LINK_DOWN": "look at the receiver's NIC",
-    "FORGED_TX": "send with the vNIC's own MAC, or accept forged transmits in its port profile",
-    "MAC_CHANGED": "give the guest its MAC back, or accept MAC changes in its port profile",
-    "VLAN_MISMATCH": "compare the frame's tag with access vlan, allowed vlans and native vlan",
-    "RESERVED_MCAST": "none: a switch never forwards it",
-    "BPDU_GUARD": "switch spanning tree off in the guest, or allow BPDUs in its port profile",
-    "RPF_LOCAL_SRC": "none if the network reflects our frames; if the VM has moved away, detach it here",
-    "UPLINK_INACTIVE": "bring up an uplink whose profile carries the VLAN",
-    "REVERSE_TEAMING": "none if another uplink brings the same frame; else let the network send by the pinned uplink",
-    "UNKNOWN_UNICAST": "check the destination MAC; for nested guests allow unknown unicast in the port profile",
-    "MAC_LIMIT": "raise the limit of learned MACs in the port profile",
-    "PORT_SECURITY": "two ports use this MAC: find out which one should",
-    "SAME_PORT": "none: sender and destination are at one port",
-    "NO_RECEIVER": "none: nobody else carries this VLAN here",
-    "STORM": "lower the sender's rate, or raise the storm-control rate",
-}
-"""What to do about a drop."""
+Lines = Callable[[int, Iterable[str]], list[str]]
+"""(lport, settings) -> the lines of the configuration that say them, with their places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,38 +34,27 @@ class Names:
     """What lports are called."""
 
     port: Callable[[int], str]
-    profile: Callable[[int], str]
-    """Name of the port profile; "" when there is none."""
-
-
-def profile_line(policy: Policy, profile: str) -> str:
-    """The line that says which VLANs the port carries."""
-    if not policy.trunk:
-        line = f"switchport access vlan {policy.vlan}" if policy.vlan else "switchport mode access, untagged"
-    else:
-        native = f", native vlan {policy.vlan}" if policy.vlan else ""
-        line = f"switchport trunk allowed vlan {policy.allowed}{native}"
-    return f"port-profile {profile}: {line}" if profile else line
+    lines: Lines = lambda _lport, _settings: []
 
 
 def explain(trace: Trace, lport: int, frame: bytes, image: Image, names: Names) -> str:
     """The whole text."""
-    lines = [f"Frame in by {names.port(lport)}: {headers(frame)}, {len(frame)} bytes"]
+    told = [f"Frame in by {names.port(lport)}: {headers(frame)}, {len(frame)} bytes"]
     for number, item in enumerate(trace.steps, start=1):
         title, rules = STEPS[item.step]
+        if item.reason:
+            rules = VERDICTS[item.reason].rules
         result = f"DROP {item.reason}" if item.reason else _passed(trace, item.step, names)
-        lines.append(f"{number:3}  {title} [{rules}]: {result}")
-        if item.step is Step.CLASSIFY and (line := _line_of(image, lport, names)):
-            lines.append(f"     {line}")
-    lines += [_receiver(copy, image, names) for copy in trace.copies]
-    reasons = {trace.reason, *(copy.reason for copy in trace.copies)} - {""}
-    remedies = {**REMEDIES, **_of_the_network(image, lport, frame)}
-    lines.append(f"Dropped: {trace.reason}" if trace.reason else _verdict(trace))
-    for reason in sorted(reasons):
-        lines.append(f"{reason}: {BY_NAME[reason].sentence}")
-        if reason in remedies:
-            lines.append(f"  remedy: {remedies[reason]}")
-    return "\n".join(lines) + "\n"
+        told.append(f"{number:3}  {title} [{rules}]: {result}")
+        told += [f"     {line}" for line in names.lines(lport, _deciding(trace, item, lport, frame, image))]
+    for copy in trace.copies:
+        told += _receiver(copy, trace, names, image)
+    told += _outcome(trace, lport, names)
+    remedies = _of_the_network(image, lport, frame)
+    for reason in sorted({trace.reason, *(copy.reason for copy in trace.copies)} - {""}):
+        remedy = remedies.get(reason, VERDICTS[reason].remedy)
+        told += [f"{reason}: {BY_NAME[reason].sentence}", f"  remedy: {remedy}"]
+    return "\n".join(told) + "\n"
 
 
 NATIVE = (
@@ -106,6 +76,35 @@ def _tagging(image: Image, lport: int) -> bool:
     return policy is not None and policy.trunk and not policy.vlan
 
 
+def _deciding(trace: Trace, item: TraceStep, lport: int, frame: bytes, image: Image) -> tuple[str, ...]:
+    """The settings that a step went by."""
+    port = image.ports.get(lport)
+    policy = image.policies.get(port.policy) if port else None
+    if item.reason:
+        settings = VERDICTS[item.reason].settings
+        return _storm(trace, frame) if item.reason == "STORM" else settings
+    if port is None or policy is None:
+        return ()
+    if item.step is Step.CLASSIFY:
+        return VLANS
+    if port.uplink:
+        return ()
+    if item.step is Step.ADMIT:
+        return ("forged_transmits",) if frame[6:12] != port.mac.octets else ()
+    if item.step is Step.STORM:
+        return _storm(trace, frame) if policy.storm != Storm() else ()
+    if item.step is Step.LEARN:
+        return ("mac_learning", "mac_limit") if policy.learn else ()
+    return TEAM if item.step is Step.LOOKUP and trace.out_uplink else ()
+
+
+def _storm(trace: Trace, frame: bytes) -> tuple[str, ...]:
+    """Which limit a frame counts against."""
+    if not frame[0] & 1:
+        return ("storm_unknown",)
+    return ("storm_broadcast",) if frame[:6] == b"\xff" * 6 else ("storm_multicast",)
+
+
 def _passed(trace: Trace, step: Step, names: Names) -> str:
     if step is Step.CLASSIFY:
         return f"VLAN {trace.vlan}" if trace.vlan else "untagged"
@@ -117,19 +116,28 @@ def _passed(trace: Trace, step: Step, names: Names) -> str:
     return f"{'unknown destination' if trace.unknown else 'flooded'}: ports of the VLAN that take it{uplink}"
 
 
-def _line_of(image: Image, lport: int, names: Names) -> str:
-    port = image.ports.get(lport)
-    policy = image.policies.get(port.policy) if port else None
-    return profile_line(policy, names.profile(lport)) if policy else ""
-
-
-def _receiver(copy: TraceCopy, image: Image, names: Names) -> str:
+def _receiver(copy: TraceCopy, trace: Trace, names: Names, image: Image) -> list[str]:
+    """One receiver: its tag, or why it gets nothing, and the lines that decide."""
     tag = "untagged" if copy.tci is None else f"tag vlan {copy.tci & 4095} priority {copy.tci >> 13}"
-    result = f"DROP {copy.reason}" if copy.reason else f"delivered, {tag}"
-    line = _line_of(image, copy.lport, names)
-    return f"  -> {names.port(copy.lport)}: {result}" + (f" ({line})" if line else "")
+    result = f"DROP {copy.reason} [{VERDICTS[copy.reason].rules}]" if copy.reason else f"delivered, {tag}"
+    settings = VERDICTS[copy.reason].settings if copy.reason else VLANS
+    port = image.ports.get(copy.lport)
+    policy = image.policies.get(port.policy) if port else None
+    if policy and not copy.reason and not trace.out:
+        settings += ("unknown_flood",) if trace.unknown and policy.unknown_flood else ()
+    if policy and policy.promiscuous and not copy.reason and trace.out != copy.lport:
+        settings += ("promiscuous",)
+    lines = names.lines(copy.lport, settings)
+    return [f"  -> {names.port(copy.lport)}: {result}", *(f"     {line}" for line in lines)]
 
 
-def _verdict(trace: Trace) -> str:
+def _outcome(trace: Trace, lport: int, names: Names) -> list[str]:
+    """The end; a frame that no step dropped, but that nobody gets, has its rules and lines here."""
+    if trace.reason and not any(item.reason for item in trace.steps):
+        verdict = VERDICTS[trace.reason]
+        lines = names.lines(lport, verdict.settings)
+        return [f"Dropped: {trace.reason} [{verdict.rules}]", *(f"     {line}" for line in lines)]
+    if trace.reason:
+        return [f"Dropped: {trace.reason}"]
     delivered = sum(not copy.reason for copy in trace.copies)
-    return f"Forwarded: {delivered} of {len(trace.copies)} receivers get it"
+    return [f"Forwarded: {delivered} of {len(trace.copies)} receivers get it"]

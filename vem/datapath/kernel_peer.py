@@ -68,8 +68,8 @@ class Peers:
         if self._events is None:
             return
         heard = _heard(self._events)
-        for other, veth in self._veths.items():
-            if heard is None or veth.ifindex in heard:
+        if heard is None or heard:
+            for other in [n for n, veth in self._veths.items() if heard is None or veth.ifindex in heard]:
                 self._ask(other, now)
         mine = self._veths.get(lport)
         if mine and (now - mine.asked > ASK_SECONDS or mine.asked < mine.settled <= now):

@@ -197,7 +197,7 @@ def _mac(text: str) -> MacAddress:
     try:
         return MacAddress.parse(text)
     except InvalidValue:
-        raise Mismatch("Invalid mac address") from None
+        raise Mismatch("Invalid mac address (allowed: 5254.0012.3456, 52:54:00:12:34:56)") from None
 
 
 def _mac_prefix(text: str) -> str:

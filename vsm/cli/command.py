@@ -71,6 +71,15 @@ class Position:
     """The configuration session to which lines are added; "" = they take effect at once."""
 
     @property
+    def subject(self) -> str:
+        """What is being configured, in the operator's words; "" where it is the switch."""
+        if self.profile:
+            return f"port-profile {self.profile}"
+        if self.interfaces:
+            return f"interface {','.join(self.interfaces)}"
+        return f"vlan {self.vlans}" if self.vlans else ""
+
+    @property
     def suffix(self) -> str:
         """What the prompt says about the mode."""
         said = "(config-if-range)" if len(self.interfaces) > 1 else self.mode.value
@@ -195,7 +204,7 @@ class Command:
 def unsupported(what: str) -> Edit:
     """For a command that is understood but whose effect isn't built: refuse it, so that nobody relies on it."""
 
-    def refuse(_state: State, _call: Call) -> State:
-        raise Unavailable("", f"{what} is not supported yet")
+    def refuse(_state: State, call: Call) -> State:
+        raise Unavailable(call.position.subject, f"{what} is not supported yet")
 
     return refuse

@@ -128,8 +128,6 @@ class Grammar:
     def parse(self, mode: Mode, line: str, beside: Mode | None = None) -> Match | Failure:
         """Understand a line in a mode; ``beside`` is a mode whose commands work, too."""
         words = split(line)
-        if not words:
-            return Failure(INVALID, 0)
         failures: list[Failure] = []
         layers = tuple(_layers(mode, beside))
         for layer in layers:
@@ -141,7 +139,7 @@ class Grammar:
             else:
                 return result
         # What an inner mode finds ambiguous must not be taken for the beginning of an outer mode's command.
-        doubtful = [failure for failure in failures if failure == Failure(AMBIGUOUS, words[0].offset)]
+        doubtful = [failure for failure in failures if words and failure == Failure(AMBIGUOUS, words[0].offset)]
         return doubtful[0] if doubtful else max(failures, key=lambda failure: failure.rank)
 
     def candidates(self, mode: Mode, line: str, state: State, beside: Mode | None = None) -> list[Candidate]:

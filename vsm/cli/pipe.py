@@ -124,6 +124,11 @@ def _last(text: str) -> Filter:
     return lambda lines: lines[-amount:]
 
 
+def _word_count(lines: list[str]) -> list[str]:
+    counts = (len(lines), sum(len(line.split()) for line in lines), sum(len(line) + 1 for line in lines))
+    return ["".join(f"{count:>8}" for count in counts)]
+
+
 def _file(text: str) -> Filter:
     try:
         file_name(text)
@@ -154,6 +159,7 @@ FILTERS: tuple[FilterKind, ...] = (
     FilterKind("no-more", "Turn-off pagination for command output", lambda _: lambda lines: lines),
     FilterKind("redirect", "Write the output to a file", _file, "FILE"),
     FilterKind("section", "Show lines that match and the lines indented below them", _section, "LINE"),
+    FilterKind("wc", "Count lines, words and characters", lambda _: _word_count),
     FilterKind("xml", "Output in xml format", lambda _: lambda lines: lines),
 )
 """The filter table."""

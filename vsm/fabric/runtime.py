@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from vsm.fabric.counters import CounterBook, Record
+from vsm.fabric.mac_moves import MacMoves
 from vsm.model.interfaces import Vethernet
 from vsm.model.state import State
 from vsm.observed import ChannelStatus, Neighbor
@@ -30,6 +31,7 @@ class FabricRuntime:
         self._log: deque[LogLine] = deque(maxlen=_LOG)
         self._modules: dict[int, ModuleStatus] = {}
         self._ports: dict[int, tuple[int, PortStatus]] = {}
+        self.mac_moves = MacMoves()
         self._macs: dict[int, list[MacRow]] = {}
         self._channels: dict[int, dict[int, ChannelStatus]] = {}
         self._neighbors: dict[int, tuple[float, list[Neighbor]]] = {}
@@ -98,6 +100,7 @@ class FabricRuntime:
         known = self._modules.get(slot, ModuleStatus(False, 0))
         self._modules[slot] = replace(known, connected=False, since=self._clock())
         self._macs.pop(slot, None)
+        self.mac_moves.gone(slot)
         self._neighbors.pop(slot, None)
         self._plugged = {place for place in self._plugged if place[0] != slot}
         self.notify()

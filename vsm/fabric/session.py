@@ -317,7 +317,10 @@ class ModuleSession:
             self._runtime.book.report(name, self.slot, self._incarnation, generation, counters)
 
     def _macs(self, report: fabric_pb2.MacReport) -> None:
-        self._runtime.macs_reported(self.slot, wire.read_macs(self.slot, report))
+        rows = wire.read_macs(self.slot, report)
+        self._runtime.macs_reported(self.slot, rows)
+        for news in self._runtime.mac_moves.reported(self.slot, rows, self._now()):
+            self._publish(news)
 
     def _channels(self, report: fabric_pb2.ChannelReport) -> None:
         channels = wire_observed.read_channels(self.slot, report)

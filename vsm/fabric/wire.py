@@ -12,6 +12,7 @@ from dvswitch.digest import wanted_digest
 from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2, types_pb2
+from vsm.config.lines import said_lines
 from vsm.events.bus import News
 from vsm.mobility.reports import AttachReport
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Vethernet
@@ -135,7 +136,16 @@ def _policy(policy: PolicySpec) -> types_pb2.Policy:
         storm=_storm(policy.storm),
         team=_team(policy.team),
         channel=_channel(policy.channel),
+        lines=_lines(policy),
     )
+
+
+def _lines(policy: PolicySpec) -> list[types_pb2.Policy.Line]:
+    """Who says what, sorted, so that equal policies are equal on the wire."""
+    lines = sorted(said_lines(policy.layers), key=lambda line: line.setting)
+    said = [types_pb2.Policy.Line(setting=line.setting, where=line.where, text=line.text) for line in lines]
+    where, text = policy.blocked
+    return [*said, *([types_pb2.Policy.Line(setting="blocked", where=where, text=text)] if text else [])]
 
 
 def _storm(storm: StormSpec) -> types_pb2.Storm | None:

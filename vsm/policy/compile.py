@@ -8,13 +8,13 @@ or uplink unusable (quarantine, VLAN not there) is decided here and nowhere behi
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dvswitch.vlan import VlanSet
 from vsm.model.interfaces import Ethernet, Vethernet
 from vsm.model.settings import NO_PIN, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, Move, MoveState, Phase, PortProfile, ProfileType, State, Uplink, Veth
-from vsm.policy.inherit import effective
+from vsm.policy.inherit import chain, effective
 from vsm.policy.ports import active_vlans, member_vlans
 from vsm.policy.quarantine import carries_nothing, usable
 from vsm.policy.wanted import PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
@@ -164,8 +164,28 @@ def _policy(
     if key not in index.policies:
         own = config.overrides.get(interface) if own_id else None
         settings = effective(config, profile, own)
-        index.policies[key] = _evaluate(config, index.active, found, settings, own_id or found.policy_id)
+        spec = _evaluate(config, index.active, found, settings, own_id or found.policy_id)
+        layers = _layers(config, profile, interface, own)
+        index.policies[key] = replace(spec, layers=layers, blocked=_blocked(config, found, settings))
     return index.policies[key]
+
+
+def _layers(config: Config, profile: str, interface: str, own: Settings | None) -> tuple[tuple[str, Settings], ...]:
+    named = [(f"interface {interface}", own)] if own else []
+    named += [(f"port-profile {level.name}", level.settings) for level in chain(config, profile)]
+    return (*named, ("", config.port_defaults))
+
+
+def _blocked(config: Config, profile: PortProfile, settings: Settings) -> tuple[str, str]:
+    """The line that blocks the ports of a profile, beside `shutdown`."""
+    if not profile.enabled:
+        return f"port-profile {profile.name}", "no state enabled"
+    if not carries_nothing(config, settings):
+        return "", ""
+    vlan = config.vlans.get(settings.access_vlan or 0)
+    if vlan is None:
+        return "", f"no vlan {settings.access_vlan}"
+    return f"vlan {vlan.id}", "shutdown" if vlan.shutdown else "state suspend"
 
 
 def _evaluate(config: Config, active: VlanSet, profile: PortProfile, settings: Settings, policy_id: int) -> PolicySpec:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from vsm.model.settings import DEFAULTS, NO_PIN, ChannelMode, Settings
+from vsm.model.settings import DEFAULTS, ChannelMode, Settings
 from vsm.model.state import Config, ProfileType
 from vsm.policy.check_settings import GUESTS_ONLY
 from vsm.policy.inherit import ATTRIBUTES
 
 _UPLINKS_ONLY = ("mtu", "channel")
-_NO_LINE = {"pin": NO_PIN, "channel": ChannelMode.NONE}
+_NO_LINE = {"channel": ChannelMode.NONE}
 """Defaults that no line says."""
 _BESIDE = {"mac_limit_allow": "mac_limit", "pin_backup": "pin"}
 """Attributes that are only ever said together with another."""

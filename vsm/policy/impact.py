@@ -76,11 +76,11 @@ def _touched(slot: int, old: Wanted, new: Wanted) -> Iterator[str]:
 
 
 def _treatment(whole: Wanted, port: PortSpec | UplinkSpec | None) -> tuple[object, PolicySpec | None]:
-    """Everything that decides about a port's frames; policies that say the same are the same."""
+    """Everything that decides about a port's frames; policies that come to the same are the same, whoever says so."""
     if port is None:
         return None, None
     policy = whole.policies.get(port.policy)
-    return replace(port, policy=0), policy and replace(policy, id=0, profile="")
+    return replace(port, policy=0), policy and replace(policy, id=0, profile="", layers=(), blocked=("", ""))
 
 
 def _losses(slot: int, old: Wanted, new: Wanted) -> Iterator[Loss]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
-from vsm.model.settings import ChannelMode, TeamMethod
+from vsm.model.settings import ChannelMode, Settings, TeamMethod
 from vsm.model.state import Nic, Phase
 
 
@@ -62,6 +62,10 @@ class PolicySpec:
     """Type vethernet."""
     channel: ChannelMode = ChannelMode.NONE
     """Type ethernet."""
+    layers: tuple[tuple[str, Settings], ...] = ()
+    """Who says what, nearest first: ("port-profile WEB", what it says); "" is the switch."""
+    blocked: tuple[str, str] = ("", "")
+    """What blocks the ports whatever the layers say, as ("port-profile WEB", "no state enabled")."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ ADVERTISE: Discovery
 BOTH: Discovery
 
 class Policy(_message.Message):
-    __slots__ = ("id", "profile", "mode", "vlan", "allowed", "shutdown", "forged_transmits", "mac_changes", "mac_learning", "unknown_flood", "mac_limit", "teaming", "mtu", "promiscuous", "mac_limit_allow", "storm", "team", "bpdu", "channel")
+    __slots__ = ("id", "profile", "mode", "vlan", "allowed", "shutdown", "forged_transmits", "mac_changes", "mac_learning", "unknown_flood", "mac_limit", "teaming", "mtu", "promiscuous", "mac_limit_allow", "storm", "team", "bpdu", "channel", "lines")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ACCESS: _ClassVar[Policy.Mode]
@@ -37,6 +37,15 @@ class Policy(_message.Message):
     IP_HASH: Policy.Teaming
     EXPLICIT: Policy.Teaming
     LOAD: Policy.Teaming
+    class Line(_message.Message):
+        __slots__ = ("setting", "where", "text")
+        SETTING_FIELD_NUMBER: _ClassVar[int]
+        WHERE_FIELD_NUMBER: _ClassVar[int]
+        TEXT_FIELD_NUMBER: _ClassVar[int]
+        setting: str
+        where: str
+        text: str
+        def __init__(self, setting: _Optional[str] = ..., where: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +65,7 @@ class Policy(_message.Message):
     TEAM_FIELD_NUMBER: _ClassVar[int]
     BPDU_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
     id: int
     profile: str
     mode: Policy.Mode
@@ -75,7 +85,8 @@ class Policy(_message.Message):
     team: Team
     bpdu: bool
     channel: ChannelGroup
-    def __init__(self, id: _Optional[int] = ..., profile: _Optional[str] = ..., mode: _Optional[_Union[Policy.Mode, str]] = ..., vlan: _Optional[int] = ..., allowed: _Optional[str] = ..., shutdown: bool = ..., forged_transmits: bool = ..., mac_changes: bool = ..., mac_learning: bool = ..., unknown_flood: bool = ..., mac_limit: _Optional[int] = ..., teaming: _Optional[_Union[Policy.Teaming, str]] = ..., mtu: _Optional[int] = ..., promiscuous: bool = ..., mac_limit_allow: bool = ..., storm: _Optional[_Union[Storm, _Mapping]] = ..., team: _Optional[_Union[Team, _Mapping]] = ..., bpdu: bool = ..., channel: _Optional[_Union[ChannelGroup, _Mapping]] = ...) -> None: ...
+    lines: _containers.RepeatedCompositeFieldContainer[Policy.Line]
+    def __init__(self, id: _Optional[int] = ..., profile: _Optional[str] = ..., mode: _Optional[_Union[Policy.Mode, str]] = ..., vlan: _Optional[int] = ..., allowed: _Optional[str] = ..., shutdown: bool = ..., forged_transmits: bool = ..., mac_changes: bool = ..., mac_learning: bool = ..., unknown_flood: bool = ..., mac_limit: _Optional[int] = ..., teaming: _Optional[_Union[Policy.Teaming, str]] = ..., mtu: _Optional[int] = ..., promiscuous: bool = ..., mac_limit_allow: bool = ..., storm: _Optional[_Union[Storm, _Mapping]] = ..., team: _Optional[_Union[Team, _Mapping]] = ..., bpdu: bool = ..., channel: _Optional[_Union[ChannelGroup, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[Policy.Line, _Mapping]]] = ...) -> None: ...
 
 class Storm(_message.Message):
     __slots__ = ("broadcast", "multicast", "unknown_unicast")

@@ -99,25 +99,24 @@ static INL int hoist_tag(struct __sk_buff *skb)
 	return bpf_skb_vlan_push(skb, bpf_htons(type), tci);
 }
 
-/* How much of the frame the pipeline may read. */
-static INL __u32 head_wanted(__u32 bank)
+/* How much of the frame the pipeline may read: of most the headers of a superframe; membership reports may be behind
+ * many options. */
+static INL __u32 head_wanted(const struct __sk_buff *skb)
 {
-	const struct dvs_control *control = DVS_HAS(READ_IP) ? dp_control(bank) : 0;
+	const __u8 *data = (const __u8 *)(long)skb->data;
 
-	if (control && (control->flags & DVS_CTL_READ_IP))
-		return DVS_READ_BYTES;
-	return DVS_PUNT_HEAD; /* which covers the headers of a superframe */
+	if (!DVS_HAS(READ_IP) || data + 1 > (const __u8 *)(long)skb->data_end || !(data[0] & 1))
+		return DVS_PUNT_HEAD;
+	return DVS_READ_BYTES;
 }
 
 /* Makes the headers that the pipeline reads directly readable, mostly by finding that they are. */
-static INL int pull_head(struct __sk_buff *skb, __u32 bank)
+static INL int pull_head(struct __sk_buff *skb)
 {
-	__u32 want = skb->len < DVS_READ_BYTES ? skb->len : DVS_READ_BYTES;
+	__u32 want = head_wanted(skb);
 
-	if ((long)skb->data + want <= (long)skb->data_end)
-		return 0;
-	if (want > head_wanted(bank))
-		want = head_wanted(bank);
+	if (want > skb->len)
+		want = skb->len;
 	if ((long)skb->data + want <= (long)skb->data_end)
 		return 0;
 	return bpf_skb_pull_data(skb, want);
@@ -140,7 +139,7 @@ static INL int take(struct job *job, struct __sk_buff *skb, __u32 lport)
 	struct dvs_pkt *p = &job->p;
 
 	p->bank = kernel_bank();
-	if (pull_head(skb, p->bank))
+	if (pull_head(skb))
 		return -1;
 	p->frame = skb;
 	p->data = (const __u8 *)(long)skb->data;
@@ -209,25 +208,32 @@ static INL __u32 padding(const struct job *job, const struct dvs_port *port, con
 	return (port->flags & DVS_PORT_UPLINK) && bytes < ETH_MIN ? ETH_MIN - bytes : 0;
 }
 
-/* The NIC to send a copy to, with the frame made ready for it; 0 = can't be done. */
-static INL __u32 prepare(const struct way *way, const struct dvs_copy *copy)
+/* How a copy leaves. */
+struct leave {
+	const struct dvs_port *port;
+	__u32 ifindex;
+	__u32 lacks; /* bytes that were added */
+};
+
+/* Makes the frame ready for the receiver's NIC; ifindex 0 = can't be done. */
+static INL void prepare(const struct way *way, const struct dvs_copy *copy, struct leave *leave)
 {
 	const struct dvs_port *port = dp_port(copy->lport);
-	__u32 lacks;
 
+	leave->port = port;
+	leave->ifindex = leave->lacks = 0;
 	if (!port || !port->ifindex || set_tag(way, copy))
-		return 0;
-	lacks = padding(way->job, port, copy);
-	if (lacks && bpf_skb_change_tail(way->skb, way->skb->len + lacks, 0))
-		return 0;
-	return port->ifindex;
+		return;
+	if (port->flags & DVS_PORT_UPLINK)
+		leave->lacks = padding(way->job, port, copy);
+	if (leave->lacks && bpf_skb_change_tail(way->skb, way->skb->len + leave->lacks, 0))
+		return;
+	leave->ifindex = port->ifindex;
 }
 
-static INL void count_copy(const struct way *way, const struct dvs_copy *copy, int sent)
+static INL void count_copy(const struct way *way, const struct dvs_copy *copy, __u32 lacks, int sent)
 {
 	struct job *job = way->job;
-	const struct dvs_port *port = dp_port(copy->lport);
-	__u32 lacks;
 
 	if (!sent) {
 		dvs_drop_out(copy->lport, DVS_DROP_TX_ERROR);
@@ -235,17 +241,24 @@ static INL void count_copy(const struct way *way, const struct dvs_copy *copy, i
 		return;
 	}
 	dvs_count_sent(&job->p, copy->lport, copy->tagged);
-	lacks = port ? padding(job, port, copy) : 0;
 	if (lacks)
 		dvs_count_padding(copy->lport, lacks);
 }
 
-static INL void send_clone(const struct way *way, const struct dvs_copy *copy)
+/* Sends the waiting copy, which is not the last. */
+STAGE int kernel_clone(struct __sk_buff *skb, struct job *job)
 {
-	__u32 ifindex = prepare(way, copy);
-	long error = ifindex ? bpf_clone_redirect(way->skb, ifindex, 0) : -1;
+	struct way way = { .skb = skb, .job = job };
+	struct leave leave;
+	long error = -1;
 
-	count_copy(way, copy, error == 0 || error == XMIT_CN);
+	if (!job)
+		return 0;
+	prepare(&way, &job->waiting, &leave);
+	if (leave.ifindex)
+		error = bpf_clone_redirect(skb, leave.ifindex, 0);
+	count_copy(&way, &job->waiting, leave.lacks, error == 0 || error == XMIT_CN);
+	return 0;
 }
 
 /* Straight into the guest's namespace, where the receiver is there: without the wait in this CPU's backlog that other
@@ -261,15 +274,15 @@ static INL int send_straight(struct __sk_buff *skb, __u32 ifindex)
 /* The last copy is the frame itself. */
 static INL int send_frame(const struct way *way, const struct dvs_copy *copy)
 {
-	__u32 ifindex = prepare(way, copy);
-	const struct dvs_port *port = dp_port(copy->lport);
+	struct leave leave;
 
-	count_copy(way, copy, ifindex != 0);
-	if (!ifindex)
+	prepare(way, copy, &leave);
+	count_copy(way, copy, leave.lacks, leave.ifindex != 0);
+	if (!leave.ifindex)
 		return TC_ACT_SHOT;
-	if (way->job->direct && port && (port->flags & DVS_PORT_PEER))
-		return send_straight(way->skb, ifindex);
-	return (int)bpf_redirect(ifindex, 0);
+	if (way->job->direct && (leave.port->flags & DVS_PORT_PEER))
+		return send_straight(way->skb, leave.ifindex);
+	return (int)bpf_redirect(leave.ifindex, 0);
 }
 
 /* --- to one receiver -------------------------------------------------------------------------------------------- */
@@ -288,7 +301,7 @@ static INL void hold(const struct way *way, const struct dvs_copy *copy)
 	struct job *job = way->job;
 
 	if (job->waiting.lport)
-		send_clone(way, &job->waiting);
+		kernel_clone(way->skb, job);
 	job->waiting = *copy;
 }
 
@@ -314,9 +327,10 @@ static INL void record(const struct way *way, const struct dvs_copy *copy)
 {
 	__u32 first = 0, n;
 	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
+	const struct dvs_port *port = dp_port(copy->lport);
 
 	if (!copy->reason)
-		count_copy(way, copy, 1);
+		count_copy(way, copy, port ? padding(way->job, port, copy) : 0, 1);
 	if (!trace)
 		return;
 	n = trace->n++;

@@ -58,6 +58,11 @@ class Channel:
         return self.mode in _LACP_MODES
 
     @property
+    def pinning(self) -> bool:
+        """Whether each member is a sub-group of its own."""
+        return self.mode in (ChannelMode.MAC_PINNING, ChannelMode.MAC_PINNING_RELATIVE)
+
+    @property
     def protocol(self) -> str:
         """In the words of show port-channel summary."""
         return "LACP" if self.lacp else "NONE"
@@ -122,7 +127,8 @@ class DatabaseRow:
     port: str
     mode: str
     status: str
-    sub_group: int
+    sub_group: str
+    """"-" without MAC pinning."""
     ports: int
     ports_up: int
 
@@ -271,7 +277,7 @@ def _database_rows(channel: Channel) -> list[DatabaseRow]:
             port=Ethernet(channel.slot, member.number).full,
             mode=mode,
             status="up" if member.state is MemberState.UP else _WORDS[channel.flag(member)],
-            sub_group=member.sub_group,
+            sub_group=str(member.sub_group) if channel.pinning else "-",
             ports=len(channel.members),
             ports_up=len(channel.up),
         )
@@ -290,7 +296,7 @@ def database_text(channel: Channel, rows: Sequence[DatabaseRow]) -> str:
     text += [f"    Made by port-profile {channel.profile}, mode {channel.mode.value}, on module {channel.slot}"]
     for number, row in enumerate(rows):
         star = " *" if row.port == first else ""
-        group = f" sub-group {row.sub_group}" if row.sub_group else ""
+        group = f" sub-group {row.sub_group}" if channel.pinning else ""
         head = "Ports:" if number == 0 else ""
         text.append(f"    {head:<8} {row.port:<15} [{row.mode:<7}] [{row.status}]{star}{group}")
     return lines(*text)

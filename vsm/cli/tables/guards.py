@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dvswitch.errors import InvalidValue, Unavailable
 from vsm.cli.command import Call, Command, Mode
 from vsm.cli.tables.setting import accept, setting
 from vsm.model.settings import NOTHING, Settings
 from vsm.model.state import Config, State
 
+MAX_RATE = 100_000_000
+"""kbit/s."""
 MAX_STORM = 10_000_000
 """Frames a second."""
 
@@ -92,6 +95,34 @@ def _storm(word: str, attribute: str) -> Command:
         words={"none": "As many as it likes", "broadcast": "Frames to everyone", "level": "The limit"},
     )
 
+
+def _shaping(_state: State, call: Call) -> State:
+    """Refused in any case; what can never be right is told first (S-192)."""
+    subject, average, peak = call.position.subject, call["average"], call["peak"]
+    if peak < average:
+        told = f"peak {peak} kbit/s is below average {average} kbit/s"
+        raise InvalidValue(f"{subject}: shaping", told, f"peak may be {average}-{MAX_RATE}")
+    raise Unavailable(subject, "traffic shaping is not supported yet")
+
+
+SHAPING = Command(
+    modes=(Mode.PROFILE, Mode.INTERFACE),
+    syntax=f"shaping {{input | output}} average <average:1-{MAX_RATE}> peak <peak:1-{MAX_RATE}> "
+    "burst <burst:1-10000000>",
+    help="Traffic shaping: kbit/s on average, at the most, and kbytes at once (not supported yet)",
+    edit=_shaping,
+    words={
+        "shaping": "Rate of the port",
+        "input": "What the port sends",
+        "output": "What the port receives",
+        "average": "Rate that it is held to",
+        "peak": "Rate within a burst",
+        "burst": "Length of a burst",
+        "<average>": "kbit/s",
+        "<peak>": "kbit/s, not below the average",
+        "<burst>": "kbytes",
+    },
+)
 
 SECURITY: tuple[Command, ...] = tuple(_security(*row) for row in _SECURITY)
 """Rows of profiles and interfaces."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dvswitch.errors import Conflict
 from dvswitch.vlan import VlanSet
-from vsm.cli.command import Call, Command, Edit, Mode, Position, unsupported
+from vsm.cli.command import Call, Command, Edit, Mode, Position
 from vsm.cli.tables.setting import put_profile, the_profile
 from vsm.model.settings import Settings
 from vsm.model.state import PortProfile, ProfileType, State
@@ -115,6 +115,15 @@ def _line(text: Callable[[PortProfile], str], when: Callable[[ProfileSubject], b
 DEFAULTS: tuple[Command, ...] = (
     Command(
         modes=CONFIG,
+        syntax="port-profile default port-binding static",
+        help="A port stays bound to its NIC, as all ports do",
+        edit=lambda state, _call: state,
+        no="port-profile default port-binding [static]",
+        undo=lambda state, _call: state,
+        words={"default": "Defaults of new port-profiles", "static": "For good"},
+    ),
+    Command(
+        modes=CONFIG,
         syntax="port-profile default max-ports <count:1-10240>",
         help="Set the max-ports of port-profiles that are created from now on",
         edit=_default_max_ports,
@@ -187,16 +196,25 @@ AFTER_SETTINGS: tuple[Command, ...] = (
     ),
     Command(
         modes=PROFILE,
-        syntax="max-ports <count:1-10240>",
+        syntax="{max-ports | vmware max-ports} <count:1-10240>",
         help="Set how many ports may use the profile",
         edit=_edit(lambda profile, call: replace(profile, max_ports=call["count"])),
-        no="max-ports [<count:1-10240>]",
+        no="{max-ports | vmware max-ports} [<count:1-10240>]",
         undo=_restore_max_ports,
         render=_line(
             lambda profile: f"max-ports {profile.max_ports}",
             lambda subject: subject.profile.max_ports != subject.default_max_ports,
         ),
         always=_line(lambda profile: f"max-ports {profile.max_ports}", lambda _subject: True),
+    ),
+    Command(
+        modes=PROFILE,
+        syntax="port-binding static",
+        help="A port stays bound to its NIC, as all ports do",
+        edit=lambda state, _call: state,
+        no="port-binding [static]",
+        undo=lambda state, _call: state,
+        words={"static": "For good"},
     ),
     Command(
         modes=PROFILE,
@@ -230,14 +248,4 @@ AFTER_SETTINGS: tuple[Command, ...] = (
         note=_cut_off,
         words={"state": "Whether the profile is in effect", "enabled": "Put it into effect"},
     ),
-)
-
-LATER: tuple[Command, ...] = tuple(
-    Command(modes=PROFILE, syntax=syntax, help=text, edit=unsupported(what))
-    for syntax, text, what in (
-        ("capability iscsi-multipath", "Ports of iSCSI initiators", "capability iscsi-multipath"),
-        ("capability vxlan", "Ports of tunnel endpoints", "capability vxlan"),
-        ("capability l3-vservice", "Ports of service nodes", "capability l3-vservice"),
-        ("port-binding <rest:text>", "When a port is bound to its NIC", "port-binding"),
-    )
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dvswitch.vlan import VlanSet
-from vsm.cli.command import Call, Command, Edit, Mode, unsupported
+from vsm.cli.command import Call, Command, Edit
 from vsm.cli.tables import guards, teaming
 from vsm.cli.tables.setting import accept, editor, setting
 from vsm.model.settings import NO_NATIVE, UNTAGGED, PortMode, Settings
@@ -131,19 +131,3 @@ class _Bare:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-
-
-LATER: tuple[Command, ...] = tuple(
-    Command(modes=(Mode.PROFILE, Mode.INTERFACE), syntax=syntax, help=text, edit=unsupported(what))
-    for syntax, text, what in (
-        ("switchport mode private-vlan <rest:text>", "Private-vlan role of the port", "private-vlan"),
-        ("switchport private-vlan <rest:text>", "Private vlans of the port", "private-vlan"),
-        ("switchport port-security [<rest:text>]", "Secure MAC addresses", "port-security"),
-        ("{ip | ipv6 | mac} port access-group <rest:text>", "Access list of the port", "port access-group"),
-        ("service-policy <rest:text>", "QoS policy of the port", "service-policy"),
-        ("channel-group auto mode on sub-group <rest:text>", "Bundle uplinks by upstream switch", "sub-group"),
-        ("sub-group-id <rest:text>", "Number of the uplink's sub-group", "sub-group"),
-        ("pinning {control-vlan | packet-vlan} <rest:text>", "Choice of the uplink for a vlan", "pinning of a vlan"),
-    )
-)
-"""Understood, and refused until their effect is built."""

@@ -100,6 +100,15 @@ def _discovery(protocol: str, name: str) -> Command:
     )
 
 
+_ALWAYS_ON = ("lacp", "lldp")
+
+
+def _feature_off(state: State, call: Call) -> State:
+    if call["name"] in _ALWAYS_ON:
+        raise Conflict(f"feature {call['name']}", "can't be disabled")
+    return state
+
+
 _UP_DELAY = "<delay:1-600000>"
 _QUERY = "<interval:32-3600>"
 _AGING = "<seconds:10-918000>"
@@ -114,6 +123,20 @@ SYSTEM: tuple[Command, ...] = (
         no="hostname [<name:hostname>]",
         undo=_set(hostname=lambda _call: Config().hostname),
         render=lambda config: [f"hostname {config.hostname}"],
+    ),
+    Command(
+        modes=CONFIG,
+        syntax="feature {lacp | lldp}",
+        help="Enable a feature; these are always enabled",
+        edit=lambda state, _call: state,
+    ),
+    Command(
+        modes=CONFIG,
+        syntax="feature <name:word>",
+        help="Enable another feature",
+        edit=unsupported("this feature"),
+        no="feature <name:word>",
+        undo=_feature_off,
     ),
     Command(
         modes=CONFIG,
@@ -241,11 +264,19 @@ SVS_DOMAIN: tuple[Command, ...] = (
         syntax="{control | packet} vlan <vlan:vlan-id>",
         help="Reach the hosts over a vlan of their own",
         edit=unsupported("layer 2 control"),
+        no="{control | packet} vlan [<vlan:vlan-id>]",
+        undo=lambda state, _call: state,
     ),
     Command(
         modes=(Mode.SVS_DOMAIN,),
-        syntax="svs mode {L2 | L3 interface {mgmt0 | control0}}",
+        syntax="svs mode L3 interface mgmt0",
+        help="Reach the hosts over IP, as it is always done",
+        edit=lambda state, _call: state,
+    ),
+    Command(
+        modes=(Mode.SVS_DOMAIN,),
+        syntax="svs mode {L2 | L3 interface control0}",
         help="Choose how hosts are reached",
-        edit=unsupported("svs mode"),
+        edit=unsupported("svs mode other than L3 interface mgmt0"),
     ),
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from vsm.cli.command import Call, Command
 from vsm.cli.tables.setting import setting, settled, yes
-from vsm.model.settings import ChannelMode, PortMode, Settings, TeamMethod
+from vsm.model.settings import NO_PIN, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import State
 from vsm.policy.inherit import effective
 
@@ -71,6 +71,8 @@ def _sub_group_note(state: State, call: Call) -> str:
 
 
 def _pinning(said: Settings) -> str:
+    if said.pin == NO_PIN:
+        return "no pinning id"
     backup = ",".join(map(str, said.pin_backup or ()))
     return f"pinning id {said.pin}{f' backup {backup}' if backup else ''}"
 

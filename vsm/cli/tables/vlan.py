@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dvswitch.errors import Conflict, InvalidValue, NotFound
 from dvswitch.vlan import VlanSet
-from vsm.cli.command import Call, Command, Edit, Mode, Position
+from vsm.cli.command import Call, Command, Edit, Mode, Position, unsupported
 from vsm.model.state import Config, State, Vlan
 
 VLAN = (Mode.VLAN,)
@@ -73,6 +73,16 @@ HEADER = Command(
     render=_all,
 )
 
+_PRIVATE = {
+    "private-vlan": "Private vlans",
+    "primary": "Carries what is for all",
+    "community": "Ports that talk to each other",
+    "isolated": "Ports that don't",
+    "association": "Its secondary vlans",
+    "add": "Add to those there are",
+    "remove": "Remove from those there are",
+}
+
 ROWS: tuple[Command, ...] = (
     Command(
         modes=VLAN,
@@ -107,3 +117,12 @@ ROWS: tuple[Command, ...] = (
         words={"shutdown": "Stop the vlan carrying frames"},
     ),
 )
+
+LATER: tuple[Command, ...] = tuple(
+    Command(modes=VLAN, syntax=syntax, help=text, edit=unsupported("private-vlan"), words=_PRIVATE)
+    for syntax, text in (
+        ("private-vlan {primary | community | isolated}", "Role of the vlan in a private vlan"),
+        ("private-vlan association [add | remove] <vlans:vlan-list>", "Secondary vlans of a primary"),
+    )
+)
+"""Understood, and refused until their effect is built."""

@@ -1,0 +1,81 @@
+"""Commands that NX-OS has and this switch does not yet: understood, and refused, so that nobody relies on them.
+
+Their `no` is true already: there is nothing to take back.
+"""
+
+from __future__ import annotations
+
+from vsm.cli.command import Command, Mode, unsupported
+
+_PORTS = (Mode.PROFILE, Mode.INTERFACE)
+_PROFILE = (Mode.PROFILE,)
+_CONFIG = (Mode.CONFIG,)
+
+_ROWS: tuple[tuple[tuple[Mode, ...], str, str, str], ...] = (
+    (_PORTS, "switchport mode private-vlan <rest:text>", "Private-vlan role of the port", "private-vlan"),
+    (_PORTS, "switchport private-vlan <rest:text>", "Private vlans of the port", "private-vlan"),
+    (_PORTS, "switchport access bridge-domain <rest:text>", "Bridge domain of the port", "bridge-domain"),
+    (_PORTS, "switchport port-security [<rest:text>]", "Secure MAC addresses", "port-security"),
+    (_PORTS, "switchport uufb disable", "Receive unicast to unknown addresses", "uufb"),
+    (_PORTS, "{ip | ipv6 | mac} port access-group <rest:text>", "Access list of the port", "port access-group"),
+    (_PORTS, "{ip | ipv6} flow monitor <rest:text>", "NetFlow monitor of the port", "flow monitor"),
+    (_PORTS, "ip dhcp snooping <rest:text>", "DHCP snooping on the port", "ip dhcp snooping"),
+    (_PORTS, "ip arp inspection <rest:text>", "ARP inspection on the port", "ip arp inspection"),
+    (_PORTS, "ip verify source <rest:text>", "IP source guard on the port", "ip verify source"),
+    (_PORTS, "service-policy <rest:text>", "QoS policy of the port", "service-policy"),
+    (_PORTS, "channel-group auto mode on sub-group <rest:text>", "Bundle uplinks by upstream switch", "sub-group"),
+    (_PORTS, "sub-group-id <rest:text>", "Number of the uplink's sub-group", "sub-group"),
+    (
+        _PORTS,
+        "pinning {control-vlan | packet-vlan} <rest:text>",
+        "Choice of the uplink for a vlan",
+        "pinning of a vlan",
+    ),
+    (_PROFILE, "capability iscsi-multipath", "Ports of iSCSI initiators", "capability iscsi-multipath"),
+    (_PROFILE, "capability vxlan", "Ports of tunnel endpoints", "capability vxlan"),
+    (_PROFILE, "capability l3-vservice", "Ports of service nodes", "capability l3-vservice"),
+    (
+        _PROFILE,
+        "port-binding {dynamic | ephemeral}",
+        "When a port is bound to its NIC",
+        "port-binding other than static",
+    ),
+    (_PROFILE, "port-binding static auto [expand]", "Grow max-ports as needed", "port-binding static auto"),
+    (
+        _CONFIG,
+        "port-profile default port-binding {static auto [expand] | dynamic | ephemeral}",
+        "Port-binding of new profiles",
+        "port-binding other than static",
+    ),
+    (_CONFIG, "{ip | ipv6 | mac} access-list <rest:text>", "Access lists", "access-list"),
+    (_CONFIG, "class-map <rest:text>", "Classes of traffic", "class-map"),
+    (_CONFIG, "policy-map <rest:text>", "QoS policies", "policy-map"),
+    (_CONFIG, "monitor session <rest:text>", "Port mirroring", "monitor session"),
+    (_CONFIG, "flow {record | exporter | monitor} <rest:text>", "NetFlow", "flow"),
+    (_CONFIG, "ip dhcp snooping [<rest:text>]", "DHCP snooping", "ip dhcp snooping"),
+    (_CONFIG, "ip arp inspection <rest:text>", "ARP inspection", "ip arp inspection"),
+    (_CONFIG, "uufb enable", "Block unicast to unknown addresses", "uufb"),
+    (_CONFIG, "bridge-domain <rest:text>", "Bridge domains", "bridge-domain"),
+    (_CONFIG, "interface {port-channel | mgmt | mgmt0 | control0} [<rest:text>]", "Other interfaces", "this interface"),
+    (_CONFIG, "port-channel load-balance <rest:text>", "Choice of a bundle's member", "port-channel load-balance"),
+    (_CONFIG, "svs connection <rest:text>", "Connections to managers", "svs connection"),
+    (_CONFIG, "snmp-server <rest:text>", "SNMP", "snmp-server"),
+    (_CONFIG, "ntp <rest:text>", "Time servers", "ntp"),
+    (_CONFIG, "clock timezone <rest:text>", "Time zone", "clock timezone"),
+    (_CONFIG, "banner motd <rest:text>", "Text shown at login", "banner"),
+    (_CONFIG, "logging {server | logfile | level | module | timestamp} [<rest:text>]", "Logs elsewhere", "logging"),
+    (_CONFIG, "logging {console | monitor} [<rest:text>]", "Logs on terminals", "logging on terminals"),
+)
+
+
+ROWS: tuple[Command, ...] = tuple(
+    Command(
+        modes=modes,
+        syntax=syntax,
+        help=text,
+        edit=unsupported(what),
+        no=syntax,
+        undo=lambda state, _call: state,
+    )
+    for modes, syntax, text, what in _ROWS
+)
