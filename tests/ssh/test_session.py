@@ -79,6 +79,20 @@ async def test_roles(rig: Rig) -> None:
             assert "% Permission denied" in str((await connection.run(line)).stdout), line
 
 
+async def test_a_question_may_be_refused_by_control_c(rig: Rig) -> None:
+    async with await rig.connect() as connection, terminal(connection) as typist:
+        await typist.says("copy running-config startup-config\r")
+        assert rig.supervisor.state.archive.startup is not None
+        asked = await typist.says("write erase\r", "[n] ")
+        assert "(y/n)" in asked
+        await typist.says("\x03")
+        assert rig.supervisor.state.archive.startup.text
+        await typist.says("write erase\r", "[n] ")
+        await typist.says("y\r")
+        assert not rig.supervisor.state.archive.startup.text
+        assert (await connection.run("reload")).exit_status == 0, "there is nobody to answer: it is not done"
+
+
 async def test_who_is_here(rig: Rig) -> None:
     async with await rig.connect() as connection, terminal(connection) as typist:
         shown = await typist.says("show users\r")
@@ -149,7 +163,7 @@ async def test_fifty_sessions_and_one_that_does_not_read(rig: Rig) -> None:
 
 async def _work(rig: Rig, number: int) -> None:
     async with await rig.connect() as connection, terminal(connection) as typist:
-        for _ in range(5):
+        for _ in range(3):
             assert "Kernel uptime" in await typist.says("show version | no-more\r", f"second(s)\r\n{PROMPT}")
         await typist.says("configure terminal\r", "(config)# ")
         await typist.says(f"vlan {80 + number}\r", "(config-vlan)# ")

@@ -47,7 +47,7 @@ class Login:
     async def execute(self, line: str) -> Reply:
         """Run a line."""
         reply = await self._lines.run(self.session, line)
-        return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length)
+        return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length, reply.asks)
 
     async def complete(self, line: str) -> Sequence[Candidate]:
         """What may come next."""
