@@ -90,7 +90,23 @@ async def test_a_question_may_be_refused_by_control_c(rig: Rig) -> None:
         await typist.says("write erase\r", "[n] ")
         await typist.says("y\r")
         assert not rig.supervisor.state.archive.startup.text
-        assert (await connection.run("reload")).exit_status == 0, "there is nobody to answer: it is not done"
+        unanswered = await connection.run("copy running-config startup-config ; write erase")
+        assert unanswered.exit_status == 1 and "nobody can answer" in str(unanswered.stdout)
+        assert rig.supervisor.state.archive.startup.text
+        assert (await connection.run("terminal dont-ask ; write erase")).exit_status == 0
+        assert not rig.supervisor.state.archive.startup.text
+
+
+async def test_a_bug_costs_a_line_and_not_the_session(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    async with await rig.connect() as connection, terminal(connection) as typist:
+        monkeypatch.setattr("vsm.cli.pipe.apply", broken)
+        shown = await typist.says("show clock\r")
+        assert "ERROR: this line has failed inside the supervisor" in shown and "a bug" not in shown
+        monkeypatch.undo()
+        assert "UTC" in await typist.says("show clock\r")
 
 
 async def test_who_is_here(rig: Rig) -> None:
