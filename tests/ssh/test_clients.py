@@ -35,6 +35,9 @@ def _netmiko(netmiko: Any, port: int) -> None:
         with pytest.raises(netmiko.exceptions.ConfigInvalidException):
             switch.send_config_set(["vlan 5000"], error_pattern=r"% Invalid")
         assert "copy complete" in switch.save_config().lower()
+        assert "Done" in switch.send_command("checkpoint before")
+        switch.send_config_set(["vlan 78", "name eight"])
+        assert "completed successfully" in switch.send_command("rollback running-config checkpoint before")
         vlans = switch.send_command("show vlan brief", use_textfsm=True)
         assert {row["vlan_name"] for row in vlans} >= {"default", "seven"}
         long = switch.send_command("show running-config | include " + "x" * 300 + "|hostname")
@@ -78,9 +81,16 @@ async def test_scrapli(rig: Rig) -> None:
         assert not done.failed
         refused = await switch.send_configs(["vlam 78"])
         assert refused.failed and "Invalid command" in refused.result
+        assert "Copy complete" in (await switch.send_command("copy running-config startup-config")).result
+        assert "Done" in (await switch.send_command("checkpoint before")).result
+        await switch.send_configs(["vlan 78", "name eight"])
+        back = await switch.send_command("rollback running-config checkpoint before")
+        assert not back.failed and "completed successfully" in back.result
         shown = await switch.send_command("show vlan brief")
         assert "seven" in {row["vlan_name"] for row in shown.textfsm_parse_output()}
-    assert rig.supervisor.state.config.vlans[77].name == "seven"
+    state = rig.supervisor.state
+    assert state.config.vlans[77].name == "seven" and 78 not in state.config.vlans
+    assert state.archive.startup is not None and "name seven" in state.archive.startup.text
 
 
 async def test_napalm(rig: Rig) -> None:
