@@ -18,6 +18,7 @@ from vsm.cli.grammar import Candidate, Failure, Match, Word
 from vsm.cli.logins import Logins
 from vsm.cli.registry import GRAMMAR
 from vsm.cli.session import Question, Session
+from vsm.cli.tables import files as file_commands
 from vsm.config.parse import chosen_edit
 from vsm.model.state import Config
 from vsm.runtime import Runtime
@@ -140,6 +141,8 @@ class CliService:
     def complete(self, session: str | Session, line: str) -> list[Candidate]:
         """What may come next after ``line``."""
         here = self._session(session)
+        if here.question:
+            return []
         line = line.expandtabs(1)
         text, offset = _without_do(line)
         mode = Mode.EXEC if offset else here.position.mode
@@ -196,7 +199,7 @@ class CliService:
             match, filters, head = (whole, [], text) if isinstance(whole, Match) else (match, filters, head)
         if isinstance(match, Failure):
             return self._failed(session, match, offset), False
-        if not self._permits(session, match):
+        if not self._permits(session, match) or (pipe.writes(filters) and not self._may_write(session)):
             return permission.DENIED, False
         if match.command.ask:
             return _Question(match.command, self._call(session, match), filters, offset)
@@ -207,6 +210,13 @@ class CliService:
         config = self._switch.supervisor.state.config
         said = match.said if match.form is Form.SET else match.said[1:]
         return permission.permitted(config, permission.roles_of(session, config), match.command, " ".join(said))
+
+    def _may_write(self, session: Session) -> bool:
+        """Output goes to a file for whoever may copy the running configuration to one."""
+        config = self._switch.supervisor.state.config
+        return permission.permitted(
+            config, permission.roles_of(session, config), file_commands.TO_FILE, "copy running-config"
+        )
 
     def _failed(self, session: Session, failure: Failure, offset: int) -> str:
         column = len(self._prompt(session)) + offset + failure.offset
