@@ -14,7 +14,7 @@ BAD_MAC = "Invalid mac address (allowed: 5254.0012.3456, 52:54:00:12:34:56)"
     ("enter", "line", "caret", "message"),
     [
         ([], "shwo version", 9, "Invalid command"),
-        ([], "|", 7, "Invalid command"),
+        ([], "|", 7, "Incomplete command"),
         ([], "show", 11, "Incomplete command"),
         ([], "show  ", 11, "Incomplete command"),
         ([], "show interfaces", 21, "Invalid command"),

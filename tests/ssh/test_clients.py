@@ -114,3 +114,34 @@ def _napalm(napalm: Any, port: int) -> None:
         assert switch.get_vlans()["77"]["name"] == "seven"
         switch.rollback()
         assert "77" not in switch.get_vlans()
+
+
+async def test_netmiko_is_asked_and_goes_back(rig: Rig, tmp_path: Any) -> None:
+    """Questions in the place of the prompt, a configuration carried over, put into force and taken back."""
+    netmiko = pytest.importorskip("netmiko")
+    before = rig.supervisor.state.config
+    await asyncio.to_thread(_go_there_and_back, netmiko, rig.port, tmp_path / "other.cfg")
+    assert rig.supervisor.state.config == before
+    startup = rig.supervisor.state.archive.startup
+    assert startup is not None and startup.text == "" and startup.user == "admin"
+
+
+def _go_there_and_back(netmiko: Any, port: int, source: Any) -> None:
+    with netmiko.ConnectHandler(
+        device_type="cisco_nxos", host="127.0.0.1", port=port, username="admin", password=PASSWORD, conn_timeout=60
+    ) as switch:
+        switch.save_config()
+        assert "Do you wish to proceed" in switch.send_command("write erase", expect_string=r"\(y/n\)")
+        switch.send_command("y", expect_string=r"#")
+        assert "No startup configuration" in switch.send_command("show startup-config")
+        assert "Done" in switch.send_command("checkpoint before")
+        running = switch.send_command("show running-config")
+        source.write_text(running.replace("hostname vsm-a", f"hostname {NEW_NAME}") + "\n")
+        sent = netmiko.file_transfer(switch, str(source), "other.cfg", file_system="bootflash:", overwrite_file=True)
+        assert sent["file_exists"] and sent["file_verified"]
+        difference = switch.send_command("show diff rollback-patch running-config file other.cfg")
+        assert f"!!\nhostname {NEW_NAME}\n!" in difference
+        replaced = switch.send_command("configure replace bootflash:other.cfg", expect_string=f"{NEW_NAME}#")
+        assert "completed successfully" in replaced
+        undone = switch.send_command("rollback running-config checkpoint before", expect_string="vsm-a#")
+        assert "Rollback completed successfully." in undone
