@@ -63,7 +63,7 @@ class Daemon:
             self._store.close()
             raise
         self._runtime = FabricRuntime(time.time, records)
-        self._bus = EventBus(time.time)
+        self._bus = EventBus(time.time, lambda: self._supervisor.state.revision)
         self._supervisor.subscribe(self._publish)
         self._fabric = FabricService(self._supervisor, self._runtime, self._bus, options.timing)
         self._files = Bootflash(options.data / "bootflash")

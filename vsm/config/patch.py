@@ -53,6 +53,7 @@ def _by_name(state: State) -> dict[tuple[str, object], Section]:
 
 _ORDER = (
     "switch", "role", "user", "vem", "vlan", "port-profile default", "port-profile", "interface", "line", "svs-domain",
+    "svs connection",
 )  # fmt: skip
 
 
