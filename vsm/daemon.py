@@ -120,6 +120,7 @@ class Daemon:
                 f"operator address {options.operator_address}", "must be a unix socket", "write unix:PATH"
             )
         self._addresses.append(bind(operators, options.operator_address, None))
+        self._addresses += [bind(operators, address, options.tls_dir) for address in options.operator_listen]
         await fabric.start()
         await operators.start()
         if options.ssh_addresses:

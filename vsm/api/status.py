@@ -12,7 +12,7 @@ import structlog
 
 from dvswitch.errors import Conflict, DvsError, InvalidValue, NotFound, StorageError, Unavailable
 from vsm.events.bus import EventsLost
-from vsm.fabric.identity import NotAllowed
+from vsm.fabric.identity import NotAllowed, check_operator
 
 _CODES: tuple[tuple[type[DvsError], grpc.StatusCode], ...] = (
     (InvalidValue, grpc.StatusCode.INVALID_ARGUMENT),
@@ -40,6 +40,7 @@ def streaming(
     @functools.wraps(method)
     async def serve(servicer: _Servicer, request: _Request, context: Any) -> AsyncIterator[_Stream]:
         try:
+            check_operator(context.auth_context())
             async with aclosing(method(servicer, request, context)) as replies:  # type: ignore[type-var]
                 async for reply in replies:
                     yield reply
@@ -63,6 +64,7 @@ def answering(
     @functools.wraps(method)
     async def serve(servicer: _Servicer, request: _Request, context: Any) -> _Reply:
         try:
+            check_operator(context.auth_context())
             return await method(servicer, request)
         except DvsError as error:
             _log.info("refused", method=method.__name__, reason=str(error))

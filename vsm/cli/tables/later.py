@@ -62,7 +62,7 @@ _ROWS: tuple[tuple[tuple[Mode, ...], str, str, str], ...] = (
     (_CONNECTION, "protocol <rest:text>", "How the supervisor reaches the manager", "reaching out to managers"),
     (_CONNECTION, "remote <rest:text>", "Where the manager is", "reaching out to managers"),
     (_CONNECTION, "vmware dvs <rest:text>", "The switch as the manager knows it", "vmware dvs"),
-    (_CONNECTION, "admin user <rest:text>", "Who may administer at the manager", "admin user"),
+    (_CONNECTION, "admin <rest:text>", "Who may administer at the manager", "admin user"),
     (_CONNECTION, "max-ports <rest:text>", "Ports of all of the manager's hosts", "max-ports of a connection"),
     (_CONFIG, "snmp-server <rest:text>", "SNMP", "snmp-server"),
     (_CONFIG, "ntp <rest:text>", "Time servers", "ntp"),
