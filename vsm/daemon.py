@@ -63,7 +63,7 @@ class Daemon:
             self._store.close()
             raise
         self._runtime = FabricRuntime(time.time, records)
-        self._bus = EventBus(time.time)
+        self._bus = EventBus(time.time, lambda: self._supervisor.state.revision)
         self._supervisor.subscribe(self._publish)
         self._fabric = FabricService(self._supervisor, self._runtime, self._bus, options.timing)
         self._files = Bootflash(options.data / "bootflash")
@@ -120,6 +120,7 @@ class Daemon:
                 f"operator address {options.operator_address}", "must be a unix socket", "write unix:PATH"
             )
         self._addresses.append(bind(operators, options.operator_address, None))
+        self._addresses += [bind(operators, address, options.tls_dir) for address in options.operator_listen]
         await fabric.start()
         await operators.start()
         if options.ssh_addresses:

@@ -62,8 +62,9 @@ def _add_client(parser: argparse.ArgumentParser, command: Callable[[argparse.Nam
 def _add_pki(parser: argparse.ArgumentParser) -> None:
     steps = parser.add_subparsers(required=True, metavar="STEP")
     init = steps.add_parser("init", help="make the authority and the supervisor's certificate")
-    issue = steps.add_parser("issue", help="make a certificate for a host")
-    issue.add_argument("name", metavar="NAME", help="the host's UUID or name")
+    issue = steps.add_parser("issue", help="make a certificate for a host or an operator")
+    issue.add_argument("name", metavar="NAME", help="the host's UUID or name, or the operator's name")
+    issue.add_argument("--operator", action="store_true", help="for an operator or a manager in the place of a host")
     for step, command in ((init, _pki_init), (issue, _pki_issue)):
         step.add_argument(
             "--tls-dir", type=Path, default=_DEFAULT_TLS, metavar="DIR", help=f"where files lie [{_DEFAULT_TLS}]"
@@ -113,7 +114,7 @@ def _pki_init(given: argparse.Namespace) -> int:
 def _pki_issue(given: argparse.Namespace) -> int:
     from vsm import pki
 
-    return _tell(pki.issue(given.tls_dir, given.name))
+    return _tell(pki.issue(given.tls_dir, given.name, operator=given.operator))
 
 
 def _tell(files: Sequence[Path]) -> int:

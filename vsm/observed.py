@@ -1,4 +1,4 @@
-"""What modules observe of their uplinks: the state of channels, and who is at the other end.
+"""What modules observe of their uplinks: the state of channels, and who is at the other end; and who manages guests.
 
 Values of vsm/runtime.py; vsm/fabric/wire_observed.py reads them from the protocol, vsm/cli/show renders them.
 """
@@ -9,6 +9,21 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dvswitch.mac import MacAddress
+from vsm.policy.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerStatus:
+    """A hypervisor manager that watches the port groups."""
+
+    name: str
+    """Its own word for itself."""
+    version: str
+    """For people; "" = it did not tell."""
+    address: str
+    """Where it comes from; "" = a unix socket."""
+    told: Catalog | None = None
+    """The catalogue as it has it; None = not yet."""
 
 
 class MemberState(Enum):

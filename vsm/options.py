@@ -35,6 +35,10 @@ class Options:
         "where operators and managers connect; default: unix:DIR/operator.sock in the data directory",
         str, "", "unix:PATH",
     )  # fmt: skip
+    operator_listen: list[str] = _option(
+        "where operators' programs and managers connect from elsewhere: ADDR:PORT (with --tls-dir); may be repeated",
+        str, [], "ADDRESS",
+    )  # fmt: skip
     ssh: list[str] = _option(
         "where users log in by SSH: ADDR:PORT, or 'none'; may be repeated; default: 127.0.0.1:2022, if it is free",
         str, [], "ADDRESS",

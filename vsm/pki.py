@@ -2,7 +2,8 @@
 
     ca.pem ca.key       the authority; the key stays on the supervisor
     vsm.pem vsm.key     the supervisor's own certificate (made by init)
-    NAME.pem NAME.key   a host's; NAME is the host's UUID or name, and what it may speak for (vsm/fabric/identity.py)
+    NAME.pem NAME.key   a host's or an operator's; a host's NAME is its UUID or name, and what it may speak for
+                        (vsm/fabric/identity.py)
 
 Keys are EC P-256, in files that only their owner may read.
 """
@@ -23,6 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dvswitch.client import SERVER_NAME
 from dvswitch.errors import Conflict, InvalidValue, NotFound
+from vsm.fabric.identity import OPERATORS
 
 _CA_DAYS, _DAYS = 3650, 825
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -44,14 +46,17 @@ def init(directory: Path) -> list[Path]:
     return [*_write(directory, "ca", key, certificate), *issue(directory, SERVER_NAME)]
 
 
-def issue(directory: Path, name: str) -> list[Path]:
-    """Make a certificate for ``name``, usable as client and (for the supervisor) as server; the files made."""
+def issue(directory: Path, name: str, *, operator: bool = False) -> list[Path]:
+    """Make a certificate for ``name``, usable as client and (for the supervisor) as server; the files made.
+
+    Only with ``operator`` it opens the operators' services, and then no module's session (vsm/fabric/identity.py).
+    """
     if not _NAME.fullmatch(name) or name == "ca":
         raise InvalidValue(f"certificate name '{name}'", "is not usable", "give a host's UUID or name")
     authority, authority_key = _authority(directory)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
-        _builder(_name(name), authority.subject, key.public_key(), _DAYS)
+        _builder(_name(name, OPERATORS if operator else ""), authority.subject, key.public_key(), _DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
         .add_extension(x509.SubjectAlternativeName(_alternatives(name)), critical=False)
@@ -89,8 +94,9 @@ def _builder(
     )
 
 
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+def _name(text: str, unit: str = "") -> x509.Name:
+    units = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit)] if unit else []
+    return x509.Name([*units, x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
 def _alternatives(name: str) -> list[x509.GeneralName]:

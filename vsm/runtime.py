@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dvswitch.mac import MacAddress
-from vsm.observed import ChannelStatus, Neighbor
+from vsm.observed import ChannelStatus, ManagerStatus, Neighbor
 
 
 @dataclass(slots=True)
@@ -105,6 +105,10 @@ class Runtime(Protocol):
 
     def neighbors(self) -> list[Neighbor]:
         """Neighbours that uplinks have now."""
+        ...
+
+    def managers(self) -> list[ManagerStatus]:
+        """Hypervisor managers that watch the port groups now, by name."""
         ...
 
     def recent(self) -> list[LogLine]:

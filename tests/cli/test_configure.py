@@ -191,8 +191,32 @@ def test_add_starts_from_what_is_inherited() -> None:
     assert terminal.state.config.overrides["Ethernet3/1"].allowed_vlans == VlanSet.of([1, 10, 20, 30, 99])
 
 
+@pytest.mark.parametrize("line", ["no state enabled", "no port-group", "port-group OTHER"])
+def test_a_port_group_in_use_is_not_pulled_away(line: str) -> None:
+    terminal = Terminal()
+    reply = terminal.configure("port-profile WEB", line)
+    verb = "renamed" if "OTHER" in line else "withdrawn"
+    assert reply.output == (
+        f"ERROR: port-group WEB: can't be {verb} while used by 4 interfaces (Vethernet1, ...): "
+        "move or remove these first; use 'configure session' and 'commit force' if that is meant\n"
+    )
+    assert not reply.ok and terminal.state.config.profiles["WEB"].port_group == "WEB"
+
+
+def test_a_port_group_in_use_is_pulled_away_by_force() -> None:
+    terminal = Terminal()
+    terminal.run("configure session s", "port-profile WEB", "port-group OTHER", "commit force")
+    assert terminal.state.config.profiles["WEB"].port_group == "OTHER"
+
+
+def test_a_port_group_that_nobody_uses_comes_and_goes() -> None:
+    terminal = Terminal()
+    assert terminal.configure("port-profile FREE", "state enabled", "port-group", "port-group X", "no port-group").ok
+
+
 def test_disabling_a_profile_in_use_warns() -> None:
     terminal = Terminal()
+    terminal.run("configure session s", "port-profile WEB", "no port-group", "commit force")
     reply = terminal.configure("port-profile WEB", "no state enabled")
     assert reply.ok
     assert reply.output == "Warning: port-profile WEB is disabled: 4 assigned interfaces are quarantined\n"

@@ -99,6 +99,8 @@ SHOWN = [
     "show running-config diff",
     "show running-config interface Vethernet1-2 expand-port-profile",
     "show startup-config",
+    "show svs connections",
+    "show svs connections KVM",
     "show svs domain",
     "show terminal",
     "show user-account",

@@ -19,7 +19,7 @@ from vsm.config.patch import patch
 from vsm.config.render import Detail, Scope, config_text, running_config
 from vsm.model.overrides import override
 from vsm.model.settings import NO_NATIVE, NOTHING, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
-from vsm.model.state import Config, PortProfile, ProfileType, State, VemSlot, Vlan
+from vsm.model.state import Config, Connection, PortProfile, ProfileType, State, VemSlot, Vlan
 from vsm.model.users import BUILT_IN, Access, Role, Rule, User
 from vsm.policy.check import check
 from vsm.policy.inherit import effective
@@ -141,6 +141,7 @@ def configs(draw: st.DrawFn) -> Config:
         profiles=draw(profiles()),
         descriptions=draw(st.dictionaries(st.sampled_from(["Vethernet1", "Ethernet3/1", "Ethernet9/2"]), TEXTS)),
         slots=slots,
+        connections=draw(st.sampled_from([{}, {"KVM": Connection("KVM", True), "VC": Connection("VC")}])),
         **draw(logins()),
     )
 

@@ -26,7 +26,12 @@ def edit(*lines: str, start: State | None = None) -> tuple[State, State]:
 def wired() -> State:
     start = state()
     uplinks = {key: replace(uplink, profile="UPLINK") for key, uplink in start.inventory.uplinks.items()}
-    profiles = {**start.config.profiles, "DB": replace(start.config.profiles["DB"], enabled=True)}
+    known = start.config.profiles
+    profiles = {
+        **known,
+        "DB": replace(known["DB"], enabled=True),
+        "WEB": replace(known["WEB"], port_group=None),  # published ones can't be taken away from their ports
+    }
     config = replace(start.config, profiles=profiles)
     return replace(start, config=config, inventory=replace(start.inventory, uplinks=uplinks))
 

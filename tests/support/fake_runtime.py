@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vsm.observed import ChannelStatus, Neighbor
+from vsm.observed import ChannelStatus, ManagerStatus, Neighbor
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 
 
@@ -19,6 +19,7 @@ class FakeRuntime:
     seconds: float = 0.0
     channels: list[ChannelStatus] = field(default_factory=list)
     neighbours: list[Neighbor] = field(default_factory=list)
+    watching: list[ManagerStatus] = field(default_factory=list)
     log: list[LogLine] = field(default_factory=list)
 
     def module(self, slot: int) -> ModuleStatus | None:
@@ -38,6 +39,9 @@ class FakeRuntime:
 
     def neighbors(self) -> list[Neighbor]:
         return list(self.neighbours)
+
+    def managers(self) -> list[ManagerStatus]:
+        return list(self.watching)
 
     def recent(self) -> list[LogLine]:
         return list(self.log)

@@ -32,7 +32,8 @@ from vsm.model.state import (
     Vlan,
 )
 from vsm.model.users import Access, Role, Rule, User
-from vsm.observed import ChannelStatus, Discovery, LacpEnd, LacpMember, Member, MemberState, Neighbor
+from vsm.observed import ChannelStatus, Discovery, LacpEnd, LacpMember, ManagerStatus, Member, MemberState, Neighbor
+from vsm.policy.catalog import catalog
 from vsm.policy.wanted import PolicySpec
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 from vsm.store.bootflash import Bootflash
@@ -137,6 +138,10 @@ def runtime() -> FakeRuntime:
         seconds=3 * 86400 + 4 * 3600 + 12 * 60 + 9,
         channels=[lacp_channel()],
         neighbours=neighbours(),
+        watching=[
+            ManagerStatus("KVM", "libvirt 10.0.0", "", catalog(state().config)),
+            ManagerStatus("lab", "", "192.0.2.5:41000", {}),
+        ],
     )
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from random import Random, SystemRandom
+from typing import Any
+from urllib.parse import unquote
 
 from dvswitch.errors import InvalidValue, NotFound
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import manager_pb2, manager_pb2_grpc, types_pb2
-from vsm.api.status import answering
-from vsm.api.views import mac_info, veth_info
+from vsm.api.catalog import CatalogService
+from vsm.api.status import answering, streaming
+from vsm.api.views import mac_info, port_group_update, veth_info
 from vsm.fabric import wire
+from vsm.fabric.runtime import FabricRuntime
 from vsm.mobility.driver import Mobility, Outcome
 from vsm.model import lifecycle, macs
 from vsm.model.state import MacLease, Nic, State, Veth
-from vsm.runtime import Runtime
+from vsm.observed import ManagerStatus
+from vsm.policy.catalog import profile_of_group
 from vsm.supervisor import Supervisor
 
 _DEFAULT_STEP = 10.0
@@ -24,8 +31,9 @@ class ManagerService(manager_pb2_grpc.ManagerServicer):
     """Serves hypervisor managers."""
 
     def __init__(
-        self, supervisor: Supervisor, runtime: Runtime, mobility: Mobility, random: Random | None = None
+        self, supervisor: Supervisor, runtime: FabricRuntime, mobility: Mobility, random: Random | None = None
     ) -> None:
+        self._catalog = CatalogService(supervisor, runtime)
         self._supervisor, self._runtime, self._mobility = supervisor, runtime, mobility
         self._random = random or SystemRandom()
 
@@ -34,12 +42,15 @@ class ManagerService(manager_pb2_grpc.ManagerServicer):
         """Make or find the vEth of a NIC."""
         nic = wire.read_nic(request.nic)
         given = MacAddress.station(request.mac) if request.mac else None
+        if bool(request.profile) == bool(request.port_group):
+            raise InvalidValue(macs.nic_text(nic), "needs either a profile or a port_group", "set one of them")
 
         def provision(state: State) -> State:
+            profile = request.profile or profile_of_group(state.config, request.port_group)
             if given is None:
                 state = macs.allocated(state, nic, self._random)
             mac = given or macs.entry_of(state, nic).lease.mac
-            return lifecycle.provisioned(state, nic, mac, request.profile)
+            return lifecycle.provisioned(state, nic, mac, profile)
 
         state = self._supervisor.transact(provision)
         return self._info(lifecycle.find_veth(state, nic, given or macs.entry_of(state, nic).lease.mac))
@@ -114,6 +125,17 @@ class ManagerService(manager_pb2_grpc.ManagerServicer):
     async def ListMacs(self, request: manager_pb2.ListMacsRequest) -> manager_pb2.ListMacsReply:
         """All addresses and their NICs."""
         return manager_pb2.ListMacsReply(macs=[mac_info(entry) for entry in macs.registry(self._supervisor.state)])
+
+    @streaming
+    async def WatchPortGroups(
+        self, request: manager_pb2.WatchPortGroupsRequest, context: Any
+    ) -> AsyncIterator[manager_pb2.PortGroupUpdate]:
+        """The catalogue and its changes."""
+        peer = context.peer()
+        address = "" if peer.startswith("unix") else unquote(peer.partition(":")[2])
+        async with aclosing(self._catalog.watch(ManagerStatus(request.manager, request.version, address))) as updates:
+            async for update in updates:
+                yield port_group_update(update)
 
     def _info(self, veth: Veth | None) -> manager_pb2.VethInfo:
         assert veth is not None

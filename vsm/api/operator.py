@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, Protocol
 
-from dvswitch.errors import DvsError, InvalidValue
+from dvswitch.errors import InvalidValue
 from dvswitch.v1 import operator_pb2, operator_pb2_grpc
-from vsm.api.status import answering, code_of
+from vsm.api.status import answering, streaming
 from vsm.api.views import veth_info
+from vsm.cli.program import Programs
 from vsm.events.bus import Event, EventBus
 from vsm.runtime import Runtime
 from vsm.supervisor import Supervisor
@@ -82,6 +83,11 @@ class Cli(Protocol):
         """End the session."""
         ...
 
+    @property
+    def programs(self) -> Programs:
+        """Commands outside of sessions."""
+        ...
+
 
 class OperatorService(operator_pb2_grpc.OperatorServicer):
     """Serves operators and their programs."""
@@ -117,19 +123,39 @@ class OperatorService(operator_pb2_grpc.OperatorServicer):
         self._cli.close(request.session)
         return operator_pb2.CloseReply()
 
+    @answering
+    async def Show(self, request: operator_pb2.ShowRequest) -> operator_pb2.ShowReply:
+        """The data of a show command."""
+        _check_line(request.command)
+        shown = await self._cli.programs.show(request.command, request.role)
+        return operator_pb2.ShowReply(json=shown.json, text=shown.text, revision=shown.revision)
+
+    @answering
+    async def Configure(self, request: operator_pb2.ConfigureRequest) -> operator_pb2.ConfigureReply:
+        """Configuration lines, all or none."""
+        for line in request.lines:
+            _check_line(line)
+        done = self._cli.programs.configure(
+            list(request.lines), request.role, dry_run=request.dry_run, force=request.force
+        )
+        return operator_pb2.ConfigureReply(revision=done.revision, changed=done.changed, changes=done.changes)
+
+    @streaming
     async def Watch(self, request: operator_pb2.WatchRequest, context: Any) -> AsyncIterator[operator_pb2.Event]:
-        """What happens from now on."""
-        try:
-            unknown = set(request.kinds) - set(KINDS)
-            if unknown:
-                raise InvalidValue("event kind", f"'{min(unknown)}' is unknown", f"choose from {', '.join(KINDS)}")
-            # The caller must know that it misses nothing from here on: headers go out once the listener stands.
+        """What happens from now on, or from where the caller was."""
+        unknown = set(request.kinds) - set(KINDS)
+        if unknown:
+            raise InvalidValue("event kind", f"'{min(unknown)}' is unknown", f"choose from {', '.join(KINDS)}")
+        # The caller must know that it misses nothing from here on: headers go out once the listener stands.
+        sequence = request.after if request.start else self._bus.sequence
+        if request.start:
+            events = self._bus.resume(request.start, request.after, request.kinds)
+        else:
             events = self._bus.listen(request.kinds)
-            await context.send_initial_metadata(())
-            async for event in events:
+        await context.send_initial_metadata((("dvs-start", self._bus.start), ("dvs-sequence", str(sequence))))
+        async for event in events:
+            if not request.objects or event.news.object in request.objects:
                 yield self._event(event)
-        except DvsError as error:
-            await context.abort(code_of(error), str(error))
 
     def _event(self, event: Event) -> operator_pb2.Event:
         news = event.news
@@ -140,6 +166,8 @@ class OperatorService(operator_pb2_grpc.OperatorServicer):
             object=news.object,
             what=news.what,
             text=news.text,
+            start=self._bus.start,
+            revision=event.revision,
         )
         veth = self._supervisor.state.inventory.veths.get(news.veth)
         if veth is not None:

@@ -1,12 +1,14 @@
-"""vEths as the APIs tell them: State and observed state together in one VethInfo."""
+"""vEths, addresses and port groups as the APIs tell them."""
 
 from __future__ import annotations
 
 from dvswitch.v1 import manager_pb2
+from vsm.api.catalog import Update
 from vsm.fabric import wire
 from vsm.model.interfaces import Vethernet
 from vsm.model.macs import Entry, classify
-from vsm.model.state import State, Veth
+from vsm.model.state import ProfileType, State, Veth
+from vsm.policy.catalog import PortGroup
 from vsm.policy.quarantine import status
 from vsm.runtime import Runtime
 
@@ -21,6 +23,34 @@ def mac_info(entry: Entry) -> manager_pb2.MacInfo:
         duplicate=lease.duplicate,
         range=classify(lease.mac).value,
         veth=entry.veth,
+    )
+
+
+def port_group_update(update: Update) -> manager_pb2.PortGroupUpdate:
+    """What a watcher of the port groups is told."""
+    steps = update.difference
+    return manager_pb2.PortGroupUpdate(
+        snapshot=update.snapshot,
+        revision=update.revision,
+        added=map(_port_group, steps.added),
+        changed=map(_port_group, steps.changed),
+        removed=map(_port_group, steps.removed),
+    )
+
+
+def _port_group(group: PortGroup) -> manager_pb2.PortGroup:
+    kinds = {
+        ProfileType.VETHERNET: manager_pb2.PortGroup.VETHERNET,
+        ProfileType.ETHERNET: manager_pb2.PortGroup.ETHERNET,
+    }
+    return manager_pb2.PortGroup(
+        id=group.id,
+        name=group.name,
+        profile=group.profile,
+        type=kinds[group.type],
+        description=group.description,
+        min_ports=group.min_ports,
+        max_ports=group.max_ports,
     )
 
 

@@ -289,6 +289,10 @@ def _profiles(state: State) -> Iterable[str]:
     return sorted(state.config.profiles)
 
 
+def _connections(state: State) -> Iterable[str]:
+    return sorted(state.config.connections)
+
+
 def _users(state: State) -> Iterable[str]:
     return sorted(state.config.users)
 
@@ -319,6 +323,7 @@ TYPES: dict[str, ArgumentType] = {
     "vlan-list": ArgumentType("<1-4094>[,-]", "VLAN ids, as 1,10-20", _vlan_list),
     "profile": word(80, "Name of the port-profile", _profiles),
     "group": word(80, "Name of the port group"),
+    "connection": word(80, "Name by which the manager connects", _connections),
     "vlan-name": word(32, "Name of the vlan"),
     "word": word(80, "Text without blanks"),
     "pattern": line(200, "Regular expression"),

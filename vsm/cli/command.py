@@ -37,6 +37,7 @@ class Mode(Enum):
     INTERFACE = "(config-if)"
     VEM = "(config-vem-slot)"
     SVS_DOMAIN = "(config-svs-domain)"
+    SVS_CONNECTION = "(config-svs-conn)"
     ROLE = "(config-role)"
     LINE = "(config-line)"
     SESSION = "(config-s)"
@@ -50,6 +51,7 @@ PARENTS: dict[Mode, Mode] = {
     Mode.INTERFACE: Mode.CONFIG,
     Mode.VEM: Mode.CONFIG,
     Mode.SVS_DOMAIN: Mode.CONFIG,
+    Mode.SVS_CONNECTION: Mode.CONFIG,
     Mode.ROLE: Mode.CONFIG,
     Mode.LINE: Mode.CONFIG,
 }
@@ -67,6 +69,7 @@ class Position:
     """Full names."""
     slot: int = 0
     role: str = ""
+    connection: str = ""
     candidate: str = ""
     """The configuration session to which lines are added; "" = they take effect at once."""
 
@@ -94,6 +97,7 @@ class Position:
             Mode.INTERFACE: f"interface {','.join(self.interfaces)}",
             Mode.VEM: f"vem {self.slot}",
             Mode.SVS_DOMAIN: "svs-domain",
+            Mode.SVS_CONNECTION: f"svs connection {self.connection}",
             Mode.ROLE: f"role name {self.role}",
             Mode.LINE: "line vty",
         }

@@ -69,15 +69,11 @@ class Desk:
         An edit that would cut the way to a host is refused unless it is forced.
         """
 
-        def admitted(before: State) -> State:
-            after = edit(before)
-            if (after.config, after.inventory) != (before.config, before.inventory):
-                check(after)
-                if not force:
-                    guard(before, after)
-            return after
+        return self.switch.supervisor.transact(lambda before: _admitted(before, edit, force))
 
-        return self.switch.supervisor.transact(admitted)
+    def try_change(self, edit: Callable[[State], State], *, force: bool = False) -> State:
+        """What change() would put into force."""
+        return _admitted(self.state, edit, force)
 
     def ask(self, text: str, then: Callable[[Desk], str], *, default: bool = False) -> str:
         """Have ``then`` done once the operator agrees, at once if he does not want to be asked; what to print now."""
@@ -85,3 +81,12 @@ class Desk:
             return then(self)
         self.session.question = Question(text, default, then)
         return ""
+
+
+def _admitted(before: State, edit: Callable[[State], State], force: bool) -> State:
+    after = edit(before)
+    if (after.config, after.inventory) != (before.config, before.inventory):
+        check(after)
+        if not force:
+            guard(before, after)
+    return after

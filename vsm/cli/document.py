@@ -22,6 +22,7 @@ _TITLES: dict[Mode, tuple[str, str]] = {
     ),
     Mode.VEM: ("Host slot mode", "`vem SLOT` leads here."),
     Mode.SVS_DOMAIN: ("Domain mode", "`svs-domain` leads here."),
+    Mode.SVS_CONNECTION: ("Connection mode", "`svs connection NAME` leads here; it is about a hypervisor manager."),
     Mode.ROLE: ("Role mode", "`role name NAME` leads here."),
     Mode.LINE: ("Terminal mode", "`line vty` leads here; it is about sessions over SSH."),
     Mode.SESSION: (

@@ -7,6 +7,7 @@ from vsm.cli.grammar import Grammar
 from vsm.cli.tables import (
     candidate,
     checkpoints,
+    connections,
     files,
     guards,
     interface,
@@ -55,6 +56,8 @@ COMMANDS: tuple[Command, ...] = (
     *later.ROWS,
     system.SVS_HEADER,
     *system.SVS_DOMAIN,
+    connections.HEADER,
+    *connections.ROWS,
 )
 """One row per command."""
 

@@ -16,6 +16,7 @@ from vsm.cli.command import Call, Command, Form, Mode, Run, View
 from vsm.cli.desk import Desk, Switch
 from vsm.cli.grammar import Candidate, Failure, Match, Word
 from vsm.cli.logins import Logins
+from vsm.cli.program import Programs
 from vsm.cli.registry import GRAMMAR
 from vsm.cli.session import Question, Session
 from vsm.cli.tables import files as file_commands
@@ -77,6 +78,8 @@ class CliService:
         self._switch = Switch(supervisor, runtime, clock, files, restart=restart, factory=factory or Config())
         self._sessions: dict[str, Session] = {}
         self.logins = Logins()
+        self.programs = Programs(self._switch, self.logins, self._run_on_module)
+        """The same commands outside of sessions."""
 
     async def run(self, session: str | Session, line: str, role: str = "") -> CliReply:
         """Run one line in a session and wait for its outcome; an unknown session begins in exec mode.

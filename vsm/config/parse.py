@@ -11,6 +11,7 @@ known host has) is not enforced when it replaces the configuration: vsm/config/f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -28,6 +29,9 @@ from vsm.runtime import Runtime
 _MOVES = {"exit", "end", "configure terminal", "conf t"}
 """Lines of pasted text that only change the mode: the indentation and the words say that already."""
 _COMMENTS = ("!", "version ", "#")
+
+
+Permit = Callable[[Match | Failure], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,12 @@ def replace_with(text: str, base: State, *, best_effort: bool = False) -> Loaded
     return Loaded(_finish(state, base), tuple(remarks))
 
 
-def merge(text: str, base: State, runtime: Runtime | None = None) -> State:
-    """``base`` with all lines of ``text`` applied to it; InvalidValue naming the first that can't be."""
-    state = _run(config_lines(text), base, None, runtime)
+def merge(text: str, base: State, runtime: Runtime | None = None, permit: Permit | None = None) -> State:
+    """``base`` with all lines of ``text`` applied to it; InvalidValue naming the first that can't be.
+
+    ``permit`` raises for lines that may not be given.
+    """
+    state = _run(config_lines(text), base, None, runtime, permit)
     check(state)
     return state
 
@@ -119,12 +126,20 @@ def parsed(mode: Mode, line: str) -> Match | Failure:
     return GRAMMAR.parse(mode, line)
 
 
-def _run(lines: list[Line], state: State, skipped: list[str] | None, runtime: Runtime | None = None) -> State:
+def _run(
+    lines: list[Line],
+    state: State,
+    skipped: list[str] | None,
+    runtime: Runtime | None = None,
+    permit: Permit | None = None,
+) -> State:
     """Apply the lines; one that fails raises, or is noted in ``skipped``."""
     position = Position(Mode.CONFIG)
     for line in lines:
         try:
             if (place := _place(line, position)) is not None:
+                if permit:
+                    permit(parsed(place.mode, line.text))
                 state, position = apply_line(state, place, line.text, runtime)
         except DvsError as error:
             if skipped is None:

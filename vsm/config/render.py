@@ -15,7 +15,7 @@ from typing import Any
 import dvswitch
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Command, Mode
-from vsm.cli.tables import interface, profile, settings, system, users, vlan
+from vsm.cli.tables import connections, interface, profile, settings, system, users, vlan
 from vsm.model.interfaces import parse_interface
 from vsm.model.settings import NOTHING
 from vsm.model.state import Config, PortProfile, ProfileType, State
@@ -145,6 +145,10 @@ def sections(state: State, scope: Scope = WHOLE) -> Iterator[Section]:
         yield _section(("line", ""), Mode.LINE, users.LINE_HEADER, users.LINE, config, detail)
     if scope.includes(("svs-domain", "")):
         yield _section(("svs-domain", ""), Mode.SVS_DOMAIN, system.SVS_HEADER, system.SVS_DOMAIN, config, detail)
+    for name in sorted(config.connections):
+        if scope.includes(key := ("svs connection", name)):
+            known = config.connections[name]
+            yield _section(key, Mode.SVS_CONNECTION, connections.HEADER, connections.ROWS, known, detail)
 
 
 def profile_order(config: Config) -> list[PortProfile]:

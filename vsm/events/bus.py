@@ -7,13 +7,20 @@ A listener that does not keep up is cut off with an error rather than served wit
 from __future__ import annotations
 
 import asyncio
+import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 
-from dvswitch.errors import Unavailable
+from dvswitch.errors import DvsError, Unavailable
 
+_ANEW = "watch from now on, and look at the state"
 _DEPTH = 10_000
-"""Events a listener may lag behind."""
+"""Events a listener may lag behind, and that are kept for those that come back."""
+
+
+class EventsLost(DvsError):
+    """The events that a listener wants to resume from are not known any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +47,28 @@ class Event:
     time: float
     """Unix time."""
     news: News
+    revision: int = 0
+    """Of the state in force."""
 
 
 class EventBus:
     """Numbers events and hands them to every listener.  Single-threaded, like the supervisor."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._sequence = 0
+    def __init__(self, clock: Callable[[], float], revision: Callable[[], int] = lambda: 0) -> None:
+        self._clock, self._revision = clock, revision
+        self.start = secrets.token_hex(8)
+        """Names this start of the supervisor."""
+        self.sequence = 0
+        """Of the last event."""
+        self._recent: deque[Event] = deque(maxlen=_DEPTH)
         self._subscribers: list[Callable[[Event], None]] = []
         self._queues: set[asyncio.Queue[Event | None]] = set()
 
     def publish(self, news: News) -> None:
         """Tell all listeners."""
-        self._sequence += 1
-        event = Event(self._sequence, self._clock(), news)
+        self.sequence += 1
+        event = Event(self.sequence, self._clock(), news, self._revision())
+        self._recent.append(event)
         for subscriber in self._subscribers:
             subscriber(event)
         for queue in tuple(self._queues):
@@ -71,6 +85,19 @@ class EventBus:
     def listen(self, kinds: Collection[str] = ()) -> AsyncIterator[Event]:
         """Events of these kinds (none given: all) from this call on; Unavailable if the caller falls too far behind."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._queues.add(queue)
+        return self._deliver(queue, kinds)
+
+    def resume(self, start: str, after: int, kinds: Collection[str] = ()) -> AsyncIterator[Event]:
+        """Likewise, but from the event behind ``after`` on; EventsLost if it, or the start, is not known any more."""
+        if start != self.start:
+            raise EventsLost("event stream", "the supervisor was started anew since then", _ANEW)
+        if not self.sequence - len(self._recent) <= after <= self.sequence:
+            raise EventsLost("event stream", f"event {after} is not known, or not any more", _ANEW)
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        for event in self._recent:
+            if event.sequence > after:
+                queue.put_nowait(event)
         self._queues.add(queue)
         return self._deliver(queue, kinds)
 

@@ -15,7 +15,7 @@ from vsm.fabric.counters import CounterBook, Record
 from vsm.fabric.mac_moves import MacMoves
 from vsm.model.interfaces import Vethernet
 from vsm.model.state import State
-from vsm.observed import ChannelStatus, Neighbor
+from vsm.observed import ChannelStatus, ManagerStatus, Neighbor
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 
 _LOG = 1000
@@ -37,6 +37,8 @@ class FabricRuntime:
         self._neighbors: dict[int, tuple[float, list[Neighbor]]] = {}
         self._drained: dict[tuple[int, int], int] = {}
         self._plugged: set[tuple[int, int]] = set()
+        self.watchers: dict[object, ManagerStatus] = {}
+        """Kept by vsm/api/catalog.py."""
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.final = asyncio.Event()
         """Set when last counters of a port came in, which no later report would bring again: to be stored soon."""
@@ -75,6 +77,10 @@ class FabricRuntime:
             for found in neighbors
         ]
         return [found for found in aged if found.left > 0]
+
+    def managers(self) -> list[ManagerStatus]:
+        """Hypervisor managers that watch the port groups now, by name."""
+        return sorted(self.watchers.values(), key=lambda found: found.name)
 
     def recent(self) -> list[LogLine]:
         """The last events, the latest last."""

@@ -85,6 +85,16 @@ class VemSlot:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """What the operator says about a hypervisor manager (`svs connection`).  Managers connect to the supervisor."""
+
+    name: str
+    """As the manager calls itself."""
+    enabled: bool = False
+    """`connect`: it may watch the port groups."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The running configuration."""
 
@@ -117,6 +127,8 @@ class Config:
     descriptions: Mapping[str, str] = field(default_factory=dict)
     """Operator's interface descriptions, by full interface name."""
     slots: Mapping[int, VemSlot] = field(default_factory=dict)
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    """By name.  A manager that is not among them may watch, too."""
     users: Mapping[str, User] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
     """Those that the operator made, beside vsm.model.users.BUILT_IN."""

@@ -1,4 +1,4 @@
-"""Refuses edits that would cut the way to a host, unless they are forced.
+"""Refuses edits that would cut the way to a host, or take away a port group in use, unless they are forced.
 
 Which ports that way goes over only the operator knows; he marks their profiles, on the host's kernel NIC and on its
 uplinks: `system vlan LIST` (these VLANs must keep working) or `capability l3control` (all of the port's VLANs).
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dvswitch.errors import Conflict
 from dvswitch.vlan import VlanSet
 from vsm.model.state import PortProfile, State
+from vsm.policy.catalog import withdrawn
 from vsm.policy.impact import Loss, impact
 from vsm.policy.ports import profile_of
 
@@ -18,13 +19,18 @@ FORCE = "use 'configure session' and 'commit force' if that is meant"
 
 
 def guard(before: State, after: State) -> None:
-    """Conflict if the edit would cut a marked port off, or take the mark off a profile in use."""
+    """Conflict if the edit would cut a marked port off, take the mark off a profile in use, or a port group away."""
     for problem in cuts(before, after):
         raise Conflict(*problem, FORCE)
 
 
 def cuts(before: State, after: State) -> Iterator[tuple[str, str]]:
     """(subject, problem) of everything that guard() objects to."""
+    yield from _cut_off(before, after)
+    yield from withdrawn(before, after)
+
+
+def _cut_off(before: State, after: State) -> Iterator[tuple[str, str]]:
     if before.config is after.config or not any(map(marked, before.config.profiles.values())):
         return
     slots = _slots_of_marked(before)

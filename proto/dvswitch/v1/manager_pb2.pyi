@@ -8,14 +8,16 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ManagerAttachRequest(_message.Message):
-    __slots__ = ("nic", "mac", "profile")
+    __slots__ = ("nic", "mac", "profile", "port_group")
     NIC_FIELD_NUMBER: _ClassVar[int]
     MAC_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
+    PORT_GROUP_FIELD_NUMBER: _ClassVar[int]
     nic: _types_pb2.Nic
     mac: str
     profile: str
-    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
+    port_group: str
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ..., port_group: _Optional[str] = ...) -> None: ...
 
 class AllocateMacRequest(_message.Message):
     __slots__ = ("nic", "mac", "by_hand")
@@ -78,6 +80,52 @@ class CloneVmReply(_message.Message):
     vm_uuid: str
     macs: _containers.RepeatedCompositeFieldContainer[MacInfo]
     def __init__(self, vm_uuid: _Optional[str] = ..., macs: _Optional[_Iterable[_Union[MacInfo, _Mapping]]] = ...) -> None: ...
+
+class WatchPortGroupsRequest(_message.Message):
+    __slots__ = ("manager", "version")
+    MANAGER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    manager: str
+    version: str
+    def __init__(self, manager: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+
+class PortGroupUpdate(_message.Message):
+    __slots__ = ("snapshot", "revision", "added", "changed", "removed")
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ADDED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    snapshot: bool
+    revision: int
+    added: _containers.RepeatedCompositeFieldContainer[PortGroup]
+    changed: _containers.RepeatedCompositeFieldContainer[PortGroup]
+    removed: _containers.RepeatedCompositeFieldContainer[PortGroup]
+    def __init__(self, snapshot: bool = ..., revision: _Optional[int] = ..., added: _Optional[_Iterable[_Union[PortGroup, _Mapping]]] = ..., changed: _Optional[_Iterable[_Union[PortGroup, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[PortGroup, _Mapping]]] = ...) -> None: ...
+
+class PortGroup(_message.Message):
+    __slots__ = ("id", "name", "profile", "type", "description", "min_ports", "max_ports")
+    class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        VETHERNET: _ClassVar[PortGroup.Type]
+        ETHERNET: _ClassVar[PortGroup.Type]
+    VETHERNET: PortGroup.Type
+    ETHERNET: PortGroup.Type
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    MIN_PORTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PORTS_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    name: str
+    profile: str
+    type: PortGroup.Type
+    description: str
+    min_ports: int
+    max_ports: int
+    def __init__(self, id: _Optional[int] = ..., name: _Optional[str] = ..., profile: _Optional[str] = ..., type: _Optional[_Union[PortGroup.Type, str]] = ..., description: _Optional[str] = ..., min_ports: _Optional[int] = ..., max_ports: _Optional[int] = ...) -> None: ...
 
 class ListMacsRequest(_message.Message):
     __slots__ = ()

@@ -74,6 +74,11 @@ class ManagerStub(object):
                 request_serializer=dvswitch_dot_v1_dot_manager__pb2.ListMacsRequest.SerializeToString,
                 response_deserializer=dvswitch_dot_v1_dot_manager__pb2.ListMacsReply.FromString,
                 _registered_method=True)
+        self.WatchPortGroups = channel.unary_stream(
+                '/dvswitch.v1.Manager/WatchPortGroups',
+                request_serializer=dvswitch_dot_v1_dot_manager__pb2.WatchPortGroupsRequest.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_manager__pb2.PortGroupUpdate.FromString,
+                _registered_method=True)
 
 
 class ManagerServicer(object):
@@ -134,6 +139,18 @@ class ManagerServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchPortGroups(self, request, context):
+        """The port groups that the network's operators publish, from now on, until the caller hangs up.
+
+        The first message is the whole catalogue; each further one is the difference to what this watcher was told before, so
+        a caller that applies them in order always has the catalogue of `revision`.  Many edits may come as one message: a
+        watcher that reads slowly gets fewer and larger ones, and delays nobody.  After a lost connection call again: there is
+        nothing to resume, the first message is the whole catalogue again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ManagerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -176,6 +193,11 @@ def add_ManagerServicer_to_server(servicer, server):
                     servicer.ListMacs,
                     request_deserializer=dvswitch_dot_v1_dot_manager__pb2.ListMacsRequest.FromString,
                     response_serializer=dvswitch_dot_v1_dot_manager__pb2.ListMacsReply.SerializeToString,
+            ),
+            'WatchPortGroups': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPortGroups,
+                    request_deserializer=dvswitch_dot_v1_dot_manager__pb2.WatchPortGroupsRequest.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_manager__pb2.PortGroupUpdate.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -394,6 +416,33 @@ class Manager(object):
             '/dvswitch.v1.Manager/ListMacs',
             dvswitch_dot_v1_dot_manager__pb2.ListMacsRequest.SerializeToString,
             dvswitch_dot_v1_dot_manager__pb2.ListMacsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPortGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dvswitch.v1.Manager/WatchPortGroups',
+            dvswitch_dot_v1_dot_manager__pb2.WatchPortGroupsRequest.SerializeToString,
+            dvswitch_dot_v1_dot_manager__pb2.PortGroupUpdate.FromString,
             options,
             channel_credentials,
             insecure,

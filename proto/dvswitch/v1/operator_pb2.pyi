@@ -64,13 +64,59 @@ class CloseReply(_message.Message):
     def __init__(self) -> None: ...
 
 class WatchRequest(_message.Message):
-    __slots__ = ("kinds",)
+    __slots__ = ("kinds", "objects", "start", "after")
     KINDS_FIELD_NUMBER: _ClassVar[int]
+    OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     kinds: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, kinds: _Optional[_Iterable[str]] = ...) -> None: ...
+    objects: _containers.RepeatedScalarFieldContainer[str]
+    start: str
+    after: int
+    def __init__(self, kinds: _Optional[_Iterable[str]] = ..., objects: _Optional[_Iterable[str]] = ..., start: _Optional[str] = ..., after: _Optional[int] = ...) -> None: ...
+
+class ShowRequest(_message.Message):
+    __slots__ = ("command", "role")
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    command: str
+    role: str
+    def __init__(self, command: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
+
+class ShowReply(_message.Message):
+    __slots__ = ("json", "text", "revision")
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    json: str
+    text: str
+    revision: int
+    def __init__(self, json: _Optional[str] = ..., text: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class ConfigureRequest(_message.Message):
+    __slots__ = ("lines", "role", "dry_run", "force")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedScalarFieldContainer[str]
+    role: str
+    dry_run: bool
+    force: bool
+    def __init__(self, lines: _Optional[_Iterable[str]] = ..., role: _Optional[str] = ..., dry_run: bool = ..., force: bool = ...) -> None: ...
+
+class ConfigureReply(_message.Message):
+    __slots__ = ("revision", "changed", "changes")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    changed: bool
+    changes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, revision: _Optional[int] = ..., changed: bool = ..., changes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("sequence", "time_ms", "kind", "object", "what", "text", "veth")
+    __slots__ = ("sequence", "time_ms", "kind", "object", "what", "text", "veth", "start", "revision")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +124,8 @@ class Event(_message.Message):
     WHAT_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VETH_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     time_ms: int
     kind: str
@@ -85,4 +133,6 @@ class Event(_message.Message):
     what: str
     text: str
     veth: _manager_pb2.VethInfo
-    def __init__(self, sequence: _Optional[int] = ..., time_ms: _Optional[int] = ..., kind: _Optional[str] = ..., object: _Optional[str] = ..., what: _Optional[str] = ..., text: _Optional[str] = ..., veth: _Optional[_Union[_manager_pb2.VethInfo, _Mapping]] = ...) -> None: ...
+    start: str
+    revision: int
+    def __init__(self, sequence: _Optional[int] = ..., time_ms: _Optional[int] = ..., kind: _Optional[str] = ..., object: _Optional[str] = ..., what: _Optional[str] = ..., text: _Optional[str] = ..., veth: _Optional[_Union[_manager_pb2.VethInfo, _Mapping]] = ..., start: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...

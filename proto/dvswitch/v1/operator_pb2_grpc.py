@@ -54,6 +54,16 @@ class OperatorStub(object):
                 request_serializer=dvswitch_dot_v1_dot_operator__pb2.WatchRequest.SerializeToString,
                 response_deserializer=dvswitch_dot_v1_dot_operator__pb2.Event.FromString,
                 _registered_method=True)
+        self.Show = channel.unary_unary(
+                '/dvswitch.v1.Operator/Show',
+                request_serializer=dvswitch_dot_v1_dot_operator__pb2.ShowRequest.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_operator__pb2.ShowReply.FromString,
+                _registered_method=True)
+        self.Configure = channel.unary_unary(
+                '/dvswitch.v1.Operator/Configure',
+                request_serializer=dvswitch_dot_v1_dot_operator__pb2.ConfigureRequest.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_operator__pb2.ConfigureReply.FromString,
+                _registered_method=True)
 
 
 class OperatorServicer(object):
@@ -81,7 +91,29 @@ class OperatorServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """What happens, from now on, until the caller hangs up.
+        """What happens, from now on or from where an earlier call ended, until the caller hangs up.
+
+        Events of one start of the VSM are numbered without gaps, and a watcher gets each of them once and in order.  It begins
+        to listen before the initial metadata is sent, which tells where: "dvs-start" (as Event.start) and "dvs-sequence" (that
+        of the event before the first that it may get).  The VSM keeps the last 10,000 events for callers that lost their
+        connection; `start` and `after` of the last event received resume there without missing or doubling any.  Events are
+        not stored: if the VSM was started anew since then, or the events are no longer kept, the call ends with OUT_OF_RANGE.
+        The caller then watches without `start` and looks at the state (Show, ListVeths) once the initial metadata has come.
+        A watcher that falls 10,000 events behind is cut off with UNAVAILABLE after what was kept for it, and resumes likewise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Show(self, request, context):
+        """Runs one show command, outside of any session, and returns its data.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Configure(self, request, context):
+        """Applies configuration lines, all of them or none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +141,16 @@ def add_OperatorServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=dvswitch_dot_v1_dot_operator__pb2.WatchRequest.FromString,
                     response_serializer=dvswitch_dot_v1_dot_operator__pb2.Event.SerializeToString,
+            ),
+            'Show': grpc.unary_unary_rpc_method_handler(
+                    servicer.Show,
+                    request_deserializer=dvswitch_dot_v1_dot_operator__pb2.ShowRequest.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_operator__pb2.ShowReply.SerializeToString,
+            ),
+            'Configure': grpc.unary_unary_rpc_method_handler(
+                    servicer.Configure,
+                    request_deserializer=dvswitch_dot_v1_dot_operator__pb2.ConfigureRequest.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_operator__pb2.ConfigureReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -219,6 +261,60 @@ class Operator(object):
             '/dvswitch.v1.Operator/Watch',
             dvswitch_dot_v1_dot_operator__pb2.WatchRequest.SerializeToString,
             dvswitch_dot_v1_dot_operator__pb2.Event.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Show(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dvswitch.v1.Operator/Show',
+            dvswitch_dot_v1_dot_operator__pb2.ShowRequest.SerializeToString,
+            dvswitch_dot_v1_dot_operator__pb2.ShowReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Configure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dvswitch.v1.Operator/Configure',
+            dvswitch_dot_v1_dot_operator__pb2.ConfigureRequest.SerializeToString,
+            dvswitch_dot_v1_dot_operator__pb2.ConfigureReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -10,6 +10,7 @@ from dvswitch.errors import NotFound
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
+from vsm.cli.show.connections import push_status
 from vsm.config.render import Detail, Scope, running_config
 from vsm.model.interfaces import Vethernet
 
@@ -35,6 +36,7 @@ class DomainRow:
 
     domain_id: int
     mode: str
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +103,14 @@ def show_hostname(view: View, _call: Call) -> Report:
 
 def show_svs_domain(view: View, _call: Call) -> Report:
     """The domain that hosts must belong to; they come over IP."""
-    row = DomainRow(view.state.config.domain, "L3")
+    row = DomainRow(view.state.config.domain, "L3", push_status(view))
     text = lines(
         "SVS domain config:",
         f"  Domain id:    {row.domain_id}",
         "  Control vlan:  NA",
         "  Packet vlan:   NA",
         f"  L2/L3 Control mode: {row.mode}",
+        f"  Status: {row.status}",
     )
     return Report(text, (Table("svs_domain", [row]),))
 

@@ -10,6 +10,7 @@ from vsm.cli.command import Command, Mode, unsupported
 _PORTS = (Mode.PROFILE, Mode.INTERFACE)
 _PROFILE = (Mode.PROFILE,)
 _CONFIG = (Mode.CONFIG,)
+_CONNECTION = (Mode.SVS_CONNECTION,)
 
 _ROWS: tuple[tuple[tuple[Mode, ...], str, str, str], ...] = (
     (_PORTS, "switchport mode private-vlan <rest:text>", "Private-vlan role of the port", "private-vlan"),
@@ -58,7 +59,11 @@ _ROWS: tuple[tuple[tuple[Mode, ...], str, str, str], ...] = (
     (_CONFIG, "bridge-domain <rest:text>", "Bridge domains", "bridge-domain"),
     (_CONFIG, "interface {port-channel | mgmt | mgmt0 | control0} [<rest:text>]", "Other interfaces", "this interface"),
     (_CONFIG, "port-channel load-balance <rest:text>", "Choice of a bundle's member", "port-channel load-balance"),
-    (_CONFIG, "svs connection <rest:text>", "Connections to managers", "svs connection"),
+    (_CONNECTION, "protocol <rest:text>", "How the supervisor reaches the manager", "reaching out to managers"),
+    (_CONNECTION, "remote <rest:text>", "Where the manager is", "reaching out to managers"),
+    (_CONNECTION, "vmware dvs <rest:text>", "The switch as the manager knows it", "vmware dvs"),
+    (_CONNECTION, "admin <rest:text>", "Who may administer at the manager", "admin user"),
+    (_CONNECTION, "max-ports <rest:text>", "Ports of all of the manager's hosts", "max-ports of a connection"),
     (_CONFIG, "snmp-server <rest:text>", "SNMP", "snmp-server"),
     (_CONFIG, "ntp <rest:text>", "Time servers", "ntp"),
     (_CONFIG, "clock timezone <rest:text>", "Time zone", "clock timezone"),
