@@ -99,6 +99,18 @@ def test_show_cdp_neighbors() -> None:
     assert (second["chassis_id"], second["platform"], second["mgmt_address"]) == ("leaf-2", "Linux on x86 64", "")
 
 
+def test_show_inventory() -> None:
+    rows = parsed("show inventory")
+    assert (rows[0]["name"], rows[0]["sn"]) == ("Chassis", "DVS0100") and len(rows) == 3
+
+
+def test_show_interface_status() -> None:
+    rows = {row["port"]: row for row in parsed("show interface status")}
+    assert rows["Eth3/1"]["status"] == "connected" and rows["Eth3/1"]["vlan_id"] == "trunk"
+    assert rows["Veth5"]["status"] == "down" and rows["Veth4"]["status"] == "disabled"
+    assert rows["Veth1"]["name"] == "vm01, vnet1" and rows["Veth1"]["vlan_id"] == "10"
+
+
 def test_nothing_that_succeeds_looks_like_an_error_to_ansible() -> None:
     for line in SHOWN:
         assert not TROUBLE.search(terminal(line).run(line).output), line

@@ -21,6 +21,7 @@ GOLDEN = Path(__file__).parent / "golden"
 TEXT_ONLY = (
     "show aaa authentication",
     "show ssh key",
+    "show hosts",
     "show running-config",
     "show startup-config",
     "show diff",
@@ -45,6 +46,9 @@ SHOWN = [
     "show clock",
     "show feature",
     "show hostname",
+    "show hosts",
+    "show inventory",
+    "show interface status",
     "show interface",
     "show interface vethernet 1",
     "show interface vethernet 1-2 detail",

@@ -1,4 +1,4 @@
-"""The libraries that network engineers automate with, unchanged: netmiko and scrapli."""
+"""The libraries that network engineers automate with, unchanged: netmiko, scrapli and NAPALM."""
 
 from __future__ import annotations
 
@@ -112,3 +112,26 @@ def _go_there_and_back(netmiko: Any, port: int, source: Any) -> None:
         assert "completed successfully" in replaced
         undone = switch.send_command("rollback running-config checkpoint before", expect_string="vsm-a#")
         assert "Rollback completed successfully." in undone
+
+
+async def test_napalm(rig: Rig) -> None:
+    napalm = pytest.importorskip("napalm")
+    await asyncio.to_thread(_napalm, napalm, rig.port)
+    assert 77 not in rig.supervisor.state.config.vlans, "it was rolled back"
+
+
+def _napalm(napalm: Any, port: int) -> None:
+    driver = napalm.get_network_driver("nxos_ssh")
+    with driver("127.0.0.1", "admin", PASSWORD, optional_args={"port": port}, timeout=60) as switch:
+        facts = switch.get_facts()
+        assert (facts["hostname"], facts["serial_number"], facts["vendor"]) == ("vsm-a", "DVS0100", "Cisco")
+        assert facts["interface_list"][:3] == ["Ethernet3/1", "Ethernet4/1", "Veth1"] and facts["uptime"] > 0
+        assert switch.get_interfaces()["Vethernet1"]["is_up"]
+        assert switch.get_vlans()["10"]["name"] == "web"
+        assert switch.get_users()["admin"]["level"] == 15
+        switch.load_merge_candidate(config="vlan 77\n  name seven\n")
+        assert "vlan 77" in switch.compare_config()
+        switch.commit_config()
+        assert switch.get_vlans()["77"]["name"] == "seven"
+        switch.rollback()
+        assert "77" not in switch.get_vlans()

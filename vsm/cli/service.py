@@ -40,6 +40,8 @@ class CliReply:
     """The session has ended."""
     length: int = 0
     """Lines of a page for the output, where there is a terminal; 0 = don't page."""
+    asks: bool = False
+    """The prompt is a question; the next line is the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ class CliService:
             self.close(session if session in self.logins.sessions else session.name)
         if session.question:
             output += session.question.text.removesuffix(self._prompt(session))
-        return CliReply(output, self._prompt(session), ok, session.closed, length)
+        return CliReply(output, self._prompt(session), ok, session.closed, length, session.question is not None)
 
     def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool] | _Question:
         head, filters = pipe.cut(text)

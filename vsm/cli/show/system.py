@@ -50,9 +50,14 @@ def show_version(view: View, _call: Call) -> Report:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     version, config = dvswitch.__version__, view.state.config
-    image, serial = f"dvswitch-{version}", f"DVS{config.domain:04d}"
+    image, serial = f"dvswitch-{version}", serial_number(config.domain)
     row = VersionRow(version, image, "Nexus 1000V Chassis", serial, config.hostname, days, hours, minutes, seconds)
     return Report(version_text(row), top=row)
+
+
+def serial_number(domain: int) -> str:
+    """Of the switch: it has no hardware, so its domain stands for it."""
+    return f"DVS{domain:04d}"
 
 
 def version_text(row: VersionRow) -> str:
