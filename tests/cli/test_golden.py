@@ -55,6 +55,18 @@ SHOWN = [
     "show drops",
     "show interface port-channel 1",
     "show interface po7",
+    "show interface brief",
+    "show interface ethernet 3/1 brief",
+    "show interface status",
+    "show interface description",
+    "show interface switchport",
+    "show interface trunk",
+    "show interface mac-address",
+    "show interface snmp-ifindex",
+    "show interface counters",
+    "show interface vethernet 1-2 counters",
+    "show interface counters detailed",
+    "show interface counters errors",
     "show interface virtual",
     "show interface virtual module 4",
     "show lacp counters",
@@ -107,7 +119,7 @@ SHOWN = [
 ]
 
 
-CHANNELS = ("show port-channel", "show lacp", "show interface po")
+CHANNELS = ("show port-channel", "show lacp", "show interface po", "show interface brief", "show interface status")
 """Shown on a switch that has some."""
 
 

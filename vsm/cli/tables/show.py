@@ -7,6 +7,7 @@ from vsm.cli.show import (
     allocation,
     channel_interface,
     channels,
+    counters,
     interfaces,
     kept,
     lacp,
@@ -14,6 +15,7 @@ from vsm.cli.show import (
     macs,
     modules,
     neighbors,
+    ports,
     profiles,
     system,
     uplinks,
@@ -23,6 +25,7 @@ from vsm.cli.show import (
 
 _ONE = "{vethernet <interfaces:veth> | ethernet <interfaces:port> | <interfaces:interface>}"
 _SOME = "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | <interfaces:interfaces>}"
+_ANY = f"[{_SOME[1:-1]}]"
 _SPECIAL = {
     "vethernet": "Virtual ports",
     "ethernet": "Uplinks",
@@ -61,6 +64,16 @@ ROWS: tuple[Command, ...] = (
         interfaces.show_detail,
         interface="Interfaces",
     ),
+    _row(f"interface {_ANY} brief", "Show interfaces, one a line", ports.show_brief),
+    _row(f"interface {_ANY} status", "Show links of interfaces", ports.show_status, status="Link and vlan"),
+    _row(f"interface {_ANY} description", "Show descriptions of interfaces", ports.show_description),
+    _row(f"interface {_ANY} switchport", "Show how interfaces treat vlans", ports.show_switchport),
+    _row(f"interface {_ANY} trunk", "Show interfaces that carry several vlans", ports.show_trunk),
+    _row(f"interface {_ANY} mac-address", "Show addresses of interfaces", ports.show_mac_addresses),
+    _row(f"interface {_ANY} snmp-ifindex", "Show numbers of interfaces", ports.show_index),
+    _row(f"interface {_ANY} counters", "Show what interfaces sent and received", counters.show_counters),
+    _row(f"interface {_ANY} counters detailed", "Show every counter of interfaces", counters.show_detailed),
+    _row(f"interface {_ANY} counters errors", "Show frames that were no good", counters.show_errors),
     _row(
         "interface {port-channel <channel:1-4096> | <channel:channel>}",
         "Show a port-channel and the sum of its members' counters",
