@@ -138,3 +138,9 @@ def test_show_interface_switchport() -> None:
 def test_show_interface_snmp_ifindex() -> None:
     rows = {row["port"]: (row["ifmib"], row["ifindex_hex"]) for row in parsed("show interface snmp-ifindex")}
     assert rows["Veth5"] == ("469762128", "0x1c000050") and rows["Eth3/1"] == ("437256192", "0x1a100000")
+
+
+def test_show_inventory() -> None:
+    chassis, *slots = parsed("show inventory")
+    assert (chassis["name"], chassis["pid"], chassis["sn"]) == ("Chassis", "dvswitch", "DVS0100")
+    assert [row["name"] for row in slots] == ["Slot 1", "Slot 3", "Slot 4"]

@@ -91,6 +91,33 @@ def show_usage(view: View, call: Call) -> Report:
     return Report("\n".join(blocks), (Table("port_profile", rows),))
 
 
+@dataclass(frozen=True, slots=True)
+class ExpandedRow:
+    """What is said for a port: by its profile, the profile's parents and the interface itself."""
+
+    profile: str
+    interface: str
+    lines: tuple[str, ...] = field(metadata={"key": "eval_cfg"})
+
+
+def show_expanded(view: View, call: Call) -> Report:
+    """Profiles with their interfaces, and what they come to on each."""
+    config, rows = view.state.config, profile_rows(view.state, call.get("profile"))
+    found = [
+        ExpandedRow(row.name, name, tuple(settings_lines(said(config, row.name, config.overrides.get(name)))))
+        for row in rows
+        for name in row.assigned
+    ]
+    text = "\n".join(
+        lines(f"port-profile {row.name}")
+        + "".join(
+            lines(f" {one.interface}", *(f"  {line}" for line in one.lines)) for one in found if one.profile == row.name
+        )
+        for row in rows
+    )
+    return Report(text, (Table("expanded", found),))
+
+
 def show_virtual_usage(view: View, call: Call) -> Report:
     """Which VM or host uses which profile."""
     chosen = profile_rows(view.state, call.get("profile"))
