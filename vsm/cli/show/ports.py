@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Call, View
@@ -94,6 +95,12 @@ def _index(interface: Ethernet | Vethernet) -> int:
     if isinstance(interface, Vethernet):
         return _FIRST_VETH + interface.number * 16
     return _FIRST_ETHERNET + ((interface.slot - 1) << 19) + ((interface.number - 1) << 12)
+
+
+@lru_cache(maxsize=256)
+def _vlans(vlans: VlanSet | None) -> str:
+    """Kept, since most ports have the same."""
+    return str(vlans or "") or "none"
 
 
 def _of_channel(view: View, channel: Channel) -> Port:
@@ -263,7 +270,7 @@ def _switchport_row(state: State, port: Port) -> SwitchportRow:
         access_name=_vlan_name(state, access),
         native_vlan="none" if native == NO_NATIVE else str(native),
         native_name=_vlan_name(state, native),
-        trunk_vlans=str(port.settings.allowed_vlans) or "none",
+        trunk_vlans=_vlans(port.settings.allowed_vlans),
     )
 
 
@@ -312,8 +319,8 @@ def show_trunk(view: View, call: Call) -> Report:
             native=port.vlan,
             status="trunking" if port.state == "up" else "not-trunking",
             channel=f"Po{port.channel}" if port.channel != NOTHING else NOTHING,
-            allowed=str(port.settings.allowed_vlans) or "none",
-            active=str((port.settings.allowed_vlans or VlanSet()) & there) or "none",
+            allowed=_vlans(port.settings.allowed_vlans),
+            active=_vlans((port.settings.allowed_vlans or VlanSet()) & there),
         )
         for port in chosen
     ]
