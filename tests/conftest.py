@@ -11,6 +11,7 @@ import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import grpc
 import hypothesis
 import pytest
 
@@ -31,6 +32,12 @@ hypothesis.settings.load_profile("dvswitch")
 def strict() -> bool:
     """Whether deep tests must run here."""
     return os.environ.get("CI") == "true" and os.geteuid() == 0
+
+
+def pytest_sessionstart() -> None:
+    """Keep gRPC's asynchronous part for the whole run.  Otherwise it ends with the last object that uses it, and waits
+    for its own thread then; when that object was left over by a test and the garbage collector finds it, for ever."""
+    grpc.aio.init_grpc_aio()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

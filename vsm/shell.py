@@ -94,7 +94,7 @@ class _Lines:
         finally:
             call.cancel()  # of use when this is cancelled; a call that is over does not mind
         self._prompt = reply.prompt
-        return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length)
+        return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length, reply.asks)
 
     async def complete(self, line: str) -> Sequence[operator_pb2.CompleteReply.Candidate]:
         """What may come next."""

@@ -220,5 +220,7 @@ async def bench(
             await made.in_touch()
         yield made
     finally:
-        await made.agent.stop(keep=made.keep)
-        await made.supervisor.stop()
+        try:
+            await made.agent.stop(keep=made.keep)
+        finally:
+            await made.supervisor.stop()

@@ -48,12 +48,14 @@ def timed() -> Iterator[tuple[str, ...]]:
     yield ("configure terminal commit-timeout 5", "hostname later", "vlan 77", "end")
 
 
+@pytest.mark.slow
 async def test_a_timed_edit_is_taken_back(vsm: Process, timed: tuple[str, ...]) -> None:
     await vsm.run_lines(*timed)
     await becomes(vsm, "vsm")
     assert "77" not in await vsm.run_lines("show running-config vlan")
 
 
+@pytest.mark.slow
 async def test_its_deadline_outlives_the_supervisor(vsm: Process, timed: tuple[str, ...]) -> None:
     await vsm.run_lines(*timed)
     await vsm.end(signal.SIGKILL)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import pty
 import re
 import select
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,12 +27,11 @@ PATIENCE = 60.0
 
 
 class Terminal:
-    """`vsm cli` on a pseudo-terminal."""
+    """A program on a pseudo-terminal."""
 
-    def __init__(self, address: str) -> None:
-        argv = [sys.executable, "-m", "vsm.main", "cli", "--connect", address]
+    def __init__(self, argv: list[str], environ: dict[str, str]) -> None:
         self._ours, theirs = pty.openpty()
-        environ = {**environment(), "TERM": "xterm"}
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.child = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=environ, close_fds=True)
         os.close(theirs)
         self._written = b""
@@ -77,7 +79,8 @@ async def test_a_session_at_the_prompt(home: Path) -> None:
     vsm = Process(home)
     await vsm.start()
     try:
-        terminal = Terminal(vsm.operator)
+        argv = [sys.executable, "-m", "vsm.main", "cli", "--connect", vsm.operator]
+        terminal = Terminal(argv, {**environment(), "TERM": "xterm"})
         try:
             await asyncio.to_thread(_converse, terminal)
             assert await asyncio.to_thread(terminal.wait) == 0
@@ -93,6 +96,16 @@ def _converse(terminal: Terminal) -> None:
     terminal.shows(r"\n +module +\S.*vsm# *show mo")
     terminal.type("d\t\r")
     terminal.shows(r"Virtual Supervisor Module.*vsm#")
+    terminal.type("show running-config | no-more\r")
+    terminal.shows(r"domain id.*vsm#")
+    terminal.type("terminal length 5\rshow running-config\r")
+    terminal.shows(r"--More--")
+    terminal.type("q")
+    terminal.shows(r"vsm#")
+    terminal.type("bogus\x03")
+    terminal.shows(r"bogus\^C.*vsm#")
+    terminal.type("terminal monitor\r")
+    terminal.shows(r"ERROR: .*vsm#")
     terminal.type("configure terminal\r")
     terminal.shows(r"vsm\(config\)#")
     terminal.type("vlan 5000\r")

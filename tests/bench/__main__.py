@@ -22,6 +22,7 @@ from tests.bench import (
     part_memory,
     part_scale,
     part_silence,
+    part_ssh,
     part_switching,
 )
 from tests.bench.results import Results, as_table
@@ -46,6 +47,7 @@ PARTS: dict[str, Part] = {
     "engines": part_engines.measure,
     "features": part_features.measure,
     "control": part_control.measure,
+    "ssh": part_ssh.measure,
     "config": part_config.measure,
     "silence": part_silence.measure,
     "memory": part_memory.measure,

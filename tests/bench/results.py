@@ -37,6 +37,8 @@ BARS = (
     Bar("engine.user.all_on_2000_macs_ns", 90, False, "user engine, all features on, 2,000 MACs"),
     Bar("engine.user.all_on_100000_macs_ns", 130, False, "user engine, all features on, 100,000 MACs"),
     Bar("control.profile_edit_ms", 500, False, "profile edit until 1,000 ports on 20 modules acknowledged"),
+    Bar("ssh.prompt_median_ms", 10, False, "SSH prompt with 50 busy sessions and 60 modules, median"),
+    Bar("ssh.prompt_p99_ms", 50, False, "the same, 99 of 100"),
     Bar("config.load_10000_lines_ms", 5000, False, "10,000 configuration lines loaded"),
     Bar("config.show_running_ms", 1000, False, "show running-config, 1,000 profiles and 10,000 vEths"),
     Bar("silence.kernel.failover_own_ms", 150, False, "silence by failover, kernel engine"),

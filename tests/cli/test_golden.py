@@ -22,6 +22,7 @@ GOLDEN = Path(__file__).parent / "golden"
 TEXT_ONLY = (
     "show aaa authentication",
     "show ssh key",
+    "show hosts",
     "show running-config",
     "show startup-config",
     "show diff",

@@ -347,3 +347,14 @@ def test_questions_belong_to_their_session(terminal: Terminal) -> None:
     terminal.run("write erase")
     other: CliReply = terminal.service.execute("other", "show hostname")
     assert other.output == "vsm-a\n"
+
+
+def test_a_patch_says_max_ports_when_the_default_changes() -> None:
+    """The default is that of profiles to come: those that are there keep what they have."""
+    old, new = Terminal(), Terminal()
+    new.configure("port-profile default max-ports 64", "port-profile WEB", "max-ports 64")
+    assert patch(old.state, new.state) == [
+        "port-profile default max-ports 64",
+        "port-profile type vethernet WEB",
+        "  max-ports 64",
+    ]

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.switches import Terminal
+from vsm.cli.session import Session
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,18 @@ def test_xml_has_the_values_of_json() -> None:
     assert rows == listed["ROW_vlanbriefxbrief"]
     assert ElementTree.fromstring(terminal.run("show interface | xml").output).tag == "show"
     assert not terminal.run("show running-config | xml").ok
+
+
+def test_who_only_looks_writes_no_file() -> None:
+    terminal = Terminal()
+    watching = Session("watching", role="network-operator")
+    for line in (
+        "show hostname > out",
+        "show hostname >> out",
+        "show hostname | redirect out",
+        "show vlan | i x | app out",
+    ):
+        reply = terminal.service.execute(watching, line)
+        assert reply.output == "% Permission denied for the role\n" and not reply.ok
+    assert not terminal.files.exists("out")
+    assert terminal.service.execute(watching, "show hostname | count").ok

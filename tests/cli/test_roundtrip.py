@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from dvswitch.errors import DvsError, InvalidValue
@@ -198,7 +198,7 @@ def switches(draw: st.DrawFn) -> State:
 
 
 MANY = settings(max_examples=40)
-FEW = settings(MANY, max_examples=8)
+FEW = settings(MANY, max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 
 def without_ids(config: Config) -> Config:

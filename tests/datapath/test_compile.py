@@ -34,6 +34,7 @@ def test_the_user_engine_is_built_once(elsewhere: Path) -> None:
     assert not list(elsewhere.glob(".*")), "partial files left behind"
 
 
+@pytest.mark.slow
 def test_it_builds_without_warnings(elsewhere: Path) -> None:
     assert native.build_user(force=True).message == "built"
 

@@ -226,7 +226,7 @@ def _flip_tables(engine: UserEngine, stop: threading.Event, done: list[int]) -> 
 
 def test_control_calls_under_traffic_lose_nothing_and_are_not_starved(room: Path) -> None:
     first, second = UnixEnd(room, "a"), UnixEnd(room, "b")
-    total = 20000
+    total = 8000
     with user_engine() as engine:
         engine.plug(1, first.plug)
         engine.plug(2, second.plug)

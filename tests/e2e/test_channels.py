@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from physical.cable import Cable
 from physical.control import Client
 from physical.neighbours import base_mac
@@ -30,6 +32,7 @@ port-profile type ethernet UPLINK
   no shutdown
   state enabled
 """
+pytestmark = pytest.mark.slow
 PATIENCE = 90.0
 """Seconds: LACP takes 5 to join, 3 to lose a member."""
 TRUNK = "mode=trunk,allowed=1-4094"

@@ -153,7 +153,15 @@ def test_capture_through_the_supervisor(scene: Scene) -> None:
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_capture_ends_when_the_operator_does(scene: Scene, end: signal.Signals) -> None:
-    """The host runs one capture at a time: a second one is accepted as soon as the first has ended there."""
+    """The host runs one capture at a time: a second one is accepted as soon as the first has ended there.
+
+    A capture would end by itself after nine seconds; a busy machine may need some tries to be seen to be faster.
+    """
+    assert any(seconds_to_end(scene, end) < 7 for _ in range(5))
+
+
+def seconds_to_end(scene: Scene, end: signal.Signals) -> float:
+    """From the signal that ends the operator's capture to the end of that capture on the host."""
     argv = [sys.executable, "-m", "vsm.main", "exec", "--connect", f"unix:{scene.fabric.operator}", "--"]
     other = "module vem 3 execute capture --seconds 0"
     with subprocess.Popen([*argv, "module vem 3 execute capture --seconds 9 --point VnicRx"]) as process:
@@ -161,7 +169,7 @@ def test_capture_ends_when_the_operator_does(scene: Scene, end: signal.Signals) 
         process.send_signal(end)
         began = time.monotonic()
         wait_until(lambda: scene.fabric.execute(other).ok, "the capture has ended")
-        assert time.monotonic() - began < 7, "it would have ended by itself after nine"
+        return time.monotonic() - began
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -190,6 +198,7 @@ _IN_VIEWS = {
 }
 
 
+@pytest.mark.slow
 def test_a_module_that_is_stopped_gives_an_error_and_stalls_nobody(scene: Scene) -> None:
     """Within the time after which it is called absent; meanwhile the supervisor answers everybody else."""
     with home() as path, Fabric(path) as fabric, ThreadPoolExecutor(2) as pool:

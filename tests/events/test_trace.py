@@ -111,7 +111,7 @@ def test_a_reply_in_the_physical_native_vlan_is_explained(engine: Engine) -> Non
         made = world(vnic(1, access(100)), uplink(10, native))
         apply_image(engine, Image(), made)
         reply = frame(mac(1) if hinted else mac(7), mac(99))
-        names = Names(port=lambda lport: f"lport{lport}", profile=lambda _: "")
+        names = Names(port=lambda lport: f"lport{lport}")
         text = explain(engine.trace(10, reply), 10, reply, made, names)
         assert ("remedy: it came untagged: if the physical switch's native VLAN" in text) is hinted, text
         assert "Dropped: " in text

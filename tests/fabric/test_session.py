@@ -302,6 +302,7 @@ async def test_reported_ports_and_addresses_can_be_read(rig: Rig) -> None:
     await rig.until(lambda: rig.runtime.learned_macs() == [])
 
 
+@pytest.mark.slow
 async def test_an_edit_reaches_a_thousand_ports_on_twenty_modules_as_one_change_each(rig: Rig) -> None:
     # How long it takes is measured by `make bench`.
     rig.supervisor.transact(with_profile("web", max_ports=2000))

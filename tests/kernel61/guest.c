@@ -3,7 +3,7 @@
 // The kernel engine without its agent, for a guest that has no Python: loads objects, writes tables, runs frames.
 // Driven by test_oldest_kernel.py; statically linked with libbpf.
 //
-//   guest load OBJECT...     loads each and says so
+//   guest load OBJECT...     loads each, without features and with all, and says so
 //   guest play OBJECT < commands
 //
 // Commands, one a line; MAP is a map's name, bytes are hexadecimal:
@@ -62,11 +62,17 @@ static void print_hex(const char *label, const unsigned char *bytes, size_t n)
 	printf("\n");
 }
 
-static struct bpf_object *load(const char *path)
+/* features: DVS_FEATURE_*, or NULL for all */
+static struct bpf_object *load(const char *path, const unsigned *features)
 {
 	struct bpf_object *loaded = bpf_object__open_file(path, NULL);
+	struct bpf_map *constants;
 
 	check(!loaded, "opening", path);
+	constants = bpf_object__find_map_by_name(loaded, ".rodata.features");
+	check(!constants, "finding the features of", path);
+	if (features)
+		check(bpf_map__set_initial_value(constants, features, sizeof(*features)), "setting features", path);
 	check(bpf_object__load(loaded), "loading", path);
 	return loaded;
 }
@@ -218,11 +224,14 @@ static void play(char *line)
 int main(int argc, char **argv)
 {
 	static char line[4 * MAX_BYTES];
+	const unsigned none = 0;
 	int i;
 
 	check(argc < 3, "usage", "guest load|play OBJECT...");
 	for (i = 2; i < argc; i++) {
-		object = load(argv[i]);
+		bpf_object__close(load(argv[i], &none));
+		printf("without features %s\n", argv[i]);
+		object = load(argv[i], NULL);
 		printf("loaded %s\n", argv[i]);
 	}
 	while (!strcmp(argv[1], "play") && fgets(line, sizeof(line), stdin))

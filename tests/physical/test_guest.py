@@ -43,6 +43,14 @@ def eventually(condition: Callable[[], object], patience: float = 60.0) -> bool:
     return bool(condition())
 
 
+def answers(client: control.Client) -> bool:
+    """A socket is there a moment before somebody listens."""
+    try:
+        return bool(client.call("counters"))
+    except DvsError:
+        return False
+
+
 @pytest.fixture
 def pair() -> Iterator[Pair]:
     with tempfile.TemporaryDirectory(prefix="dvs-", dir="/tmp") as directory:
@@ -51,7 +59,7 @@ def pair() -> Iterator[Pair]:
         processes = [start(room, "a", 1, cable, "a"), start(room, "b", 2, cable, "b")]
         a, b = (control.Client(f"{room}/{name}.ctl", f"guest {name}") for name in "ab")
         try:
-            assert eventually(lambda: all((room / f"{name}.ctl").exists() for name in "ab"))
+            assert eventually(lambda: answers(a) and answers(b))
             yield Pair(room, cable, a, b, processes)
         finally:
             for client in (a, b):

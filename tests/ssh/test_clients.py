@@ -1,4 +1,4 @@
-"""The libraries that network engineers automate with, unchanged: netmiko and scrapli."""
+"""The libraries that network engineers automate with, unchanged: netmiko, scrapli and NAPALM."""
 
 from __future__ import annotations
 
@@ -81,3 +81,57 @@ async def test_scrapli(rig: Rig) -> None:
         shown = await switch.send_command("show vlan brief")
         assert "seven" in {row["vlan_name"] for row in shown.textfsm_parse_output()}
     assert rig.supervisor.state.config.vlans[77].name == "seven"
+
+
+async def test_napalm(rig: Rig) -> None:
+    napalm = pytest.importorskip("napalm")
+    await asyncio.to_thread(_napalm, napalm, rig.port)
+    assert 77 not in rig.supervisor.state.config.vlans, "it was rolled back"
+
+
+def _napalm(napalm: Any, port: int) -> None:
+    driver = napalm.get_network_driver("nxos_ssh")
+    with driver("127.0.0.1", "admin", PASSWORD, optional_args={"port": port}, timeout=60) as switch:
+        facts = switch.get_facts()
+        assert (facts["hostname"], facts["serial_number"], facts["vendor"]) == ("vsm-a", "DVS0100", "Cisco")
+        assert facts["interface_list"][:3] == ["Ethernet3/1", "Ethernet4/1", "Veth1"] and facts["uptime"] > 0
+        assert switch.get_interfaces()["Vethernet1"]["is_up"]
+        assert switch.get_vlans()["10"]["name"] == "web"
+        assert switch.get_users()["admin"]["level"] == 15
+        switch.load_merge_candidate(config="vlan 77\n  name seven\n")
+        assert "vlan 77" in switch.compare_config()
+        switch.commit_config()
+        assert switch.get_vlans()["77"]["name"] == "seven"
+        switch.rollback()
+        assert "77" not in switch.get_vlans()
+
+
+async def test_netmiko_is_asked_and_goes_back(rig: Rig, tmp_path: Any) -> None:
+    """Questions in the place of the prompt, a configuration carried over, put into force and taken back."""
+    netmiko = pytest.importorskip("netmiko")
+    before = rig.supervisor.state.config
+    await asyncio.to_thread(_go_there_and_back, netmiko, rig.port, tmp_path / "other.cfg")
+    assert rig.supervisor.state.config == before
+    startup = rig.supervisor.state.archive.startup
+    assert startup is not None and startup.text == "" and startup.user == "admin"
+
+
+def _go_there_and_back(netmiko: Any, port: int, source: Any) -> None:
+    with netmiko.ConnectHandler(
+        device_type="cisco_nxos", host="127.0.0.1", port=port, username="admin", password=PASSWORD, conn_timeout=60
+    ) as switch:
+        switch.save_config()
+        assert "Do you wish to proceed" in switch.send_command("write erase", expect_string=r"\(y/n\)")
+        switch.send_command("y", expect_string=r"#")
+        assert "No startup configuration" in switch.send_command("show startup-config")
+        assert "Done" in switch.send_command("checkpoint before")
+        running = switch.send_command("show running-config")
+        source.write_text(running.replace("hostname vsm-a", f"hostname {NEW_NAME}") + "\n")
+        sent = netmiko.file_transfer(switch, str(source), "other.cfg", file_system="bootflash:", overwrite_file=True)
+        assert sent["file_exists"] and sent["file_verified"]
+        difference = switch.send_command("show diff rollback-patch running-config file other.cfg")
+        assert f"!!\nhostname {NEW_NAME}\n!" in difference
+        replaced = switch.send_command("configure replace bootflash:other.cfg", expect_string=f"{NEW_NAME}#")
+        assert "completed successfully" in replaced
+        undone = switch.send_command("rollback running-config checkpoint before", expect_string="vsm-a#")
+        assert "Rollback completed successfully." in undone

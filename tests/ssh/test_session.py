@@ -79,6 +79,36 @@ async def test_roles(rig: Rig) -> None:
             assert "% Permission denied" in str((await connection.run(line)).stdout), line
 
 
+async def test_a_question_may_be_refused_by_control_c(rig: Rig) -> None:
+    async with await rig.connect() as connection, terminal(connection) as typist:
+        await typist.says("copy running-config startup-config\r")
+        assert rig.supervisor.state.archive.startup is not None
+        asked = await typist.says("write erase\r", "[n] ")
+        assert "(y/n)" in asked
+        await typist.says("\x03")
+        assert rig.supervisor.state.archive.startup.text
+        await typist.says("write erase\r", "[n] ")
+        await typist.says("y\r")
+        assert not rig.supervisor.state.archive.startup.text
+        unanswered = await connection.run("copy running-config startup-config ; write erase")
+        assert unanswered.exit_status == 1 and "nobody can answer" in str(unanswered.stdout)
+        assert rig.supervisor.state.archive.startup.text
+        assert (await connection.run("terminal dont-ask ; write erase")).exit_status == 0
+        assert not rig.supervisor.state.archive.startup.text
+
+
+async def test_a_bug_costs_a_line_and_not_the_session(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    async with await rig.connect() as connection, terminal(connection) as typist:
+        monkeypatch.setattr("vsm.cli.pipe.apply", broken)
+        shown = await typist.says("show clock\r")
+        assert "ERROR: this line has failed inside the supervisor" in shown and "a bug" not in shown
+        monkeypatch.undo()
+        assert "UTC" in await typist.says("show clock\r")
+
+
 async def test_who_is_here(rig: Rig) -> None:
     async with await rig.connect() as connection, terminal(connection) as typist:
         shown = await typist.says("show users\r")
@@ -149,7 +179,7 @@ async def test_fifty_sessions_and_one_that_does_not_read(rig: Rig) -> None:
 
 async def _work(rig: Rig, number: int) -> None:
     async with await rig.connect() as connection, terminal(connection) as typist:
-        for _ in range(5):
+        for _ in range(3):
             assert "Kernel uptime" in await typist.says("show version | no-more\r", f"second(s)\r\n{PROMPT}")
         await typist.says("configure terminal\r", "(config)# ")
         await typist.says(f"vlan {80 + number}\r", "(config-vlan)# ")

@@ -27,6 +27,7 @@ from vsm.supervisor import Supervisor
 KILLS = 30
 
 
+@pytest.mark.slow
 def test_every_acknowledged_commit_survives_kill_9(tmp_path: Path) -> None:
     path, acknowledged = tmp_path / "vsm.db", 0
     dice = random.Random(7)
@@ -195,6 +196,7 @@ def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
         SqliteStore(tmp_path / "nowhere" / "vsm.db")
 
 
+@pytest.mark.slow
 def test_a_killed_supervisor_has_exactly_what_it_answered() -> None:
     """Edits of every kind, whole configurations put in place and timed edits among them, over 200 lives.
 

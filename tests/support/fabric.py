@@ -106,14 +106,15 @@ def wire(local: Path, remote: Path) -> types_pb2.Plug:
 class Fabric:
     """The supervisor and its hosts; a context manager that ends them all."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ssh: tuple[str, ...] = ("--ssh", "none")) -> None:
+        """``ssh``: the supervisor's options about SSH."""
         self.path = path
         self.socket = path / "vsm.sock"
         self.hosts: dict[str, Host] = {}
         self.switches: dict[str, Process] = {}
         self.operator = path / "operator.sock"
         argv = [*_python("vsm.main"), "run", "--data", str(path / "vsm"), "--domain", str(DOMAIN)]
-        argv += ["--ssh", "none", "--listen", f"unix:{self.socket}", "--operator", f"unix:{self.operator}"]
+        argv += [*ssh, "--listen", f"unix:{self.socket}", "--operator", f"unix:{self.operator}"]
         self.vsm = Process("vsm", [*argv, "--counters-ms", str(COUNTERS_MS)], path / "vsm.log")
 
     def __enter__(self) -> Fabric:

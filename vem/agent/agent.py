@@ -108,6 +108,7 @@ class Agent:
         self._waiting: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._finishing: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -157,7 +158,10 @@ class Agent:
             task.result()
 
     async def stop(self, keep: bool) -> None:
-        """End; keep: leave the datapath forwarding if the engine can."""
+        """End; keep: leave the datapath forwarding if the engine can.  Idempotent."""
+        if self._stopped:
+            return
+        self._stopped = True
         tasks = (*self._tasks, *self._finishing, *self._announcer.tasks, *self._remote.tasks)
         for task in tasks:
             task.cancel()

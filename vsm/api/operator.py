@@ -47,6 +47,11 @@ class Answer(Protocol):
         """Lines of a page; 0 = don't page."""
         ...
 
+    @property
+    def asks(self) -> bool:
+        """The prompt is a question."""
+        ...
+
 
 class Candidate(Protocol):
     """What may come next."""
@@ -90,7 +95,12 @@ class OperatorService(operator_pb2_grpc.OperatorServicer):
         _check_line(request.line)
         answer = await self._cli.run(request.session, request.line, request.role)
         return operator_pb2.ExecuteReply(
-            output=answer.output, prompt=answer.prompt, ok=answer.ok, closed=answer.closed, length=answer.length
+            output=answer.output,
+            prompt=answer.prompt,
+            ok=answer.ok,
+            closed=answer.closed,
+            length=answer.length,
+            asks=answer.asks,
         )
 
     @answering

@@ -195,6 +195,11 @@ def unpaged(line: str) -> bool:
     return bool(filters) and len(filters[-1].text) > 1 and "no-more".startswith(filters[-1].text)
 
 
+def writes(filters: list[Word]) -> bool:
+    """Whether one of the filters writes to a file."""
+    return any(not isinstance(found := _read(word), Failure) and found[0].word in _SINKS for word in filters)
+
+
 def _offered(report: Report, kind: FilterKind) -> bool:
     return report.structured or kind.word not in _STRUCTURED
 

@@ -18,6 +18,7 @@ from vsm.cli.grammar import Candidate, Failure, Match, Word
 from vsm.cli.logins import Logins
 from vsm.cli.registry import GRAMMAR
 from vsm.cli.session import Question, Session
+from vsm.cli.tables import files as file_commands
 from vsm.config.parse import chosen_edit
 from vsm.model.state import Config
 from vsm.runtime import Runtime
@@ -39,6 +40,8 @@ class CliReply:
     """The session has ended."""
     length: int = 0
     """Lines of a page for the output, where there is a terminal; 0 = don't page."""
+    asks: bool = False
+    """The prompt is a question; the next line is the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,8 @@ class CliService:
     def complete(self, session: str | Session, line: str) -> list[Candidate]:
         """What may come next after ``line``."""
         here = self._session(session)
+        if here.question:
+            return []
         line = line.expandtabs(1)
         text, offset = _without_do(line)
         mode = Mode.EXEC if offset else here.position.mode
@@ -183,7 +188,7 @@ class CliService:
             self.close(session if session in self.logins.sessions else session.name)
         if session.question:
             output += session.question.text.removesuffix(self._prompt(session))
-        return CliReply(output, self._prompt(session), ok, session.closed, length)
+        return CliReply(output, self._prompt(session), ok, session.closed, length, session.question is not None)
 
     def _run(self, session: Session, mode: Mode, text: str, offset: int) -> tuple[str, bool] | _Question:
         head, filters = pipe.cut(text)
@@ -194,7 +199,7 @@ class CliService:
             match, filters, head = (whole, [], text) if isinstance(whole, Match) else (match, filters, head)
         if isinstance(match, Failure):
             return self._failed(session, match, offset), False
-        if not self._permits(session, match):
+        if not self._permits(session, match) or (pipe.writes(filters) and not self._may_write(session)):
             return permission.DENIED, False
         if match.command.ask:
             return _Question(match.command, self._call(session, match), filters, offset)
@@ -205,6 +210,13 @@ class CliService:
         config = self._switch.supervisor.state.config
         said = match.said if match.form is Form.SET else match.said[1:]
         return permission.permitted(config, permission.roles_of(session, config), match.command, " ".join(said))
+
+    def _may_write(self, session: Session) -> bool:
+        """Output goes to a file for whoever may copy the running configuration to one."""
+        config = self._switch.supervisor.state.config
+        return permission.permitted(
+            config, permission.roles_of(session, config), file_commands.TO_FILE, "copy running-config"
+        )
 
     def _failed(self, session: Session, failure: Failure, offset: int) -> str:
         column = len(self._prompt(session)) + offset + failure.offset

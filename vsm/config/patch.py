@@ -8,6 +8,7 @@ operator says counts.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vsm.cli.command import Mode
 from vsm.cli.grammar import Match
@@ -23,7 +24,8 @@ _OBSERVED = ("inherit port-profile ", "vm mac ")
 
 def patch(old: State, new: State) -> list[str]:
     """The lines, sub-lines indented; [] when both say the same."""
-    before, after = _by_name(old), _by_name(new)
+    other_defaults = old.config.default_max_ports != new.config.default_max_ports
+    before, after = (_by_name(state, max_ports=other_defaults) for state in (old, new))
     found: list[str] = []
     for name, section in after.items():
         known = before.get(name)
@@ -40,8 +42,15 @@ def patch(old: State, new: State) -> list[str]:
     return found
 
 
-def _by_name(state: State) -> dict[tuple[str, object], Section]:
+def _by_name(state: State, *, max_ports: bool) -> dict[tuple[str, object], Section]:
+    """Sections by their keys, in an order in which they can be applied.
+
+    ``max_ports``: profiles say theirs even where it is the default, which holds for profiles to come only.
+    """
     found = {section.key: section for section in sections(state)}
+    if max_ports:
+        bare = replace(state, config=replace(state.config, default_max_ports=0))
+        found.update((section.key, section) for section in sections(bare) if section.key[0] == "port-profile")
     del found["vlans", ""]
     for number in state.config.vlans:
         found.setdefault(("vlan", number), Section(("vlan", number), f"vlan {number}", Mode.VLAN, ()))

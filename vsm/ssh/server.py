@@ -11,6 +11,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,16 +167,17 @@ class SshServer:
             pass  # the client is gone, or took no output for too long
         except Exception as error:
             _log.error("session failed", error=repr(error), exc_info=True)
-            process.stderr.write(b"ERROR: the session has failed; the supervisor's log says why\n")
-        process.exit(status)
+            _tell(process, "ERROR: the session has failed; the supervisor's log says why")
+        with suppress(OSError):  # the channel is gone, but others of the connection may be there
+            process.exit(status)
 
     async def _session(self, process: asyncssh.SSHServerProcess[bytes]) -> int:
         around = self.around
         if process.subsystem:
-            process.stderr.write(b"% This subsystem is not served here\n")
+            _tell(process, "% This subsystem is not served here")
             return 1
         if around.sessions() >= around.limit():
-            process.stderr.write(b"% All sessions are in use, try again later\r\n")
+            _tell(process, "% All sessions are in use, try again later")
             return 1
         number = next(number for number in range(len(self._numbers) + 1) if number not in self._numbers)
         self._numbers.add(number)
@@ -282,6 +284,11 @@ class Penalties:
     def forgive(self, origin: str) -> None:
         """Somebody at that address knew a password."""
         self._failures.pop(origin, None)
+
+
+def _tell(process: asyncssh.SSHServerProcess[bytes], text: str) -> None:
+    with suppress(OSError):
+        process.stderr.write(f"{text}\r\n".encode())
 
 
 def split_address(address: str) -> tuple[str, int]:

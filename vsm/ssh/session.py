@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import asyncssh
+import structlog
 
 import dvswitch
 from vsm.cli.grammar import Candidate
@@ -21,7 +22,9 @@ GREETING = f"dvswitch supervisor {dvswitch.__version__}\nCommands as on a Nexus 
 """Has no prompt character: clients wait for one."""
 _PLAIN = ("", "dumb", "network", "unknown")
 """Values of TERM for terminals that don't understand cursor movements."""
+_FAILED = "ERROR: this line has failed inside the supervisor; its log says why\n"
 _READ = 4096
+_log = structlog.get_logger("vsm.ssh")
 _BETWEEN = re.compile(r"\s+;\s+|\n")
 """Separates commands of an exec request."""
 
@@ -45,9 +48,14 @@ class Login:
         self._lines, self.session = lines, session
 
     async def execute(self, line: str) -> Reply:
-        """Run a line."""
-        reply = await self._lines.run(self.session, line)
-        return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length)
+        """Run a line.  A bug of ours costs the line, not the session."""
+        try:
+            reply = await self._lines.run(self.session, line)
+        except Exception as error:
+            _log.error("line failed", user=self.session.user, error=repr(error), exc_info=True)
+            here = await self._lines.run(self.session, "")
+            return Reply(_FAILED, here.prompt, False, here.closed)
+        return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length, reply.asks)
 
     async def complete(self, line: str) -> Sequence[Candidate]:
         """What may come next."""
@@ -126,7 +134,9 @@ async def run_command(process: asyncssh.SSHServerProcess[bytes], login: Login, t
         reply = await login.execute(line)
         for piece in pieces(clean(reply.output)):
             await write(piece)
-        if not reply.ok:
+        if reply.asks:
+            await write("\nERROR: nobody can answer here; put 'terminal dont-ask ; ' before the command\n")
+        if reply.asks or not reply.ok:
             return 1
         if reply.closed:
             break

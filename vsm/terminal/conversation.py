@@ -51,6 +51,8 @@ class Reply:
     """The session has ended."""
     length: int = 0
     """Lines of a page; 0 = don't page."""
+    asks: bool = False
+    """The prompt is a question, to which "n" is a refusal."""
 
 
 class Interpreter(Protocol):
@@ -88,6 +90,7 @@ class Conversation:
         self._screen, self._inbox, self._interpreter, self._idle = screen, inbox, interpreter, idle
         self._editor = LineEditor(screen.width, screen.movable)
         self._prompt = ""
+        self._asked = False
         self._news: deque[str] = deque()
         self._missed = 0
 
@@ -125,7 +128,7 @@ class Conversation:
             if line is None:
                 return
             reply = await self._perform(line)
-            self._prompt = reply.prompt
+            self._prompt, self._asked = reply.prompt, reply.asks
             if not reply.closed:
                 await self._screen.write(self._editor.start(self._prompt))
 
@@ -180,6 +183,8 @@ class Conversation:
             return "end"
         if wish is Wish.LEAVE:
             return "exit"
+        if wish is Wish.ABORT and self._asked:
+            return "n"
         if wish is Wish.ABORT:
             await self._screen.write(self._editor.start(self._prompt))
         elif wish is Wish.HELP:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from dvswitch.v1 import manager_pb2 as dvswitch_dot_v1_dot_manager__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x64vswitch/v1/operator.proto\x12\x0b\x64vswitch.v1\x1a\x19\x64vswitch/v1/manager.proto\"=\n\x0e\x45xecuteRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"Z\n\x0c\x45xecuteReply\x12\x0e\n\x06output\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\n\n\x02ok\x18\x03 \x01(\x08\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x0e\n\x06length\x18\x05 \x01(\r\"0\n\x0f\x43ompleteRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\"r\n\rCompleteReply\x12\x38\n\ncandidates\x18\x01 \x03(\x0b\x32$.dvswitch.v1.CompleteReply.Candidate\x1a\'\n\tCandidate\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\x0c\n\x04help\x18\x02 \x01(\t\"\x1f\n\x0c\x43loseRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"\x0c\n\nCloseReply\"\x1d\n\x0cWatchRequest\x12\r\n\x05kinds\x18\x01 \x03(\t\"\x89\x01\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0f\n\x07time_ms\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06object\x18\x04 \x01(\t\x12\x0c\n\x04what\x18\x05 \x01(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\x12#\n\x04veth\x18\x07 \x01(\x0b\x32\x15.dvswitch.v1.VethInfo2\x8a\x02\n\x08Operator\x12\x41\n\x07\x45xecute\x12\x1b.dvswitch.v1.ExecuteRequest\x1a\x19.dvswitch.v1.ExecuteReply\x12\x44\n\x08\x43omplete\x12\x1c.dvswitch.v1.CompleteRequest\x1a\x1a.dvswitch.v1.CompleteReply\x12;\n\x05\x43lose\x12\x19.dvswitch.v1.CloseRequest\x1a\x17.dvswitch.v1.CloseReply\x12\x38\n\x05Watch\x12\x19.dvswitch.v1.WatchRequest\x1a\x12.dvswitch.v1.Event0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x64vswitch/v1/operator.proto\x12\x0b\x64vswitch.v1\x1a\x19\x64vswitch/v1/manager.proto\"=\n\x0e\x45xecuteRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"h\n\x0c\x45xecuteReply\x12\x0e\n\x06output\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\n\n\x02ok\x18\x03 \x01(\x08\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x0e\n\x06length\x18\x05 \x01(\r\x12\x0c\n\x04\x61sks\x18\x06 \x01(\x08\"0\n\x0f\x43ompleteRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\"r\n\rCompleteReply\x12\x38\n\ncandidates\x18\x01 \x03(\x0b\x32$.dvswitch.v1.CompleteReply.Candidate\x1a\'\n\tCandidate\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\x0c\n\x04help\x18\x02 \x01(\t\"\x1f\n\x0c\x43loseRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"\x0c\n\nCloseReply\"\x1d\n\x0cWatchRequest\x12\r\n\x05kinds\x18\x01 \x03(\t\"\x89\x01\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0f\n\x07time_ms\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06object\x18\x04 \x01(\t\x12\x0c\n\x04what\x18\x05 \x01(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\x12#\n\x04veth\x18\x07 \x01(\x0b\x32\x15.dvswitch.v1.VethInfo2\x8a\x02\n\x08Operator\x12\x41\n\x07\x45xecute\x12\x1b.dvswitch.v1.ExecuteRequest\x1a\x19.dvswitch.v1.ExecuteReply\x12\x44\n\x08\x43omplete\x12\x1c.dvswitch.v1.CompleteRequest\x1a\x1a.dvswitch.v1.CompleteReply\x12;\n\x05\x43lose\x12\x19.dvswitch.v1.CloseRequest\x1a\x17.dvswitch.v1.CloseReply\x12\x38\n\x05Watch\x12\x19.dvswitch.v1.WatchRequest\x1a\x12.dvswitch.v1.Event0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,21 +35,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXECUTEREQUEST']._serialized_start=70
   _globals['_EXECUTEREQUEST']._serialized_end=131
   _globals['_EXECUTEREPLY']._serialized_start=133
-  _globals['_EXECUTEREPLY']._serialized_end=223
-  _globals['_COMPLETEREQUEST']._serialized_start=225
-  _globals['_COMPLETEREQUEST']._serialized_end=273
-  _globals['_COMPLETEREPLY']._serialized_start=275
-  _globals['_COMPLETEREPLY']._serialized_end=389
-  _globals['_COMPLETEREPLY_CANDIDATE']._serialized_start=350
-  _globals['_COMPLETEREPLY_CANDIDATE']._serialized_end=389
-  _globals['_CLOSEREQUEST']._serialized_start=391
-  _globals['_CLOSEREQUEST']._serialized_end=422
-  _globals['_CLOSEREPLY']._serialized_start=424
-  _globals['_CLOSEREPLY']._serialized_end=436
-  _globals['_WATCHREQUEST']._serialized_start=438
-  _globals['_WATCHREQUEST']._serialized_end=467
-  _globals['_EVENT']._serialized_start=470
-  _globals['_EVENT']._serialized_end=607
-  _globals['_OPERATOR']._serialized_start=610
-  _globals['_OPERATOR']._serialized_end=876
+  _globals['_EXECUTEREPLY']._serialized_end=237
+  _globals['_COMPLETEREQUEST']._serialized_start=239
+  _globals['_COMPLETEREQUEST']._serialized_end=287
+  _globals['_COMPLETEREPLY']._serialized_start=289
+  _globals['_COMPLETEREPLY']._serialized_end=403
+  _globals['_COMPLETEREPLY_CANDIDATE']._serialized_start=364
+  _globals['_COMPLETEREPLY_CANDIDATE']._serialized_end=403
+  _globals['_CLOSEREQUEST']._serialized_start=405
+  _globals['_CLOSEREQUEST']._serialized_end=436
+  _globals['_CLOSEREPLY']._serialized_start=438
+  _globals['_CLOSEREPLY']._serialized_end=450
+  _globals['_WATCHREQUEST']._serialized_start=452
+  _globals['_WATCHREQUEST']._serialized_end=481
+  _globals['_EVENT']._serialized_start=484
+  _globals['_EVENT']._serialized_end=621
+  _globals['_OPERATOR']._serialized_start=624
+  _globals['_OPERATOR']._serialized_end=890
 # @@protoc_insertion_point(module_scope)

@@ -17,18 +17,20 @@ class ExecuteRequest(_message.Message):
     def __init__(self, session: _Optional[str] = ..., line: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
 
 class ExecuteReply(_message.Message):
-    __slots__ = ("output", "prompt", "ok", "closed", "length")
+    __slots__ = ("output", "prompt", "ok", "closed", "length", "asks")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     OK_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
     LENGTH_FIELD_NUMBER: _ClassVar[int]
+    ASKS_FIELD_NUMBER: _ClassVar[int]
     output: str
     prompt: str
     ok: bool
     closed: bool
     length: int
-    def __init__(self, output: _Optional[str] = ..., prompt: _Optional[str] = ..., ok: bool = ..., closed: bool = ..., length: _Optional[int] = ...) -> None: ...
+    asks: bool
+    def __init__(self, output: _Optional[str] = ..., prompt: _Optional[str] = ..., ok: bool = ..., closed: bool = ..., length: _Optional[int] = ..., asks: bool = ...) -> None: ...
 
 class CompleteRequest(_message.Message):
     __slots__ = ("session", "line")

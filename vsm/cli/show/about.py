@@ -1,4 +1,4 @@
-"""What the switch consists of and how it fares: show inventory, hosts, system, svs neighbors, network-uplinks,
+"""What the switch consists of and how it fares: show system, svs neighbors, network-uplinks,
 tech-support."""
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from vsm.cli.command import Call, Show, View
 from vsm.cli.report import Report, Table, lines
 from vsm.cli.show import channels, logging, modules, ports, profiles, system, vlans
 from vsm.cli.show.profiles import owner_of
-from vsm.cli.show.system import CHASSIS, serial
 from vsm.model.interfaces import Ethernet
 from vsm.policy.quarantine import uplink_status
 
@@ -23,49 +22,6 @@ PROC = Path("/proc")
 MAX_LINES = 500
 """Lines that one command may add to show tech-support."""
 NOT_TOLD = "NA"
-
-
-@dataclass(frozen=True, slots=True)
-class PartRow:
-    """A part of the switch."""
-
-    name: str
-    desc: str
-    product: str = field(metadata={"key": "productid"})
-    version: str = field(metadata={"key": "vendorid"})
-    serial: str = field(metadata={"key": "serialnum"})
-
-
-def show_inventory(view: View, _call: Call) -> Report:
-    """The switch as a whole, then its modules.  Only the whole has a serial number: it is made from the domain."""
-    rows = [PartRow("Chassis", CHASSIS, "dvswitch", NOT_TOLD, serial(view.state.config))]
-    rows += [
-        PartRow(f"Slot {row.modinf}", row.modtype, row.model, NOT_TOLD, NOT_TOLD) for row in modules.module_rows(view)
-    ]
-    text = "\n".join(
-        lines(
-            f'NAME: "{row.name}",  DESCR: "{row.desc}"',
-            f"PID: {row.product} ,  VID: {row.version} ,  SN: {row.serial}",
-        )
-        for row in rows
-    )
-    return Report(text, (Table("inv", rows),))
-
-
-@dataclass(frozen=True, slots=True)
-class HostRow:
-    """A host by name."""
-
-    name: str = field(metadata={"key": "host"})
-    address: str
-
-
-def show_hosts(view: View, _call: Call) -> Report:
-    """Names and addresses of the hosts; the supervisor asks no name servers."""
-    found = sorted(view.state.inventory.modules.values(), key=lambda module: module.slot)
-    rows = [HostRow(module.host_name, module.address) for module in found if module.host_name]
-    text = lines("DNS lookup disabled", "", "Host                            Address")
-    return Report(text + lines(*(f"{row.name:<31} {row.address}" for row in rows)), (Table("hosts", rows),))
 
 
 # ---- show system

@@ -12,9 +12,6 @@ from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
 from vsm.config.render import Detail, Scope, running_config
 from vsm.model.interfaces import Vethernet
-from vsm.model.state import Config
-
-CHASSIS = "Nexus 1000V Chassis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +44,20 @@ class TextRow:
     value: str
 
 
-def serial(config: Config) -> str:
-    """What clients take for the switch's serial number: made from its domain, which is its own."""
-    return f"DVS{config.domain:04d}"
-
-
 def show_version(view: View, _call: Call) -> Report:
     """Software, and for how long it has run."""
     minutes, seconds = divmod(int(view.runtime.uptime()), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     version, config = dvswitch.__version__, view.state.config
-    image = f"dvswitch-{version}"
-    row = VersionRow(version, image, CHASSIS, serial(config), config.hostname, days, hours, minutes, seconds)
+    image, serial = f"dvswitch-{version}", serial_number(config.domain)
+    row = VersionRow(version, image, "Nexus 1000V Chassis", serial, config.hostname, days, hours, minutes, seconds)
     return Report(version_text(row), top=row)
+
+
+def serial_number(domain: int) -> str:
+    """Of the switch: it has no hardware, so its domain stands for it."""
+    return f"DVS{domain:04d}"
 
 
 def version_text(row: VersionRow) -> str:

@@ -18,7 +18,7 @@ _SHOWN = 100
 
 
 def _configure_session(desk: Desk, call: Call) -> str:
-    candidate = desk.switch.candidates.open(call["name"], desk.session.user)
+    candidate = desk.switch.candidates.open(call["name"], desk.session.who)
     desk.session.position = Position(Mode.CONFIG, candidate=candidate.name)
     return f"Config Session started, Session ID is {candidate.name}\n"
 
@@ -36,7 +36,7 @@ def _verify(desk: Desk, call: Call) -> str:
 
 def _commit(desk: Desk, call: Call) -> str:
     candidate = desk.switch.candidates.get(call.position.candidate)
-    seconds, now, user = call.get("seconds", 0), desk.now, desk.session.user
+    seconds, now, user = call.get("seconds", 0), desk.now, desk.session.who
 
     def edit(state: State) -> State:
         after = candidate.state(state, desk.switch.runtime)

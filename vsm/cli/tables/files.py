@@ -143,13 +143,15 @@ def _row(syntax: str, text: str, do: Do, **words: Any) -> Command:
 
 _SOURCE, _TARGET = "<source:flash-file>", "<target:flash-file>"
 
+TO_FILE = _row(f"copy running-config {_TARGET}", "Write the running configuration to a file", _to_file)
+
 ROWS: tuple[Command, ...] = (
     _row(
         "copy running-config startup-config",
         "Save the running configuration for reload (every accepted change is durable already)",
         _save,
     ),
-    _row(f"copy running-config {_TARGET}", "Write the running configuration to a file", _to_file),
+    TO_FILE,
     _row(f"copy startup-config {_TARGET}", "Write the saved configuration to a file", _to_file),
     _row(f"copy {_SOURCE} {_TARGET}", "Copy a file", _to_file),
     _row(f"copy {_SOURCE} running-config", "Add all lines of a file to the configuration, or none", _file_to_running),

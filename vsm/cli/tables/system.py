@@ -80,9 +80,10 @@ def _discovery(protocol: str, name: str) -> Command:
     usual: DiscoveryMode = getattr(Config(), protocol)
 
     def render(config: Config) -> list[str]:
+        return [] if getattr(config, protocol) is usual else always(config)
+
+    def always(config: Config) -> list[str]:
         mode: DiscoveryMode = getattr(config, protocol)
-        if mode is usual:
-            return []
         if mode is DiscoveryMode.NONE:
             return [f"no {protocol} enable"]
         return [f"{protocol} {'enable' if mode is DiscoveryMode.BOTH else mode.value}"]
@@ -96,6 +97,7 @@ def _discovery(protocol: str, name: str) -> Command:
         undo=_set(**{protocol: lambda _call: DiscoveryMode.NONE}),
         reset=_set(**{protocol: lambda _call: usual}),
         render=render,
+        always=always,
         words={"enable": "Listen and advertise"},
     )
 

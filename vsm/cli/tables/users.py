@@ -86,8 +86,9 @@ def _take_role(state: State, call: Call) -> State:
 
 
 def _lines(user: User) -> Iterator[str]:
-    password = f" password 5 {user.password}" if user.password else ""
-    yield f"username {user.name}{password}  role {user.roles[0]}"
+    # Clients read the name up to the word `role`, and with a password two blanks stand before it.
+    password = f" password 5 {user.password} " if user.password else ""
+    yield f"username {user.name}{password} role {user.roles[0]}"
     yield from (f"username {user.name} role {role}" for role in user.roles[1:])
     yield from (f"username {user.name} sshkey {key}" for key in user.keys)
 
