@@ -104,13 +104,42 @@ def test_show_inventory() -> None:
     assert (rows[0]["name"], rows[0]["sn"]) == ("Chassis", "DVS0100") and len(rows) == 3
 
 
-def test_show_interface_status() -> None:
-    rows = {row["port"]: row for row in parsed("show interface status")}
-    assert rows["Eth3/1"]["status"] == "connected" and rows["Eth3/1"]["vlan_id"] == "trunk"
-    assert rows["Veth5"]["status"] == "down" and rows["Veth4"]["status"] == "disabled"
-    assert rows["Veth1"]["name"] == "vm01, vnet1" and rows["Veth1"]["vlan_id"] == "10"
-
-
 def test_nothing_that_succeeds_looks_like_an_error_to_ansible() -> None:
     for line in SHOWN:
         assert not TROUBLE.search(terminal(line).run(line).output), line
+
+
+def test_show_interface_brief() -> None:
+    rows = {row["interface"]: row for row in parsed("show interface brief")}
+    assert next(iter(rows)) == "Eth3/1" and list(rows)[-2:] == ["Po1", "Po7"]
+    assert (rows["Eth3/1"]["mode"], rows["Eth3/1"]["portch"]) == ("trunk", "1")
+    assert (rows["Veth1"]["vlan_id"], rows["Veth1"]["type"], rows["Veth1"]["status"]) == ("10", "virt", "up")
+    assert (rows["Veth5"]["status"], rows["Veth5"]["reason"]) == ("down", "nonParticipating")
+
+
+def test_show_interface_status() -> None:
+    rows = {row["port"]: row for row in parsed("show interface status")}
+    assert (rows["Veth1"]["name"], rows["Veth1"]["status"], rows["Veth1"]["vlan_id"]) == (
+        "vm01, vnet1",
+        "connected",
+        "10",
+    )
+    assert (rows["Eth3/1"]["vlan_id"], rows["Veth4"]["status"], rows["Veth5"]["speed"]) == ("trunk", "down", "auto")
+    assert rows["Po1"]["status"] == "connected" and rows["Po7"]["status"] == "down"
+
+
+def test_show_interface_description() -> None:
+    rows = {row["port"]: row["description"] for row in parsed("show interface description")}
+    assert rows["Eth3/1"] == "to-leaf-1" and rows["Veth2"] == "nested hypervisor" and rows["Eth4/1"] == "--"
+
+
+def test_show_interface_switchport() -> None:
+    rows = {row["interface"]: row for row in parsed("show interface switchport")}
+    assert rows["Ethernet3/1"]["mode"] == "trunk" and rows["Ethernet3/1"]["trunking_vlans"] == "1,10,20,99"
+    assert (rows["Vethernet1"]["access_vlan"], rows["Vethernet1"]["access_vlan_name"]) == ("10", "web")
+    assert (rows["Vethernet1"]["native_vlan"], rows["Vethernet1"]["native_vlan_name"]) == ("1", "default")
+
+
+def test_show_interface_snmp_ifindex() -> None:
+    rows = {row["port"]: (row["ifmib"], row["ifindex_hex"]) for row in parsed("show interface snmp-ifindex")}
+    assert rows["Veth5"] == ("469762128", "0x1c000050") and rows["Eth3/1"] == ("437256192", "0x1a100000")

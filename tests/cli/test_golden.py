@@ -16,6 +16,7 @@ from tests.support.switches import Terminal, with_channels
 from vsm.cli.command import Mode
 from vsm.cli.grammar import Match
 from vsm.cli.registry import COMMANDS, GRAMMAR
+from vsm.cli.show import about
 
 GOLDEN = Path(__file__).parent / "golden"
 TEXT_ONLY = (
@@ -28,6 +29,7 @@ TEXT_ONLY = (
     "show file",
     "show configuration",
     "show cli history",
+    "show tech-support",
     "show terminal",
 )
 SHOWN = [
@@ -46,9 +48,6 @@ SHOWN = [
     "show clock",
     "show feature",
     "show hostname",
-    "show hosts",
-    "show inventory",
-    "show interface status",
     "show interface",
     "show interface vethernet 1",
     "show interface vethernet 1-2 detail",
@@ -59,6 +58,20 @@ SHOWN = [
     "show drops",
     "show interface port-channel 1",
     "show interface po7",
+    "show interface brief",
+    "show interface ethernet 3/1 brief",
+    "show interface status",
+    "show interface description",
+    "show interface switchport",
+    "show interface trunk",
+    "show interface mac-address",
+    "show interface snmp-ifindex",
+    "show interface counters",
+    "show interface vethernet 1-2 counters",
+    "show interface counters detailed",
+    "show interface counters errors",
+    "show hosts",
+    "show inventory",
     "show interface virtual",
     "show interface virtual module 4",
     "show lacp counters",
@@ -69,12 +82,19 @@ SHOWN = [
     "show mac address-table dynamic vlan 10",
     "show mac address-table aging-time",
     "show mac allocation",
+    "show mac address-table count",
+    "show mac address-table count vlan 10",
+    "show logging",
     "show logging last 2",
+    "show network-uplinks",
+    "show network-uplinks module 4",
     "show pinning",
     "show pinning module 4",
     "show storm-control",
     "show module",
     "show module 3",
+    "show module uptime",
+    "show module vem missing",
     "show module vem mapping",
     "show port-channel brief",
     "show port-channel database",
@@ -83,6 +103,8 @@ SHOWN = [
     "show port-profile name WEB",
     "show port-profile brief",
     "show port-profile usage",
+    "show port-profile expand-interface",
+    "show port-profile expand-interface name WEB",
     "show port-profile virtual usage",
     "show port-profile sync-status",
     "show port-profile sync-status interface vethernet 1",
@@ -102,6 +124,10 @@ SHOWN = [
     "show svs connections",
     "show svs connections KVM",
     "show svs domain",
+    "show svs neighbors",
+    "show system resources",
+    "show system uptime",
+    "show tech-support",
     "show terminal",
     "show user-account",
     "show user-account admin",
@@ -109,12 +135,20 @@ SHOWN = [
     "show version",
     "show vlan",
     "show vlan id 10,30",
+    "show vlan name web",
+    "show vlan summary",
     "show vlan brief",
 ]
 
 
-CHANNELS = ("show port-channel", "show lacp", "show interface po")
+CHANNELS = ("show port-channel", "show lacp", "show interface po", "show interface brief", "show interface status")
 """Shown on a switch that has some."""
+
+
+@pytest.fixture(autouse=True)
+def _one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load and memory of a machine that is always the same."""
+    monkeypatch.setattr(about, "PROC", Path(__file__).parent / "proc")
 
 
 def terminal(line: str) -> Terminal:

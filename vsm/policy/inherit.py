@@ -41,4 +41,16 @@ def said(config: Config, profile: str, own: Settings | None = None) -> Settings:
 
 def effective(config: Config, profile: str, own: Settings | None = None) -> Settings:
     """What holds on a port of ``profile`` with the overrides ``own``: no attribute is None."""
-    return overlay([said(config, profile, own), config.port_defaults, DEFAULTS])
+    if own:
+        return overlay([said(config, profile, own), config.port_defaults, DEFAULTS])
+    known = _known[0]
+    if known[0] is not config:
+        known = _known[0] = (config, {})
+    if profile not in known[1]:
+        known[1][profile] = overlay([said(config, profile), config.port_defaults, DEFAULTS])
+    return known[1][profile]
+
+
+_known: list[tuple[Config, dict[str, Settings]]] = [(Config(), {})]
+"""Of the configuration asked about last, what its profiles come to: a configuration never changes, and thousands of
+ports ask about a few profiles."""

@@ -40,7 +40,7 @@ def channel_row(view: View, channel: Channel) -> InterfaceRow:
         module=channel.slot,
         host=module.host_name if module else "",
         hardware="Port-Channel",
-        mac=_mac(view, channel),
+        mac=channel_mac(view, channel),
         description="",
         mtu=channel.settings.mtu or view.state.config.mtu,
         bandwidth=channel.speed * 1000 or NOMINAL_KBIT,
@@ -59,7 +59,7 @@ def _ports(channel: Channel) -> list[str]:
     return [Ethernet(channel.slot, member.number).short for member in channel.members]
 
 
-def _mac(view: View, channel: Channel) -> str:
+def channel_mac(view: View, channel: Channel) -> str:
     """That of the first member."""
     for member in channel.members:
         uplink = view.state.inventory.uplinks.get((channel.slot, member.number))

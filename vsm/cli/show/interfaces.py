@@ -105,7 +105,7 @@ def show_virtual(view: View, call: Call) -> Report:
 
 def interface_row(view: View, name: str) -> InterfaceRow:
     """Everything there is to say about an interface that exists."""
-    state, reason = _status(view, name)
+    state, reason = status_of(view, name)
     settings = port_settings(view.state, name)
     slot, host = _place(view.state, name)
     adapter, owner = owner_of(view.state, name)
@@ -121,7 +121,7 @@ def interface_row(view: View, name: str) -> InterfaceRow:
         module=slot,
         host=host,
         hardware="Virtual" if name.startswith("V") else "Ethernet",
-        mac=_mac(view.state, name),
+        mac=mac_of(view.state, name),
         description=description(view.state, name),
         mtu=_mtu(view.state, name, settings),
         bandwidth=NOMINAL_KBIT,
@@ -201,16 +201,17 @@ def virtual_text(rows: Sequence[VirtualRow]) -> str:
 def named(state: State, call: Call) -> list[str]:
     """Full names of the interfaces that the command names, or of all; NotFound if one does not exist."""
     wanted: tuple[Interface, ...] | None = call.get("interfaces")
-    there = list(interfaces(state))
     if wanted is None:
-        return there
+        return list(interfaces(state))
+    there = set(interfaces(state))
     for interface in wanted:
         if interface.full not in there:
             raise NotFound(f"interface {interface.full}", "does not exist")
     return [interface.full for interface in wanted]
 
 
-def _status(view: View, name: str) -> tuple[str, str]:
+def status_of(view: View, name: str) -> tuple[str, str]:
+    """("up" or "down", reason) of an interface that exists."""
     interface = parse_interface(name)
     if isinstance(interface, Ethernet):
         return uplink_status(view.state, view.state.inventory.uplinks[interface.slot, interface.number])
@@ -236,7 +237,8 @@ def _teaming(view: View, name: str) -> list[str]:
     return [*teaming_lines(holds, uplink=False), *pinned]
 
 
-def _mac(state: State, name: str) -> str:
+def mac_of(state: State, name: str) -> str:
+    """Dotted; 0000.0000.0000 when unknown."""
     interface = parse_interface(name)
     if isinstance(interface, Vethernet):
         return state.inventory.veths[interface.number].mac.dotted

@@ -1,4 +1,4 @@
-"""show logging last: what happened on the switch since the supervisor started, the latest last."""
+"""show logging: what happened on the switch since the supervisor started, the latest last."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class LogRow:
 
 
 def show_logging(view: View, call: Call) -> Report:
-    """The last events, one a line in the form of syslog."""
-    events = view.runtime.recent()[-call["count"] :]
+    """The last events, or all that are kept, one a line in the form of syslog."""
+    events = view.runtime.recent()[-call.get("count", 0) :]
     text = "".join(log_line(event, view.state.config.hostname) for event in events)
     return Report(text, (Table("logging", [_row(event) for event in events]),))
 

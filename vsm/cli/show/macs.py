@@ -46,12 +46,39 @@ class AddressRow:
 
 def show_mac_address_table(view: View, call: Call) -> Report:
     """Addresses of vNICs (static) and those that modules learned (dynamic), filtered."""
-    entries = {(entry.vlan, entry.mac, entry.interface): entry for entry in view.runtime.learned_macs()}
-    entries |= {(entry.vlan, entry.mac, entry.interface): entry for entry in static_entries(view.state)}
-    wanted = [entry for entry in entries.values() if _fits(entry, call)]
-    ordered = sorted(wanted, key=lambda entry: (entry.vlan, entry.mac, entry.slot, entry.interface))
+    ordered = sorted(_entries(view, call), key=lambda entry: (entry.vlan, entry.mac, entry.slot, entry.interface))
     rows = [_row(entry) for entry in ordered]
     return Report(text(rows), (Table("mac_address", rows),))
+
+
+def _entries(view: View, call: Call) -> list[MacRow]:
+    entries = {(entry.vlan, entry.mac, entry.interface): entry for entry in view.runtime.learned_macs()}
+    entries |= {(entry.vlan, entry.mac, entry.interface): entry for entry in static_entries(view.state)}
+    return [entry for entry in entries.values() if _fits(entry, call)]
+
+
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    """How many addresses are known."""
+
+    dynamic: int = field(metadata={"key": "dyn_cnt"})
+    static: int = field(metadata={"key": "static_cnt"})
+    total: int = field(metadata={"key": "total_cnt"})
+
+
+def show_count(view: View, call: Call) -> Report:
+    """How many addresses there are, of all or as filtered."""
+    entries = _entries(view, call)
+    static = sum(entry.static for entry in entries)
+    row = CountRow(len(entries) - static, static, len(entries))
+    vlan = f"vlan {call['vlan']}" if call.get("vlan") else "all vlans"
+    text = lines(
+        f"MAC Entries for {vlan}:",
+        f"Dynamic Address Count:                 {row.dynamic}",
+        f"Static Address (User-defined) Count:   {row.static}",
+        f"Total MAC Addresses in Use:            {row.total}",
+    )
+    return Report(text, top=row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,77 @@ def show_mapping(view: View, _call: Call) -> Report:
     return Report(text, (Table("vemmapping", rows),))
 
 
+def module_rows(view: View) -> list[ModuleRow]:
+    """The first table of show module."""
+    return [_module_row(view, slot) for slot in _slots(view.state, None)]
+
+
+@dataclass(frozen=True, slots=True)
+class UptimeRow:
+    """How long a module has been as it is."""
+
+    module: int
+    status: str
+    days: int
+    hours: int
+    minutes: int
+    seconds: int
+
+
+def show_uptime(view: View, call: Call) -> Report:
+    """For how long modules have been connected, or not."""
+    rows = [_uptime_row(view, slot) for slot in _slots(view.state, call.get("slot"))]
+    text = "\n".join(
+        lines(
+            f"------ Module {row.module} -------",
+            f"Module {row.status} for: "
+            f"{row.days} days, {row.hours} hours, {row.minutes} minutes, {row.seconds} seconds",
+        )
+        for row in rows
+        if row
+    )
+    found = [row for row in rows if row]
+    if call.get("slot") and not found:
+        raise NotFound(f"module {call['slot']}", "has not been seen since the supervisor started")
+    return Report(text, (Table("module_uptime", found),))
+
+
+def _uptime_row(view: View, slot: int) -> UptimeRow | None:
+    """None: not seen since the supervisor started."""
+    status = view.runtime.module(slot)
+    if slot != SUPERVISOR_SLOT and status is None:
+        return None
+    age = view.now.timestamp() - status.since if status else view.runtime.uptime()
+    minutes, seconds = divmod(max(0, int(age)), 60)
+    hours, minutes = divmod(minutes, 60)
+    word = "active" if status is None else "connected" if status.connected else "absent"
+    return UptimeRow(slot, word, *divmod(hours, 24), minutes, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRow:
+    """A host that has a slot, but no session."""
+
+    mod: int
+    uuid: str
+    name: str
+
+
+def show_missing(view: View, _call: Call) -> Report:
+    """Hosts that should be there and are not."""
+    rows = [
+        MissingRow(slot, _uuid(view.state, slot), _server_row(view.state, slot).srvname)
+        for slot in _slots(view.state, None)
+        if slot != SUPERVISOR_SLOT and not _connected(view, slot)
+    ]
+    text = lines(
+        "Mod     UUID                                   Server-Name",
+        "---     ------------------------------------   --------------------",
+        *(f"{row.mod:>3}     {row.uuid:<36}   {row.name}" for row in rows),
+    )
+    return Report(text, (Table("vemmissing", rows),))
+
+
 def _slots(state: State, only: int | None) -> list[int]:
     slots = sorted({SUPERVISOR_SLOT, *state.config.slots, *state.inventory.modules})
     return slots if only is None else [slot for slot in slots if slot == only]

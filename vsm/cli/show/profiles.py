@@ -10,9 +10,10 @@ from vsm.cli.command import Call, View
 from vsm.cli.report import RULE, Report, Table, lines
 from vsm.cli.tables.settings import settings_lines
 from vsm.model.interfaces import Ethernet, Interface, Vethernet, parse_interface, short_name
-from vsm.model.state import PortProfile, ProfileType, State
+from vsm.model.settings import Settings
+from vsm.model.state import Config, PortProfile, ProfileType, State
 from vsm.policy.inherit import said
-from vsm.policy.ports import children, interfaces, profile_of, users
+from vsm.policy.ports import interfaces, profile_of
 from vsm.policy.quarantine import quarantine_cause
 
 _USAGE_RULE = "-" * 79
@@ -91,6 +92,36 @@ def show_usage(view: View, call: Call) -> Report:
     return Report("\n".join(blocks), (Table("port_profile", rows),))
 
 
+@dataclass(frozen=True, slots=True)
+class ExpandedRow:
+    """What is said for a port: by its profile, the profile's parents and the interface itself."""
+
+    profile: str
+    interface: str
+    lines: tuple[str, ...] = field(metadata={"key": "eval_cfg"})
+
+
+def show_expanded(view: View, call: Call) -> Report:
+    """Profiles with their interfaces, and what they come to on each."""
+    config, rows = view.state.config, profile_rows(view.state, call.get("profile"))
+    found = {
+        row.name: [
+            ExpandedRow(row.name, name, _expanded(config, row, config.overrides.get(name))) for name in row.assigned
+        ]
+        for row in rows
+    }
+    blocks = [
+        lines(f"port-profile {name}")
+        + "".join(lines(f" {one.interface}", *(f"  {line}" for line in one.lines)) for one in ports)
+        for name, ports in found.items()
+    ]
+    return Report("\n".join(blocks), (Table("expanded", [one for ports in found.values() for one in ports]),))
+
+
+def _expanded(config: Config, row: ProfileRow, own: Settings | None) -> tuple[str, ...]:
+    return tuple(settings_lines(said(config, row.name, own))) if own else row.evaluated
+
+
 def show_virtual_usage(view: View, call: Call) -> Report:
     """Which VM or host uses which profile."""
     chosen = profile_rows(view.state, call.get("profile"))
@@ -117,7 +148,17 @@ def profile_rows(state: State, name: str | None = None) -> list[ProfileRow]:
     if name is not None and name not in state.config.profiles:
         raise NotFound(f"port-profile {name}", "does not exist")
     names = sorted(state.config.profiles) if name is None else [name]
-    return [_profile_row(state, state.config.profiles[found]) for found in names]
+    # All at once: with thousands of ports and profiles, looking for the ports of each profile takes minutes.
+    assigned: dict[str, list[str]] = {}
+    for port in interfaces(state):
+        assigned.setdefault(profile_of(state, port), []).append(port)
+    heirs: dict[str, list[str]] = {}
+    for other in sorted(state.config.profiles):
+        heirs.setdefault(state.config.profiles[other].inherit, []).append(other)
+    return [
+        _profile_row(state, state.config.profiles[found], assigned.get(found, []), heirs.get(found, []))
+        for found in names
+    ]
 
 
 def profile_text(row: ProfileRow) -> str:
@@ -191,7 +232,7 @@ def sync_text(row: SyncRow) -> str:
     return text
 
 
-def _profile_row(state: State, profile: PortProfile) -> ProfileRow:
+def _profile_row(state: State, profile: PortProfile, assigned: Sequence[str], heirs: Sequence[str]) -> ProfileRow:
     return ProfileRow(
         name=profile.name,
         type=profile.type.value.capitalize(),
@@ -202,9 +243,9 @@ def _profile_row(state: State, profile: PortProfile) -> ProfileRow:
         inherit=profile.inherit,
         config=tuple(settings_lines(profile.settings)),
         evaluated=tuple(settings_lines(said(state.config, profile.name))),
-        assigned=tuple(users(state, profile.name)),
+        assigned=tuple(assigned),
         port_group=profile.port_group or "",
-        children=tuple(children(state.config, profile.name)),
+        children=tuple(heirs),
     )
 
 

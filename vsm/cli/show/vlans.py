@@ -1,4 +1,4 @@
-"""show vlan, show vlan brief."""
+"""show vlan, show vlan brief, show vlan summary."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from vsm.policy.ports import interfaces, member_vlans, port_settings
 
 _INDENT = " " * 48
 _PORTS_WIDTH = 32
+_LAST_USER_VLAN = 1005
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,28 @@ def show_vlan_brief(view: View, call: Call) -> Report:
     return Report(brief_text(rows), (Table("vlanbriefxbrief", rows),))
 
 
+@dataclass(frozen=True, slots=True)
+class SummaryRow:
+    """How many VLANs there are."""
+
+    every: int = field(metadata={"key": "vlansum-all-vlan"})
+    user: int = field(metadata={"key": "vlansum-user-vlan"})
+    extended: int = field(metadata={"key": "vlansum-extended-vlan"})
+
+
+def show_vlan_summary(view: View, _call: Call) -> Report:
+    """How many VLANs there are; those above 1005 are the extended ones."""
+    numbers = view.state.config.vlans
+    extended = sum(number > _LAST_USER_VLAN for number in numbers)
+    row = SummaryRow(len(numbers), len(numbers) - extended, extended)
+    text = lines(
+        f"Number of existing VLANs           : {row.every}",
+        f" Number of existing user VLANs     : {row.user}",
+        f" Number of existing extended VLANs : {row.extended}",
+    )
+    return Report(text, top=row)
+
+
 def brief_text(rows: list[VlanRow]) -> str:
     """The table of VLANs and ports."""
     text = lines(
@@ -72,8 +95,12 @@ def types_text(rows: list[VlanTypeRow]) -> str:
 
 
 def _chosen(state: State, call: Call) -> list[VlanRow]:
-    wanted = call.get("vlans")
+    wanted, name = call.get("vlans"), call.get("name")
     vlans = [state.config.vlans[number] for number in sorted(state.config.vlans)]
+    if name is not None:
+        vlans = [vlan for vlan in vlans if vlan.title == name]
+        if not vlans:
+            raise NotFound(f"vlan named {name}", "does not exist")
     if wanted is not None:
         vlans = [vlan for vlan in vlans if vlan.id in wanted]
         if not vlans:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from vsm.cli.command import Command, Mode, Show
 from vsm.cli.show import (
+    about,
     allocation,
     channel_interface,
     channels,
     connections,
+    counters,
     facts,
     interfaces,
     kept,
@@ -16,6 +18,7 @@ from vsm.cli.show import (
     macs,
     modules,
     neighbors,
+    ports,
     profiles,
     system,
     uplinks,
@@ -25,6 +28,7 @@ from vsm.cli.show import (
 
 _ONE = "{vethernet <interfaces:veth> | ethernet <interfaces:port> | <interfaces:interface>}"
 _SOME = "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | <interfaces:interfaces>}"
+_ANY = f"[{_SOME[1:-1]}]"
 _SPECIAL = {
     "vethernet": "Virtual ports",
     "ethernet": "Uplinks",
@@ -56,7 +60,6 @@ ROWS: tuple[Command, ...] = (
     _row("feature", "Show features and whether they are switched on", users.show_features, feature="Features"),
     _row("hosts", "Show how names are looked up", facts.show_hosts, hosts="Names of other machines"),
     _row("inventory", "Show the parts of the switch", facts.show_inventory, inventory="Parts of the switch"),
-    _row("interface status", "Show interfaces, one a line", facts.show_interface_status, interface="Interfaces"),
     _row("hostname", "Show the name of the switch", system.show_hostname, hostname="Name of the switch"),
     _row("interface", "Show all interfaces", interfaces.show_interface, interface="Interfaces"),
     _row(f"interface {_SOME}", "Show interfaces", interfaces.show_interface, interface="Interfaces"),
@@ -66,6 +69,16 @@ ROWS: tuple[Command, ...] = (
         interfaces.show_detail,
         interface="Interfaces",
     ),
+    _row(f"interface {_ANY} brief", "Show interfaces, one a line", ports.show_brief),
+    _row(f"interface {_ANY} status", "Show links of interfaces", ports.show_status, status="Link and vlan"),
+    _row(f"interface {_ANY} description", "Show descriptions of interfaces", ports.show_description),
+    _row(f"interface {_ANY} switchport", "Show how interfaces treat vlans", ports.show_switchport),
+    _row(f"interface {_ANY} trunk", "Show interfaces that carry several vlans", ports.show_trunk),
+    _row(f"interface {_ANY} mac-address", "Show addresses of interfaces", ports.show_mac_addresses),
+    _row(f"interface {_ANY} snmp-ifindex", "Show numbers of interfaces", ports.show_index),
+    _row(f"interface {_ANY} counters", "Show what interfaces sent and received", counters.show_counters),
+    _row(f"interface {_ANY} counters detailed", "Show every counter of interfaces", counters.show_detailed),
+    _row(f"interface {_ANY} counters errors", "Show frames that were no good", counters.show_errors),
     _row(
         "interface {port-channel <channel:1-4096> | <channel:channel>}",
         "Show a port-channel and the sum of its members' counters",
@@ -86,6 +99,13 @@ ROWS: tuple[Command, ...] = (
         macs.show_mac_address_table,
         mac="MAC addresses",
     ),
+    _row(
+        "mac address-table count [static | dynamic] [vlan <vlan:vlan-id> | module <slot:3-66>]",
+        "Show how many MAC addresses are known",
+        macs.show_count,
+        mac="MAC addresses",
+        count="How many",
+    ),
     _row("lacp counters", "Show the LACPDUs of each member of port-channels", lacp.show_counters),
     _row("lacp neighbor", "Show the partners of port-channels", lacp.show_neighbor),
     _row("lldp neighbors", "Show who LLDP found at the other end of uplinks", neighbors.show_lldp),
@@ -93,9 +113,17 @@ ROWS: tuple[Command, ...] = (
     _row("mac address-table aging-time", "Show how long learned addresses are kept", macs.show_aging_time, mac="MAC"),
     _row("mac allocation", "Show which NIC has which MAC address", allocation.show_allocation, mac="MAC addresses"),
     _row("logging last <count:1-1000>", "Show what happened last", logging.show_logging),
+    _row("logging [logfile]", "Show all that is known to have happened", logging.show_logging),
+    _row(
+        "network-uplinks [module <slot:3-66>]",
+        "Show uplinks and how many vEthernets use each",
+        about.show_uplinks,
+    ),
     _row("pinning [module <slot:3-66>]", "Show which uplink each vEthernet uses", uplinks.show_pinning),
     _row("storm-control", "Show limits of flooded frames", uplinks.show_storm_control),
     _row("module [<slot:1-66>]", "Show modules: the supervisor and hosts", modules.show_module, module="Modules"),
+    _row("module [<slot:1-66>] uptime", "Show how long modules have been there", modules.show_uptime, module="Modules"),
+    _row("module vem missing", "Show hosts that are not there", modules.show_missing, module="Modules", vem="Hosts"),
     _row("module vem mapping", "Show which host has which slot", modules.show_mapping, module="Modules", vem="Hosts"),
     _row("port-channel brief", "Show port-channels, one a line", channels.show_brief),
     _row("port-channel database", "Show port-channels and how members take part", channels.show_database),
@@ -111,6 +139,12 @@ ROWS: tuple[Command, ...] = (
         "port-profile usage [name <profile:profile>]",
         "Show port-profiles and their interfaces",
         profiles.show_usage,
+        name="One port-profile",
+    ),
+    _row(
+        "port-profile expand-interface [name <profile:profile>]",
+        "Show what port-profiles come to on each interface",
+        profiles.show_expanded,
         name="One port-profile",
     ),
     _row(
@@ -163,10 +197,22 @@ ROWS: tuple[Command, ...] = (
         connections="Hypervisor managers",
     ),
     _row("svs domain", "Show the domain that hosts belong to", system.show_svs_domain),
+    _row("svs neighbors", "Show modules that are connected", about.show_svs_neighbors, neighbors="Modules"),
+    _row("system resources", "Show load and memory of the supervisor's machine", about.show_resources),
+    _row("system uptime", "Show when the supervisor was started", about.show_uptime),
+    _row("tech-support [svs]", "Show what somebody needs who is to help", about.show_tech_support),
     _row("terminal", "Show the settings of this session", system.show_terminal),
     _row("user-account [<user:user-name>]", "Show users and their roles", users.show_accounts),
     _row("users", "Show who is logged in", users.show_users),
     _row("version", "Show the software and for how long it has run", system.show_version),
-    _row("vlan [id <vlans:vlan-list>]", "Show vlans and their ports", vlans.show_vlan, vlan="Vlans", id="Some vlans"),
+    _row(
+        "vlan [id <vlans:vlan-list> | name <name:word>]",
+        "Show vlans and their ports",
+        vlans.show_vlan,
+        vlan="Vlans",
+        id="Some vlans",
+        name="One vlan",
+    ),
+    _row("vlan summary", "Show how many vlans there are", vlans.show_vlan_summary, vlan="Vlans"),
     _row("vlan brief", "Show vlans and their ports", vlans.show_vlan_brief, vlan="Vlans"),
 )
