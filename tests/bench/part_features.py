@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from dvswitch.mac import MacAddress
 from tests.bench import user_off
 from tests.bench.part_engines import frame
-from tests.bench.results import Results
+from tests.bench.results import Results, best
 from tests.bench.tables import FIRST_VNIC, TEAM, VLAN, access_image, all_on, mac_of
 from vem.datapath.apply import apply_image
 from vem.datapath.choose import why_no_kernel
@@ -22,7 +22,8 @@ from vem.datapath.image import Group, Image, Method, Policy, Port, Storm
 from vem.datapath.user import UserEngine
 
 VNICS = 32
-FRAMES, REPEAT, TEST_REPEAT = 1024, 60, 100_000
+FRAMES, REPEAT, TEST_REPEAT = 1024, 12, 20_000
+"""Of each slice."""
 OFF_SLICES = 4
 GENEROUS = 10_000_000
 FLOODS = (8, 64, 250, 960)
@@ -138,7 +139,8 @@ def _user(results: Results, rounds: int) -> None:
         for _ in range(rounds):
             for case in CASES:
                 with _loaded(engine, _image(case)):
-                    nanoseconds = engine.bench(FIRST_VNIC, [_sample(case)] * FRAMES, REPEAT)
+                    sample = [_sample(case)] * FRAMES
+                    nanoseconds = best(lambda sample=sample: engine.bench(FIRST_VNIC, sample, REPEAT))
                 results.add(f"features.user.{case.name}_ns", nanoseconds, "ns/frame")
     user_off.measure(results, rounds, _sample(CASES[0]))
     for count in FLOODS:
@@ -167,9 +169,9 @@ def _user_flood(results: Results, rounds: int, count: int) -> None:
         for lport in range(FIRST_VNIC, FIRST_VNIC + count + 1):
             engine.plug(lport, Plug("memory"))
         apply_image(engine, Image(), _flood_image(count))
+        sample = [frame(BROADCAST, mac_of(FIRST_VNIC), 64)] * 64
         for _ in range(rounds):
-            sample = [frame(BROADCAST, mac_of(FIRST_VNIC), 64)] * 64
-            nanoseconds = engine.bench(FIRST_VNIC, sample, 4)
+            nanoseconds = best(lambda: engine.bench(FIRST_VNIC, sample, 4))
             results.add(f"flood.user.{count}_us", nanoseconds / 1000, "us/flood")
 
 
@@ -185,7 +187,8 @@ def _user_table(results: Results, rounds: int, entries: int) -> None:
         targets = list(macs)
         for _ in range(rounds):
             frames = [frame(dice.choice(targets), mac_of(FIRST_VNIC), 64) for _ in range(16 * FRAMES)]
-            results.add(f"engine.user.all_on_{entries}_macs_ns", engine.bench(FIRST_VNIC, frames, 8), "ns/frame")
+            nanoseconds = best(lambda frames=frames: engine.bench(FIRST_VNIC, frames, 2))
+            results.add(f"engine.user.all_on_{entries}_macs_ns", nanoseconds, "ns/frame")
 
 
 def _station(number: int) -> MacAddress:
@@ -202,12 +205,12 @@ def _kernel(results: Results, rounds: int) -> None:
         for _ in range(rounds):
             for case in CASES:
                 with _loaded(engine, _image(case)):
-                    nanoseconds = engine.test_ns(FIRST_VNIC, _sample(case), TEST_REPEAT)
+                    nanoseconds = best(lambda case=case: engine.test_ns(FIRST_VNIC, _sample(case), TEST_REPEAT))
                 results.add(f"features.kernel.{case.name}_ns", nanoseconds, "ns/frame")
             for count in FLOODS:
                 with _loaded(engine, _flood_image(count)):
                     sample = frame(BROADCAST, mac_of(FIRST_VNIC), 64)
-                    nanoseconds = engine.test_ns(FIRST_VNIC, sample, 200)
+                    nanoseconds = best(lambda sample=sample: engine.test_ns(FIRST_VNIC, sample, 200))
                 results.add(f"flood.kernel.{count}_us", nanoseconds / 1000, "us/flood")
 
 
@@ -223,5 +226,6 @@ def _kernel_off(results: Results, rounds: int) -> None:
         apply_image(engine, Image(), access_image({lport: mac_of(lport) for lport in range(2, 2 + VNICS)}))
         for number in range(rounds * OFF_SLICES):
             for name in features if number % 2 else reversed(features):
-                nanoseconds = engine.test_ns(FIRST_VNIC, sample, TEST_REPEAT, features[name])
+                bits = features[name]
+                nanoseconds = best(lambda bits=bits: engine.test_ns(FIRST_VNIC, sample, TEST_REPEAT, bits))
                 results.add(f"features.kernel.off.{name}_ns", nanoseconds, "ns/frame")

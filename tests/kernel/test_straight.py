@@ -21,6 +21,7 @@ from tests.support.netns import Lab
 from tests.support.packets import FrameSocket
 from tests.support.processes import wait_until
 from tests.support.traffic import Receiver, Sender
+from vem.datapath import kernel_features
 from vem.datapath.apply import apply_image
 from vem.datapath.compile import multiarch_include
 from vem.datapath.image import Image
@@ -162,7 +163,7 @@ def test_a_new_feature_costs_no_frame(host: Host, switch: Switch) -> None:
     loaded = engine._programs.features
     with (
         Receiver(host.guests[2], address(2)) as receiver,
-        Sender(host.guests[1], address(2), rate=RATE, seconds=2) as sender,
+        Sender(host.guests[1], address(2), rate=RATE, seconds=4) as sender,
     ):
         time.sleep(0.2)
         engine.capture(Capture(points=frozenset({Point.VNIC_RX}), count=100))
@@ -172,8 +173,11 @@ def test_a_new_feature_costs_no_frame(host: Host, switch: Switch) -> None:
         captured = len(engine.captured())
         while captured < 100 and time.monotonic() < deadline:
             captured += len(engine.captured())
+        everything = engine._programs.features
+        engine.capture(None)
         check_all_arrived(sender, receiver)
     assert captured == 100, "one capture, though under two programs"
-    assert loaded < with_capture < engine._programs.features
+    assert loaded < with_capture < everything == kernel_features.ALL
+    assert engine._programs.features == everything - kernel_features.bits("capture"), "none costs nothing"
     assert {policy.vlan for policy in engine.image().policies.values()} == {VLAN}
     check_accounts(engine.counters())

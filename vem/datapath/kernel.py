@@ -303,6 +303,8 @@ class KernelEngine(Engine):
             self.need(kernel_features.bits("capture"))
         self._captures.begin(capture)
         self._tables.set_capture(capture is not None)
+        if capture is None:
+            self._programs.shed(kernel_features.bits("capture"), self._swap)
 
     def captured(self) -> list[CapturedFrame]:
         return self._captures.take()
@@ -334,7 +336,7 @@ class KernelEngine(Engine):
 
     def need(self, features: int) -> None:
         """Have these features (kernel_features.py) in the program.  Calls that write tables do so by themselves before
-        the tables ask for them; features stay as long as the engine is open."""
+        the tables ask for them.  A capture's part goes when it ends, the others stay as long as the engine is open."""
         self._programs.need(features, self._swap)
 
     def need_all(self) -> None:

@@ -61,6 +61,13 @@ class Programs:
         _log.debug("loading another program", features=" ".join(kernel_features.names(wanted)))
         self._replace(self._path, wanted, put)
 
+    def shed(self, features: int, put: Callable[[libbpf.Program], None]) -> None:
+        """Have a program without these features on all NICs, as need() has one with more; the tables must not ask for
+        them any more."""
+        wanted = self.features & ~features
+        if wanted != self.features:
+            self._replace(self._path, wanted, put)
+
     def replace(self, path: Path, put: Callable[[libbpf.Program], None]) -> None:
         """Have the program of another .bpf.o; see need()."""
         self._replace(path, self.features, put)
