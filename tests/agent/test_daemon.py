@@ -19,6 +19,8 @@ from tests.support.netns import Lab, Namespace
 from tests.support.packets import FrameSocket
 from tests.support.processes import PATIENCE, wait_until
 
+pytestmark = pytest.mark.slow
+
 MAC = "02:00:00:00:00:%02x"
 MEMORY_PORTS, MEMORY_LIMIT = 1000, 100e6
 ATTACHING_AT_ONCE = 16

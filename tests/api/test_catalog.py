@@ -19,6 +19,8 @@ from tests.api.test_daemon import SETUP, Process, home, vsm  # noqa: F401 - fixt
 from tests.support.fabric_rig import mac
 from tests.support.fake_module import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 PUBLISH = ("configure terminal", "port-profile web", "port-group WEB", "end")
 
 

@@ -21,6 +21,8 @@ from tests.api.test_daemon import SETUP, Process, environment, home, run, vsm  #
 from tests.support.fabric_rig import host, mac
 from tests.support.fake_module import PATIENCE, FakeModule
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 

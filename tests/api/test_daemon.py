@@ -28,6 +28,8 @@ from tests.support.fabric_rig import host, mac
 from tests.support.fake_module import PATIENCE, FakeModule
 from vsm.main import main
 
+pytestmark = pytest.mark.slow
+
 SETUP = (
     "configure terminal", "vlan 10", "port-profile type vethernet web", "switchport access vlan 10",
     "no shutdown", "state enabled", "end",

@@ -20,7 +20,7 @@ BAD_MAC = "Invalid mac address (allowed: 5254.0012.3456, 52:54:00:12:34:56)"
         ([], "show interfaces", 21, "Invalid command"),
         ([], "show m", 12, "Ambiguous command"),
         ([], "show version brief", 20, "Invalid command"),
-        ([], "  show nonsense", 14, "Invalid command"),
+        ([], "  show quatsch", 14, "Invalid command"),
         ([], "show vlan id 5000", 20, "Invalid number, range is (1-4094)"),
         ([], "show interface vethernet x", 32, "Invalid interface format"),
         ([], "show mac address-table address 12", 38, BAD_MAC),
@@ -140,7 +140,16 @@ def test_help_lists_what_may_come_next() -> None:
     terminal = Terminal()
     assert {"show", "configure", "exit"} <= set(terminal.words(""))
     assert terminal.words("sh") == ["show"]
-    assert terminal.words("show port-profile ") == ["brief", "name", "sync-status", "usage", "virtual", "<CR>", "|"]
+    assert terminal.words("show port-profile ") == [
+        "brief",
+        "expand-interface",
+        "name",
+        "sync-status",
+        "usage",
+        "virtual",
+        "<CR>",
+        "|",
+    ]
     assert terminal.words("show port-profile name ") == ["WORD", "BASE", "DB", "UPLINK", "WEB"] or set(
         terminal.words("show port-profile name ")
     ) == {"WORD", "BASE", "DB", "UPLINK", "WEB"}

@@ -13,6 +13,8 @@ from dvswitch.v1.types_pb2 import Plug
 from tests.e2e.scenes import DB, WEB, WireScene, wire_scene
 from tests.support.fabric import CALL_SECONDS, DOMAIN, Fabric, wire
 
+pytestmark = pytest.mark.slow
+
 PROFILE = f"port-profile type vethernet {WEB}"
 FABRIC_SESSION = "/dvswitch.v1.Fabric/Session"
 OPERATOR_EXECUTE = "/dvswitch.v1.Operator/Execute"

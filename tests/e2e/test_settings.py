@@ -15,6 +15,8 @@ from tests.e2e.scenes import DB, WEB, WEB_VLAN, WireScene, wire_scene
 from tests.support.fabric import Host, wire
 from tests.support.processes import PATIENCE, wait_until
 
+pytestmark = pytest.mark.slow
+
 EXTERNAL, GUEST = "external", "guest"
 PROFILES = f"""\
 port-profile type ethernet UPLINK

@@ -22,6 +22,8 @@ from dvswitch.host_commands import VIEWS
 from tests.support.fabric import UPLINK_PROFILE, Fabric, Host, access_profile, home, wire
 from tests.support.processes import PATIENCE, wait_until
 
+pytestmark = pytest.mark.slow
+
 A, B, STRANGER = (bytes.fromhex(f"02000000200{n}") for n in (1, 2, 9))
 
 

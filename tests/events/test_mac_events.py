@@ -20,6 +20,8 @@ from vem.datapath.image import Counters, LearnedMac, Port
 from vsm.fabric.mac_moves import MacMoves as BetweenModules
 from vsm.runtime import MacRow
 
+pytestmark = pytest.mark.slow
+
 NESTED = bytes.fromhex("020000004001")
 PROFILE = """\
 vlan 10

@@ -81,7 +81,7 @@ async def test_after_a_failover_receivers_are_asked_and_answer_by_the_new_uplink
     async with live_host(kind, guests=(5,), basics=(*BASICS, SNOOPING)) as host:
         await host.attach(5)
         assert host.pinned(5) == 2
-        listener = joined(host.guests[5])
+        listener = joined(host.guests[5], GROUP)
         await until(lambda: members(host) == {5}, "the join")
         reports = socket.inet_aton("224.0.0.22")  # of IGMPv3
         await host.collect(2, reports, 2.0, 1)

@@ -10,6 +10,8 @@ import pytest
 from tests.ssh.rig import Rig
 from tests.support.switches import PASSWORD
 
+pytestmark = pytest.mark.slow
+
 NEW_NAME = "vsm-b"
 
 

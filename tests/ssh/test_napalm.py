@@ -15,6 +15,8 @@ import pytest
 from tests.ssh.rig import Rig
 from tests.support.switches import PASSWORD
 
+pytestmark = pytest.mark.slow
+
 napalm = pytest.importorskip("napalm")
 
 WRONG = "vlam 5"

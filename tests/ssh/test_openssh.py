@@ -14,7 +14,10 @@ import pytest
 from tests.api.test_prompt import Terminal
 from tests.ssh.rig import PATIENCE, Rig, openssh
 
-pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="needs OpenSSH's client")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("ssh"), reason="needs OpenSSH's client"),
+]
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ import pytest
 from tests.api.test_daemon import Process
 from vsm.ssh.secrets import HOST_KEY, PASSWORD_FILE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home() -> Iterator[Path]:
