@@ -467,7 +467,7 @@ async def test_a_nic_that_is_gone_at_restart_comes_up_when_it_is_back(path: Path
         await made.attaching.attach(made.request(5, "web1"))
     fresh = RecordingEngine()
     fresh.fail_on = "plug"
-    async with bench(path, lambda: fresh) as made:
+    async with bench(path, lambda: fresh, supervisor=False) as made:
         assert not made.agent.compiled.veths[5].forwarding and not fresh.image().ports[1].link_up
         fresh.fail_on = ""
         await until(lambda: made.agent.compiled.veths[5].forwarding, "plugged in again")

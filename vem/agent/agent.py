@@ -265,8 +265,7 @@ class Agent:
     async def changed(self, seconds: float) -> None:
         """Wait for the end of a pass, at most so many seconds."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._passed.wait()
+            await asyncio.wait_for(self._passed.wait(), seconds)
 
     async def _reconcile_loop(self) -> None:
         while True:
@@ -340,11 +339,14 @@ class Agent:
 
     async def _finish(self, waiting: list[asyncio.Future[None]]) -> None:
         """Save, then let those go on who waited for the pass.  The next pass does not wait for a slow disk."""
+        await self.saved()
+        for done in filter(lambda future: not future.done(), waiting):
+            done.set_result(None)
+
+    async def saved(self) -> None:
+        """Wait until what is held now is on the disk; if the disk refuses, that is in the log."""
         async with self._saving:
             await self._save()
-        for done in waiting:
-            if not done.done():
-                done.set_result(None)
 
     async def _save(self) -> None:
         data = self._state.encoded(self.holdings.saved())
