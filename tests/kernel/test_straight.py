@@ -165,7 +165,7 @@ def test_a_new_feature_costs_no_frame(host: Host, switch: Switch) -> None:
         Receiver(host.guests[2], address(2)) as receiver,
         Sender(host.guests[1], address(2), rate=RATE, seconds=4) as sender,
     ):
-        time.sleep(0.2)
+        wait_until(lambda: engine.counters([1])[1].rx_frames > 1000, "traffic")
         engine.capture(Capture(points=frozenset({Point.VNIC_RX}), count=100))
         with_capture = engine._programs.features
         engine.need_all()
