@@ -70,6 +70,7 @@ VALUES = {
     "snaplen": "64",
     "src": "5254.0000.0001",
     "type": "0x0806",
+    "vrf": "management",
     "file": "base.cfg",
     "file0": "base.cfg",
     "file1": "base.cfg",
@@ -81,6 +82,7 @@ VALUES = {
 INTERFACES = {
     "<1-1048575>": "1",
     "<1-1048575>[,-]": "1-2",
+    "<1-4096>[,-]": "1",
     "<3-66>/<1-32>": "3/1",
     "<3-66>/<1-32>[,-]": "3/1-2",
     "port-channelN": "Po1",

@@ -16,12 +16,12 @@ import dvswitch
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Command, Mode
 from vsm.cli.tables import connections, interface, profile, settings, system, users, vlan
-from vsm.model.interfaces import parse_interface
+from vsm.model.interfaces import MGMT0, Ethernet, Vethernet, parse_named
 from vsm.model.settings import NOTHING
 from vsm.model.state import Config, PortProfile, ProfileType, State
 from vsm.policy.defaults import with_defaults
 from vsm.policy.inherit import chain, said
-from vsm.policy.ports import interfaces
+from vsm.policy.ports import interfaces, port_channels
 
 INTERFACE_ROWS = (*interface.BEFORE_SETTINGS, *settings.SETTINGS, *interface.AFTER_SETTINGS)
 _BARE_ROWS = (*interface.BEFORE_SETTINGS, *interface.AFTER_SETTINGS)
@@ -177,6 +177,8 @@ def _profile(config: Config, found: PortProfile, detail: Detail) -> Section:
 def _interface(state: State, name: str, detail: Detail) -> Section:
     subject = interface.subject_of(state, name)
     config = state.config
+    if detail is not Detail.SAID and not isinstance(parse_named(name), Vethernet | Ethernet):
+        detail = Detail.SAID
     if detail is Detail.ALL:
         kind = ProfileType.VETHERNET if name.startswith("V") else ProfileType.ETHERNET
         inherited = said(config, subject.profile)
@@ -189,14 +191,14 @@ def _interface(state: State, name: str, detail: Detail) -> Section:
 
 
 def _interface_names(state: State, scope: Scope) -> list[str]:
-    """Interfaces that exist, then those that are configured for a host that has not come yet."""
+    """mgmt0, port-channels and ports that exist, then those that are configured for a host that has not come yet."""
     if scope.interfaces:
         return list(scope.interfaces)
     if not scope.includes(("interface", "")):
         return []
-    there = list(interfaces(state))
+    there = [MGMT0, *port_channels(state), *interfaces(state)]
     awaited = {*state.config.overrides, *state.config.descriptions} - set(there)
-    return there + sorted(awaited, key=parse_interface)
+    return there + sorted(awaited, key=parse_named)
 
 
 def _section(key: Key, mode: Mode, header: Command, rows: Iterable[Command], subject: Any, detail: Detail) -> Section:
