@@ -158,6 +158,7 @@ def logins(draw: st.DrawFn) -> dict[str, Any]:
         number=st.integers(1, 256),
         permit=st.booleans(),
         access=st.sampled_from([Access.READ, Access.READ_WRITE]),
+        feature=st.sampled_from(["", "vlan", "igmp-snooping"]),
     ) | st.builds(
         Rule,
         number=st.integers(1, 256),

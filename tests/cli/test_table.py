@@ -71,6 +71,7 @@ VALUES = {
     "src": "5254.0000.0001",
     "type": "0x0806",
     "vrf": "management",
+    "feature": "vlan",
     "file": "base.cfg",
     "file0": "base.cfg",
     "file1": "base.cfg",

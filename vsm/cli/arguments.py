@@ -310,6 +310,20 @@ def _rule_command(text: str) -> str:
     return " ".join(text.split()) if len(text) <= 128 else _refuse("String exceeded max length of (128)")
 
 
+def _feature(text: str) -> str:
+    from vsm.cli.features import FEATURES  # the table knows which commands are of which feature, and needs the types
+
+    if text.lower() not in FEATURES:
+        raise Mismatch(f"Unknown feature, choose from {', '.join(FEATURES)}")
+    return text.lower()
+
+
+def _features(_state: State) -> Iterable[str]:
+    from vsm.cli.features import FEATURES
+
+    return FEATURES
+
+
 def _sshkey(text: str) -> str:
     """A public key in the form of OpenSSH, of a kind that is still safe."""
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -395,6 +409,7 @@ TYPES: dict[str, ArgumentType] = {
     "rule-command": ArgumentType(
         "LINE", "Beginning of commands in full words; * is anything", _rule_command, rest=True
     ),
+    "feature": ArgumentType("WORD", "Name of the feature", _feature, known=_features),
     "uuid": ArgumentType("UUID", "Host UUID, as 1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", _uuid),
     "mac": ArgumentType("E.E.E", "MAC address, as 5254.0012.3456 or 52:54:00:12:34:56", _mac),
     "mac-prefix": ArgumentType("E:E:E", "1-5 octets for local use, as 52:54:00 or 02", _mac_prefix),

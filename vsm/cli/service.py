@@ -14,7 +14,7 @@ from dvswitch.errors import DvsError, Unavailable
 from vsm.cli import permission, pipe
 from vsm.cli.command import Call, Command, Form, Mode, Run, View
 from vsm.cli.desk import Desk, Switch
-from vsm.cli.grammar import Candidate, Failure, Match, Word
+from vsm.cli.grammar import Allowed, Candidate, Failure, Match, Word
 from vsm.cli.logins import Logins
 from vsm.cli.program import Programs
 from vsm.cli.registry import GRAMMAR
@@ -152,7 +152,7 @@ class CliService:
         head, filters = pipe.cut(text)
         if filters and _is_show(mode, head):
             return pipe.candidates(text[filters[-1].offset :])
-        found = GRAMMAR.candidates(mode, text, self._switch.supervisor.state, _beside(here))
+        found = GRAMMAR.candidates(mode, text, self._switch.supervisor.state, _beside(here), self._allowed(here))
         if any(candidate.word == "<CR>" for candidate in found) and _is_show(mode, text):
             found.append(Candidate("|", "Pipe command output to filter"))
         return found
@@ -213,6 +213,14 @@ class CliService:
         config = self._switch.supervisor.state.config
         said = match.said if match.form is Form.SET else match.said[1:]
         return permission.permitted(config, permission.roles_of(session, config), match.command, " ".join(said))
+
+    def _allowed(self, session: Session) -> Allowed | None:
+        """What help and completion leave out: commands that the session's roles can't permit."""
+        config = self._switch.supervisor.state.config
+        roles = permission.roles_of(session, config)
+        if permission.NETWORK_ADMIN in roles:
+            return None
+        return lambda command, begun, whole: permission.offered(config, roles, command, begun, whole)
 
     def _may_write(self, session: Session) -> bool:
         """Output goes to a file for whoever may copy the running configuration to one."""
