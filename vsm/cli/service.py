@@ -22,6 +22,7 @@ from vsm.cli.session import Question, Session
 from vsm.cli.tables import files as file_commands
 from vsm.config.parse import chosen_edit
 from vsm.model.state import Config
+from vsm.model.users import NETWORK_ADMIN
 from vsm.runtime import Runtime
 from vsm.store.bootflash import Bootflash
 from vsm.supervisor import Supervisor
@@ -218,7 +219,7 @@ class CliService:
         """What help and completion leave out: commands that the session's roles can't permit."""
         config = self._switch.supervisor.state.config
         roles = permission.roles_of(session, config)
-        if permission.NETWORK_ADMIN in roles:
+        if NETWORK_ADMIN in roles:
             return None
         return lambda command, begun, whole: permission.offered(config, roles, command, begun, whole)
 
