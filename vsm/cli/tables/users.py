@@ -244,7 +244,12 @@ ROLE: tuple[Command, ...] = (
         edit=unsupported("a policy of a role"),
         no="{interface | vlan | vrf} policy deny",
         undo=lambda state, _call: state,
-        words={"interface": "Interfaces", "vrf": "Tables of routes", "policy": "Which ones", "deny": "None but those named"},
+        words={
+            "interface": "Interfaces",
+            "vrf": "Tables of routes",
+            "policy": "Which ones",
+            "deny": "None but those named",
+        },
     ),
 )
 
