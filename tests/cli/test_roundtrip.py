@@ -178,6 +178,8 @@ def logins(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "users": users,
         "roles": roles,
+        "banner": draw(st.sampled_from(["", "one", "# two\n  lines\n", "!a\n\nvlan 7\n@#"])),
+        "console_timeout": draw(st.sampled_from([0, 30, 525600])),
         "ssh": draw(st.booleans()),
         "exec_timeout": draw(st.sampled_from([0, 30, 525600])),
         "session_limit": draw(st.sampled_from([1, 64, 256])),

@@ -72,6 +72,9 @@ VALUES = {
     "type": "0x0806",
     "vrf": "management",
     "feature": "vlan",
+    "banner": "#some text#",
+    "line": "pts/0",
+    "bits": "2048",
     "file": "base.cfg",
     "file0": "base.cfg",
     "file1": "base.cfg",
@@ -102,6 +105,7 @@ ENTER = {
     Mode.SVS_CONNECTION: ["configure terminal", "svs connection KVM"],
     Mode.ROLE: ["configure terminal", "role name ops"],
     Mode.LINE: ["configure terminal", "line vty"],
+    Mode.CONSOLE: ["configure terminal", "line console"],
     Mode.SESSION: ["configure session one"],
 }
 

@@ -64,7 +64,6 @@ def test_weak_passwords_are_refused(terminal: Terminal, weak: str) -> None:
         "feature tacacs+",
         "aaa authentication login default group tacacs+",
         "tacacs-server host 192.0.2.1",
-        "ssh key rsa 2048",
         "role name x ; rule 1 permit read",
     ],
 )

@@ -16,6 +16,7 @@ from dvswitch.errors import InvalidValue
 from dvswitch.host_commands import POINTS
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
+from vsm.model import banner
 from vsm.model.interfaces import (
     MAX_CHANNEL,
     MAX_UPLINK,
@@ -310,6 +311,13 @@ def _rule_command(text: str) -> str:
     return " ".join(text.split()) if len(text) <= 128 else _refuse("String exceeded max length of (128)")
 
 
+def _banner(text: str) -> str:
+    try:
+        return banner.read(text)
+    except InvalidValue as error:
+        raise Mismatch(f"Banner {error.problem}") from None
+
+
 def _feature(text: str) -> str:
     from vsm.cli.features import FEATURES  # the table knows which commands are of which feature, and needs the types
 
@@ -410,6 +418,8 @@ TYPES: dict[str, ArgumentType] = {
         "LINE", "Beginning of commands in full words; * is anything", _rule_command, rest=True
     ),
     "feature": ArgumentType("WORD", "Name of the feature", _feature, known=_features),
+    "banner": ArgumentType("LINE", "Text between two of the same character, as #TEXT#", _banner, rest=True),
+    "login-line": ArgumentType("WORD", "Name of the terminal, as pts/0", _as_typed(r"pts/\d{1,4}")),
     "uuid": ArgumentType("UUID", "Host UUID, as 1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", _uuid),
     "mac": ArgumentType("E.E.E", "MAC address, as 5254.0012.3456 or 52:54:00:12:34:56", _mac),
     "mac-prefix": ArgumentType("E:E:E", "1-5 octets for local use, as 52:54:00 or 02", _mac_prefix),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from vsm.cli.candidate import Candidates
+from vsm.cli.logins import Logins
 from vsm.cli.session import Question, Session
 from vsm.model.state import Config, State
 from vsm.policy.check import check
@@ -30,6 +31,7 @@ class Switch:
     """Unix time."""
     files: Bootflash
     candidates: Candidates = field(default_factory=Candidates)
+    logins: Logins = field(default_factory=Logins)
     restart: Callable[[], None] | None = None
     """Starts the supervisor anew from its store; None = it can't be (it lives in another process than its daemon)."""
     factory: Config = field(default_factory=Config)

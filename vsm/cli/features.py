@@ -21,10 +21,11 @@ _BY_MODE = {
     Mode.SVS_CONNECTION: "svs",
     Mode.ROLE: "aaa",
     Mode.LINE: "aaa",
+    Mode.CONSOLE: "aaa",
     Mode.SESSION: "configuration",
 }
 _WORDS = {
-    "aaa": "aaa username role tacacs-server radius-server user-account users line",
+    "aaa": "aaa username role tacacs-server radius-server user-account users user line",
     "acl": "ip_access-list access-lists",
     "cdp": "cdp",
     "configuration": "copy delete dir file write running-config startup-config checkpoint rollback diff configure "

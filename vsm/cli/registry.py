@@ -18,6 +18,7 @@ from vsm.cli.tables import (
     settings,
     show,
     system,
+    terminals,
     users,
     vlan,
 )
@@ -38,6 +39,10 @@ COMMANDS: tuple[Command, ...] = (
     *users.AAA,
     users.LINE_HEADER,
     *users.LINE,
+    terminals.CONSOLE_HEADER,
+    *terminals.CONSOLE,
+    *terminals.ROWS,
+    *terminals.SYSTEM,
     *system.SYSTEM,
     guards.PRESET,
     system.VEM_HEADER,

@@ -15,7 +15,7 @@ from typing import Any
 import dvswitch
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Command, Mode
-from vsm.cli.tables import connections, interface, profile, settings, system, users, vlan
+from vsm.cli.tables import connections, interface, profile, settings, system, terminals, users, vlan
 from vsm.model.interfaces import MGMT0, Ethernet, Vethernet, parse_named
 from vsm.model.settings import NOTHING
 from vsm.model.state import Config, PortProfile, ProfileType, State
@@ -25,6 +25,7 @@ from vsm.policy.ports import interfaces, port_channels
 
 INTERFACE_ROWS = (*interface.BEFORE_SETTINGS, *settings.SETTINGS, *interface.AFTER_SETTINGS)
 _BARE_ROWS = (*interface.BEFORE_SETTINGS, *interface.AFTER_SETTINGS)
+_SWITCH_ROWS = (*users.FEATURES, *terminals.SYSTEM, *system.SYSTEM)
 PROFILE_ROWS = (*profile.BEFORE_SETTINGS, *settings.SETTINGS, *profile.AFTER_SETTINGS)
 TIME_FORMAT = "%a %b %e %H:%M:%S %Y"
 
@@ -96,7 +97,7 @@ class Section:
     def text(self) -> Iterator[str]:
         """Its lines in the running configuration."""
         kind, _ = self.key
-        if kind in ("interface", "line", "svs-domain"):
+        if kind in ("interface", "line console", "svs-domain"):
             yield ""
         if self.header:
             yield self.header
@@ -122,7 +123,12 @@ def sections(state: State, scope: Scope = WHOLE) -> Iterator[Section]:
     """The configuration object by object, in the order of the running configuration."""
     config, detail = state.config, scope.detail
     if scope.includes(("switch", "")):
-        yield Section(("switch", ""), "", Mode.CONFIG, _lines((*users.FEATURES, *system.SYSTEM), config, detail))
+        yield Section(
+            ("switch", ""),
+            "",
+            Mode.CONFIG,
+            _lines((*users.FEATURES, *terminals.SYSTEM, *system.SYSTEM), config, detail),
+        )
     for role in sorted(config.roles):
         if scope.includes(("role", role)):
             yield _section(("role", role), Mode.ROLE, users.ROLE_HEADER, users.ROLE, config.roles[role], detail)
@@ -141,6 +147,8 @@ def sections(state: State, scope: Scope = WHOLE) -> Iterator[Section]:
             yield _profile(config, found, detail)
     for name in _interface_names(state, scope):
         yield _interface(state, name, detail)
+    if scope.includes(key := ("line console", "")):
+        yield _section(key, Mode.CONSOLE, terminals.CONSOLE_HEADER, terminals.CONSOLE, config, detail)
     if scope.includes(("line", "")):
         yield _section(("line", ""), Mode.LINE, users.LINE_HEADER, users.LINE, config, detail)
     if scope.includes(("svs-domain", "")):

@@ -67,7 +67,6 @@ _ROWS: tuple[tuple[tuple[Mode, ...], str, str, str], ...] = (
     (_CONFIG, "snmp-server <rest:text>", "SNMP", "snmp-server"),
     (_CONFIG, "ntp <rest:text>", "Time servers", "ntp"),
     (_CONFIG, "clock timezone <rest:text>", "Time zone", "clock timezone"),
-    (_CONFIG, "banner motd <rest:text>", "Text shown at login", "banner"),
     (_CONFIG, "logging {server | logfile | level | module | timestamp} [<rest:text>]", "Logs elsewhere", "logging"),
     (_CONFIG, "logging {console | monitor} [<rest:text>]", "Logs on terminals", "logging on terminals"),
 )

@@ -314,11 +314,4 @@ AAA: tuple[Command, ...] = (
         help="Describe a TACACS+ or RADIUS server",
         edit=unsupported("AAA by servers (TACACS+, RADIUS)"),
     ),
-    Command(
-        modes=CONFIG,
-        syntax="ssh key <rest:text>",
-        help="Make another host key",
-        edit=unsupported("making another host key (the first start made an ed25519 key)"),
-        words={"ssh": "SSH server", "key": "Key by which clients know the switch"},
-    ),
 )
