@@ -224,7 +224,7 @@ WORDS: dict[str, str] = {
     "state": "State",
     "static": "Addresses of vNICs",
     "status": "Link and vlan",
-    "stop-at-first-failure": "Until something can't be done",
+    "stop-at-first-failure": "Line by line, until something can't be done",
     "storm-control": "Limits of flooded frames",
     "sub-group": "By upstream switch",
     "sub-group-id": "Number of the uplink's sub-group",
