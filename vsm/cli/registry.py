@@ -62,6 +62,7 @@ COMMANDS: tuple[Command, ...] = (
     *interface.BEFORE_SETTINGS,
     *interface.AFTER_SETTINGS,
     *later.ROWS,
+    *later.TRUE_ANYWAY,
     system.SVS_HEADER,
     *system.SVS_DOMAIN,
     connections.HEADER,
