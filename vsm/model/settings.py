@@ -110,6 +110,8 @@ class Settings:
     """Said together with pin."""
     channel: ChannelMode | None = None
     """Type ethernet only."""
+    cdp: bool | None = None
+    """Type ethernet only.  False: CDP is neither heard nor said on the uplink."""
 
 
 NOTHING = Settings()
@@ -143,5 +145,6 @@ DEFAULTS = Settings(
     pin=NO_PIN,
     pin_backup=(),
     channel=ChannelMode.NONE,
+    cdp=True,
 )
 """What holds when nobody in the chain and no switch-wide line says otherwise (nexus-1000v section 3.1, S-016)."""
