@@ -40,7 +40,7 @@
 #define DVS_PORT_MAC_VIOLATION 16
 #define DVS_PORT_LAG 32 /* no NIC: the members in use are the uplinks of its policy's team */
 #define DVS_PORT_PEER 64 /* kernel engine: the NIC is a veth whose other end is in another network namespace */
-#define DVS_PORT_OWNS_MAC 128 /* kernel engine: the static entry of the port's MAC is the port's (saves asking) */
+#define DVS_PORT_OWNS_MAC 128 /* set by the engine: the static entry of the port's MAC is the port's (saves asking) */
 
 /* dvs_policy.mode */
 #define DVS_MODE_ACCESS 0
