@@ -17,12 +17,11 @@
 #include "offload.h"
 #include "user_events.h"
 
-#define ETH_MIN 60 /* shortest frame on a physical network, without FCS (S-001) */
 #define GSO_UDP_SEGMENTS 5 /* VIRTIO_NET_HDR_GSO_UDP_L4, which older kernel headers lack */
 #define HELD_MAX 1024
 #define HELD_NS 3000000000ULL /* a busy machine keeps a reader from its processor for longer than one would think */
 
-static const __u8 zeros[ETH_MIN];
+static const __u8 zeros[DVS_ETH_MIN];
 
 /* --- how it ended ------------------------------------------------------------------------------------------ */
 
@@ -287,12 +286,12 @@ static INL void out_compose(struct out *o, __u16 tpid, __u16 tci, const __u8 *by
 	out_part(o, payload, n);
 }
 
-/* Frames that leave by an uplink are at least as long as Ethernet wants (S-001). */
-static INL void out_pad(struct out *o, __u32 lport)
+/* As dvs_padding() wants it, of what there is so far: a frame, or a segment of one. */
+static INL void out_pad(struct out *o, const struct dvs_copy *copy)
 {
-	if (o->bytes >= ETH_MIN || !(dp_port(lport)->flags & DVS_PORT_UPLINK))
+	if (o->bytes >= DVS_ETH_MIN || !copy->padded)
 		return;
-	o->padding = (__u8)(ETH_MIN - o->bytes);
+	o->padding = (__u8)(DVS_ETH_MIN - o->bytes);
 	out_part(o, zeros, o->padding);
 }
 
@@ -303,7 +302,7 @@ static INL void out_whole(struct out *o, const struct dvs_pkt *p, const struct d
 
 	out_compose(o, tpid, tci, p->data, p->len, NULL, 0);
 	if (!p->gso)
-		out_pad(o, copy->lport);
+		out_pad(o, copy);
 }
 
 /* --- queueing ------------------------------------------------------------------------------------------------- */
@@ -387,7 +386,7 @@ static void send_segments(struct dvs *e, const struct frame *f, const struct dvs
 		cut_headers(&cut, f->bytes, i, head);
 		o = queue_next(e, copy->lport);
 		out_compose(o, tpid, tci, head, cut.payload, f->bytes + cut.payload + i * cut.gso, cut_bytes(&cut, i));
-		out_pad(o, copy->lport);
+		out_pad(o, copy);
 		o->tagged = (__u8)copy->tagged;
 		o->padding = 0; /* counted as the one superframe it was */
 		o->counts_as = i + 1 == cut_count(&cut) ? &f->pkt : NULL;
@@ -408,7 +407,7 @@ static void finish_here(struct frame *f)
 /* Does the copy leave by a NIC that takes it as it came: nothing to add, to cut, or to finish?  Most do. */
 static INL int is_plain(const struct nic *nic, const struct frame *f, const struct dvs_copy *copy)
 {
-	return nic->plain && nic->queue->n < TX_BATCH && f->pkt.len >= ETH_MIN &&
+	return nic->plain && nic->queue->n < TX_BATCH && f->pkt.len >= DVS_ETH_MIN &&
 	       !(copy->tagged | f->pkt.tag_foreign | f->pkt.gso | f->vnet.flags);
 }
 
