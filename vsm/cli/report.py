@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 from xml.etree import ElementTree
 
@@ -20,11 +20,13 @@ RULE = "-" * 80
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows of one kind.  Rows are dataclasses; a field's JSON key is metadata "key", else its name; a field that is a
-    Table stands inside its row."""
+    Table, or another such row, stands inside its row."""
 
     name: str
     """x of TABLE_x."""
     rows: Sequence[Any]
+    always: bool = False
+    """Whether an empty one has an empty ROW_x; else TABLE_x is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,20 @@ def _row(row: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for item in fields(row):
         value = getattr(row, item.name)
-        found |= _table(value) if isinstance(value, Table) else {item.metadata.get("key", item.name): _value(value)}
+        if isinstance(value, Table):
+            found |= _table(value)
+        else:
+            found[item.metadata.get("key", item.name)] = _row(value) if is_dataclass(value) else _value(value)
     return found
 
 
 def _table(table: Table) -> dict[str, Any]:
     rows = [_row(row) for row in table.rows]
-    return {f"TABLE_{table.name}": {f"ROW_{table.name}": rows[0] if len(rows) == 1 else rows} if rows else {}}
+    return {
+        f"TABLE_{table.name}": {f"ROW_{table.name}": rows[0] if len(rows) == 1 else rows}
+        if rows or table.always
+        else {}
+    }
 
 
 def _value(value: Any) -> Any:
