@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from typing import Any
-from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 RULE = "-" * 80
 """The line above and below column titles."""
@@ -33,12 +34,17 @@ class Table:
 class Report:
     """The outcome of a show command."""
 
-    text: str
-    """Lines, each ended by a newline; "" = nothing to show."""
+    said: str | Callable[[], str]
+    """The text, or what makes it where that takes long: programs ask for the rows only."""
     tables: tuple[Table, ...] = ()
     """Empty: the command has no JSON form."""
     top: Any = None
     """A row whose keys stand at the top level of the JSON object (as in `show version`)."""
+
+    @property
+    def text(self) -> str:
+        """Lines, each ended by a newline; "" = nothing to show."""
+        return self.said if isinstance(self.said, str) else self.said()
 
     @property
     def structured(self) -> bool:
@@ -61,20 +67,22 @@ def as_json(report: Report, pretty: bool = False) -> str:
 
 def as_xml(report: Report) -> str:
     """The report as XML text: elements in the place of JSON's keys."""
-    root = ElementTree.Element("show")
-    _elements(root, data(report))
-    ElementTree.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+    text = "\n".join(_elements({"show": data(report)}, ""))
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{_UNPRINTABLE.sub("?", text)}\n'
 
 
-def _elements(parent: ElementTree.Element, values: dict[str, Any]) -> None:
+def _elements(values: dict[str, Any], indent: str) -> Iterator[str]:
+    """Lines; written out here, since a tree of a million elements takes seconds."""
     for key, value in values.items():
         for item in value if isinstance(value, list) else [value]:
-            element = ElementTree.SubElement(parent, key)
-            if isinstance(item, dict):
-                _elements(element, item)
+            if not item:
+                yield f"{indent}<{key} />"
+            elif isinstance(item, dict):
+                yield f"{indent}<{key}>"
+                yield from _elements(item, indent + "  ")
+                yield f"{indent}</{key}>"
             else:
-                element.text = _UNPRINTABLE.sub("?", item)
+                yield f"{indent}<{key}>{escape(item)}</{key}>"
 
 
 _UNPRINTABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -88,13 +96,21 @@ def lines(*texts: str) -> str:
 
 def _row(row: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for item in fields(row):
-        value = getattr(row, item.name)
-        if isinstance(value, Table):
+    for name, key in _keys(row.__class__):
+        value = getattr(row, name)
+        if isinstance(value, str):
+            found[key] = value
+        elif isinstance(value, Table):
             found |= _table(value)
         else:
-            found[item.metadata.get("key", item.name)] = _row(value) if is_dataclass(value) else _value(value)
+            found[key] = str(value) if type(value) is int else _row(value) if is_dataclass(value) else _value(value)
     return found
+
+
+@cache
+def _keys(kind: type) -> tuple[tuple[str, str], ...]:
+    """(field, key) of a kind of row, once for tens of thousands of them."""
+    return tuple((item.name, item.metadata.get("key", item.name)) for item in fields(kind))
 
 
 def _table(table: Table) -> dict[str, Any]:
