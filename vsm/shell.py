@@ -14,7 +14,7 @@ import sys
 import termios
 import tty
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,10 +49,10 @@ class Remote:
         request = operator_pb2.ExecuteRequest(session=self._session, line=line)
         return self._stub.Execute.future(request, timeout=_TIMEOUT)
 
-    def complete(self, line: str) -> Sequence[operator_pb2.CompleteReply.Candidate]:
+    def help(self, line: str) -> operator_pb2.CompleteReply:
         """What may come next."""
         request = operator_pb2.CompleteRequest(session=self._session, line=line)
-        return tuple(self._call(self._stub.Complete, request).candidates)
+        return self._call(self._stub.Complete, request)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """End the session; a supervisor that is gone is no error."""
@@ -96,12 +96,12 @@ class _Lines:
         self._prompt = reply.prompt
         return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length, reply.asks)
 
-    async def complete(self, line: str) -> Sequence[operator_pb2.CompleteReply.Candidate]:
+    async def help(self, line: str) -> operator_pb2.CompleteReply:
         """What may come next."""
         try:
-            return await asyncio.to_thread(self._remote.complete, line)
+            return await asyncio.to_thread(self._remote.help, line)
         except DvsError:
-            return ()
+            return operator_pb2.CompleteReply()
 
 
 def run_lines(remote: Remote, lines: Iterable[str]) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsm.cli.grammar import Candidate
+from vsm.cli.service import Help
 from vsm.terminal.conversation import MAX_NEWS, Conversation, Reply, Screen
 from vsm.terminal.inbox import DEPTH, Inbox
 from vsm.terminal.pager import Pager
@@ -43,10 +44,11 @@ class Parrot:
             output = "".join(f"line {number}\n" for number in range(int(line.split()[1])))
         return Reply(output, "sw# ", True, line == "exit", self.length)
 
-    async def complete(self, line: str) -> Sequence[Candidate]:
+    async def help(self, line: str) -> Help:
         words = ("interface", "interfere", "show", "<name>")
         begun = "" if line.endswith(" ") or not line else line.split()[-1]
-        return [Candidate(word, f"about {word}") for word in words if word.startswith(begun)]
+        found = [Candidate(word, f"about {word}") for word in words if word.startswith(begun)]
+        return Help(found, "" if found else "    ^\n% Nothing begins so.\n", self.length)
 
 
 class Talk:
@@ -113,6 +115,22 @@ async def test_help_and_completion() -> None:
     talk.type("a\t5\r")
     await talk.shows("sw# ")
     assert talk.parrot.lines == ["interface 5"]
+
+
+async def test_help_that_has_nothing_to_offer_says_why_and_a_long_list_has_pages() -> None:
+    talk = await started()
+    talk.type("rubbish?")
+    assert await talk.shows("sw# rubbish") == "rubbish?\n    ^\n% Nothing begins so.\nsw# rubbish"
+    talk.type("\x03length 4\r")
+    await talk.shows("sw# ")
+    talk.type("?")
+    assert (await talk.shows("--More--")).count("about") == 3
+    talk.type(" ")
+    await talk.shows("sw# ")
+    talk.type("?")
+    await talk.shows("--More--")
+    talk.type("\x03")
+    assert "about" not in await talk.shows("sw# ")
 
 
 async def test_control_keys() -> None:

@@ -68,6 +68,25 @@ class Candidate(Protocol):
         ...
 
 
+class Help(Protocol):
+    """What `?` shows (vsm.cli.service.Help)."""
+
+    @property
+    def candidates(self) -> Iterable[Candidate]:
+        """What may come next."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Lines of a page; 0 = don't page."""
+        ...
+
+
 class Cli(Protocol):
     """What is needed of the command line interpreter (vsm/cli/service.py)."""
 
@@ -75,7 +94,7 @@ class Cli(Protocol):
         """Run one line in the session of that name, and wait for its outcome; ``role`` is that of a new session."""
         ...
 
-    def complete(self, session: str, line: str) -> Iterable[Candidate]:
+    def help(self, session: str, line: str) -> Help:
         """What may come next."""
         ...
 
@@ -113,9 +132,9 @@ class OperatorService(operator_pb2_grpc.OperatorServicer):
     async def Complete(self, request: operator_pb2.CompleteRequest) -> operator_pb2.CompleteReply:
         """Words that may come next."""
         _check_line(request.line)
-        found = self._cli.complete(request.session, request.line)
-        candidates = [operator_pb2.CompleteReply.Candidate(word=each.word, help=each.help) for each in found]
-        return operator_pb2.CompleteReply(candidates=candidates)
+        found = self._cli.help(request.session, request.line)
+        candidates = [operator_pb2.CompleteReply.Candidate(word=each.word, help=each.help) for each in found.candidates]
+        return operator_pb2.CompleteReply(candidates=candidates, problem=found.problem, length=found.length)
 
     @answering
     async def Close(self, request: operator_pb2.CloseRequest) -> operator_pb2.CloseReply:

@@ -26,7 +26,7 @@ from vsm.runtime import Runtime
 from vsm.store.bootflash import Bootflash
 from vsm.supervisor import Supervisor
 
-__all__ = ["Candidate", "CliReply", "CliService"]
+__all__ = ["Candidate", "CliReply", "CliService", "Help"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,17 @@ class CliReply:
     """Lines of a page for the output, where there is a terminal; 0 = don't page."""
     asks: bool = False
     """The prompt is a question; the next line is the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """What `?` shows after a line."""
+
+    candidates: list[Candidate]
+    problem: str
+    """Where there are none: what the line would be refused with."""
+    length: int
+    """As CliReply.length, for the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +167,21 @@ class CliService:
         if any(candidate.word == "<CR>" for candidate in found) and _is_show(mode, text):
             found.append(Candidate("|", "Pipe command output to filter"))
         return found
+
+    def help(self, session: str | Session, line: str) -> Help:
+        """What `?` shows after ``line``: what may come next, or why nothing can."""
+        here = self._session(session)
+        found = self.complete(here, line)
+        return Help(found, "" if found or here.question else self._doubt(here, line.expandtabs(1)), here.length)
+
+    def _doubt(self, here: Session, line: str) -> str:
+        text, offset = _without_do(line)
+        mode = Mode.EXEC if offset else here.position.mode
+        head, filters = pipe.cut(text)
+        if filters and _is_show(mode, head):
+            return ""
+        match = GRAMMAR.parse(mode, text, _beside(here))
+        return self._failed(here, match, offset) if isinstance(match, Failure) else ""
 
     def close(self, session: str | Session) -> None:
         """End a session and forget it."""

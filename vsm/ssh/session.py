@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import asyncssh
 import structlog
 
 import dvswitch
-from vsm.cli.grammar import Candidate
-from vsm.cli.service import CliReply
+from vsm.cli.service import CliReply, Help
 from vsm.cli.session import Session
 from vsm.terminal.conversation import Conversation, Reply, Screen, clean
 from vsm.terminal.inbox import Inbox
@@ -36,7 +35,7 @@ class Lines(Protocol):
         """Run a line."""
         ...
 
-    def complete(self, session: Session, line: str) -> Sequence[Candidate]:
+    def help(self, session: Session, line: str) -> Help:
         """What may come next."""
         ...
 
@@ -57,9 +56,9 @@ class Login:
             return Reply(_FAILED, here.prompt, False, here.closed)
         return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length, reply.asks)
 
-    async def complete(self, line: str) -> Sequence[Candidate]:
+    async def help(self, line: str) -> Help:
         """What may come next."""
-        return self._lines.complete(self.session, line)
+        return self._lines.help(self.session, line)
 
 
 class Shell:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -39,6 +39,25 @@ class Suggestion(Protocol):
         ...
 
 
+class Help(Protocol):
+    """What `?` shows after a line."""
+
+    @property
+    def candidates(self) -> Iterable[Suggestion]:
+        """What may come next."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Where nothing can: what the line would be refused with."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Lines of a page; 0 = don't page."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What a line came to."""
@@ -62,7 +81,7 @@ class Interpreter(Protocol):
         """Run a line; what can't be done is told in the reply."""
         ...
 
-    async def complete(self, line: str) -> Sequence[Suggestion]:
+    async def help(self, line: str) -> Help:
         """What may come next after ``line``."""
         ...
 
@@ -194,14 +213,18 @@ class Conversation:
         return None
 
     async def _help(self) -> None:
-        found = await self._interpreter.complete(self._editor.before_cursor)
-        rows = help_text([(each.word, each.help) for each in found])
-        await self._screen.write((f"{rows}\n" if rows else "") + self._editor.redraw())
+        found = await self._interpreter.help(self._editor.before_cursor)
+        rows = help_text([(each.word, each.help) for each in found.candidates])
+        await self._put_out(f"{rows}\n" if rows else found.problem, found.length)
+        if self._news:
+            await self._tell()
+        else:
+            await self._screen.write(self._editor.redraw())
 
     async def _complete(self) -> None:
         begun = begun_word(self._editor.before_cursor)
-        found = await self._interpreter.complete(self._editor.before_cursor)
-        words = [each.word for each in found if not each.word.startswith("<") and each.word not in ("|", "")]
+        found = await self._interpreter.help(self._editor.before_cursor)
+        words = [each.word for each in found.candidates if not each.word.startswith("<") and each.word not in ("|", "")]
         words = [word for word in words if word.lower().startswith(begun.lower())]
         if len(words) == 1 and begun:
             await self._screen.write(self._put(begun, words[0] + " "))
@@ -250,14 +273,16 @@ class Conversation:
 
     async def _run(self, line: str) -> Reply:
         reply = await self._interpreter.execute(line)
-        output = clean(reply.output)
-        if reply.length and self._screen.echo:
-            await self._page(output, reply.length)
+        await self._put_out(clean(reply.output), reply.length)
+        await asyncio.sleep(0)  # a long paste must not keep others from their turn
+        return reply
+
+    async def _put_out(self, output: str, length: int) -> None:
+        if length and self._screen.echo:
+            await self._page(output, length)
         else:
             for piece in pieces(output):
                 await self._screen.write(piece)
-        await asyncio.sleep(0)  # a long paste must not keep others from their turn
-        return reply
 
     async def _page(self, output: str, length: int) -> None:
         pager = Pager(output, self._screen.width)
@@ -269,7 +294,7 @@ class Conversation:
     async def _ask_for_more(self, rows: int) -> int:
         """Rows to show next; 0 = no more."""
         await self._screen.write(MORE)
-        amounts = {" ": rows, "f": rows, keys.ENTER: 1, keys.DOWN: 1, "q": 0, "Q": 0, "^Z": 0, "^D": 0}
+        amounts = {" ": rows, "f": rows, keys.ENTER: 1, keys.DOWN: 1, **dict.fromkeys(("q", "Q", "^C", "^Z", "^D"), 0)}
         while (key := await self._inbox.next()) is not None and key not in amounts:
             pass
         await self._screen.write("\r" + " " * len(MORE) + "\r")

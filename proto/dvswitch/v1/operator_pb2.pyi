@@ -41,7 +41,7 @@ class CompleteRequest(_message.Message):
     def __init__(self, session: _Optional[str] = ..., line: _Optional[str] = ...) -> None: ...
 
 class CompleteReply(_message.Message):
-    __slots__ = ("candidates",)
+    __slots__ = ("candidates", "problem", "length")
     class Candidate(_message.Message):
         __slots__ = ("word", "help")
         WORD_FIELD_NUMBER: _ClassVar[int]
@@ -50,8 +50,12 @@ class CompleteReply(_message.Message):
         help: str
         def __init__(self, word: _Optional[str] = ..., help: _Optional[str] = ...) -> None: ...
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
     candidates: _containers.RepeatedCompositeFieldContainer[CompleteReply.Candidate]
-    def __init__(self, candidates: _Optional[_Iterable[_Union[CompleteReply.Candidate, _Mapping]]] = ...) -> None: ...
+    problem: str
+    length: int
+    def __init__(self, candidates: _Optional[_Iterable[_Union[CompleteReply.Candidate, _Mapping]]] = ..., problem: _Optional[str] = ..., length: _Optional[int] = ...) -> None: ...
 
 class CloseRequest(_message.Message):
     __slots__ = ("session",)
