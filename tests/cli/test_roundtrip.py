@@ -175,6 +175,7 @@ def logins(draw: st.DrawFn) -> dict[str, Any]:
         "roles": roles,
         "ssh": draw(st.booleans()),
         "exec_timeout": draw(st.sampled_from([0, 30, 525600])),
+        "console_timeout": draw(st.sampled_from([0, 30])),
         "session_limit": draw(st.sampled_from([1, 64, 256])),
     }
 

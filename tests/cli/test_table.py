@@ -98,6 +98,7 @@ ENTER = {
     Mode.SVS_DOMAIN: ["configure terminal", "svs-domain"],
     Mode.SVS_CONNECTION: ["configure terminal", "svs connection KVM"],
     Mode.ROLE: ["configure terminal", "role name ops"],
+    Mode.CONSOLE: ["configure terminal", "line console"],
     Mode.LINE: ["configure terminal", "line vty"],
     Mode.SESSION: ["configure session one"],
 }

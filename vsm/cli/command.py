@@ -39,6 +39,7 @@ class Mode(Enum):
     SVS_DOMAIN = "(config-svs-domain)"
     SVS_CONNECTION = "(config-svs-conn)"
     ROLE = "(config-role)"
+    CONSOLE = "(config-console)"
     LINE = "(config-line)"
     SESSION = "(config-s)"
     """Beside the mode of a line in a configuration session."""
@@ -53,6 +54,7 @@ PARENTS: dict[Mode, Mode] = {
     Mode.SVS_DOMAIN: Mode.CONFIG,
     Mode.SVS_CONNECTION: Mode.CONFIG,
     Mode.ROLE: Mode.CONFIG,
+    Mode.CONSOLE: Mode.CONFIG,
     Mode.LINE: Mode.CONFIG,
 }
 """`exit` leads there, and the parent's commands work from the child."""
@@ -99,6 +101,7 @@ class Position:
             Mode.SVS_DOMAIN: "svs-domain",
             Mode.SVS_CONNECTION: f"svs connection {self.connection}",
             Mode.ROLE: f"role name {self.role}",
+            Mode.CONSOLE: "line console",
             Mode.LINE: "line vty",
         }
         return lines.get(self.mode, "")

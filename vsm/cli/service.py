@@ -203,7 +203,10 @@ class CliService:
             return name
         # Every use sweeps, so that sessions whose owner has gone don't pile up even if nobody calls expire().
         self.expire(now)
-        session = self._sessions.setdefault(name, Session(name, role=role))
+        session = self._sessions.get(name)
+        if session is None:
+            timeout = self._switch.supervisor.state.config.console_timeout
+            session = self._sessions[name] = Session(name, timeout=timeout, role=role)
         session.used = now
         return session
 

@@ -15,7 +15,7 @@ from typing import Any
 import dvswitch
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Command, Mode
-from vsm.cli.tables import connections, interface, profile, settings, system, users, vlan
+from vsm.cli.tables import connections, console, interface, profile, settings, system, users, vlan
 from vsm.model.interfaces import parse_interface
 from vsm.model.settings import NOTHING
 from vsm.model.state import Config, PortProfile, ProfileType, State
@@ -96,7 +96,7 @@ class Section:
     def text(self) -> Iterator[str]:
         """Its lines in the running configuration."""
         kind, _ = self.key
-        if kind in ("interface", "line", "svs-domain"):
+        if kind in ("interface", "console", "svs-domain"):
             yield ""
         if self.header:
             yield self.header
@@ -141,6 +141,8 @@ def sections(state: State, scope: Scope = WHOLE) -> Iterator[Section]:
             yield _profile(config, found, detail)
     for name in _interface_names(state, scope):
         yield _interface(state, name, detail)
+    if scope.includes(("console", "")):
+        yield _section(("console", ""), Mode.CONSOLE, console.HEADER, console.ROWS, config, detail)
     if scope.includes(("line", "")):
         yield _section(("line", ""), Mode.LINE, users.LINE_HEADER, users.LINE, config, detail)
     if scope.includes(("svs-domain", "")):

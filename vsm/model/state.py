@@ -138,6 +138,8 @@ class Config:
     """Minutes after which an unused SSH session ends; 0 = never."""
     session_limit: int = 64
     """SSH sessions at a time."""
+    console_timeout: int = 30
+    """Minutes after which an unused session on the supervisor's own socket ends; 0 = never."""
 
 
 @dataclass(frozen=True, slots=True)

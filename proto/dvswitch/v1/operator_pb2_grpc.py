@@ -84,7 +84,7 @@ class OperatorServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Close(self, request, context):
-        """Ends a session.  Sessions unused for 30 minutes end by themselves.
+        """Ends a session.  Sessions unused for too long (`line console`, 30 minutes) end by themselves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
