@@ -14,7 +14,7 @@ import sys
 import termios
 import tty
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -95,6 +95,10 @@ class _Lines:
             call.cancel()  # of use when this is cancelled; a call that is over does not mind
         self._prompt = reply.prompt
         return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length, reply.asks)
+
+    async def execute_some(self, lines: Sequence[str]) -> Sequence[Reply]:
+        """Run the first line: a call takes one."""
+        return [await self.execute(lines[0])]
 
     async def help(self, line: str) -> operator_pb2.CompleteReply:
         """What may come next."""

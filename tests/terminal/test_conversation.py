@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +26,8 @@ class Parrot:
         self.cancelled = False
         self.hanging = asyncio.Event()
         self.length = 0
+        self.together = 1
+        self.heaps: list[int] = []
 
     async def execute(self, line: str) -> Reply:
         if line:
@@ -43,6 +45,10 @@ class Parrot:
         if line.startswith("long "):
             output = "".join(f"line {number}\n" for number in range(int(line.split()[1])))
         return Reply(output, "sw# ", True, line == "exit", self.length)
+
+    async def execute_some(self, lines: Sequence[str]) -> Sequence[Reply]:
+        self.heaps.append(len(lines))
+        return [await self.execute(line) for line in lines[: self.together]]
 
     async def help(self, line: str) -> Help:
         words = ("interface", "interfere", "show", "<name>")
@@ -131,6 +137,23 @@ async def test_help_that_has_nothing_to_offer_says_why_and_a_long_list_has_pages
     await talk.shows("--More--")
     talk.type("\x03")
     assert "about" not in await talk.shows("sw# ")
+
+
+async def test_lines_of_a_paste_are_handed_over_together_and_shown_one_by_one() -> None:
+    talk = await started()
+    talk.parrot.together = 3
+    talk.type("".join(f"line {number}\r" for number in range(5)) + "half?")
+    shown = await talk.shows("sw# half")
+    assert shown.startswith("line 0\nline 0.\nsw# line 1\nline 1.\nsw# line 2\nline 2.\nsw# line 3\n")
+    assert talk.parrot.lines == [f"line {number}" for number in range(5)]
+    assert talk.parrot.heaps == [5, 2], "what is not a whole plain line is no part of it"
+    talk.type("\x03hang\rnever\r")
+    await talk.parrot.hanging.wait()
+    talk.type("\x03")
+    await talk.shows("^C\nsw# ")
+    talk.type("after\r")
+    await talk.shows("after.\nsw# ")
+    assert talk.parrot.lines[5:] == ["hang", "after"]
 
 
 async def test_control_keys() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dvswitch.errors import DvsError, Unavailable
+from dvswitch.errors import DvsError, StorageError, Unavailable
 from vsm.cli import permission, pipe
 from vsm.cli.command import Call, Command, Form, Mode, Run, View
 from vsm.cli.desk import Desk, Switch
@@ -20,6 +20,7 @@ from vsm.cli.program import Programs
 from vsm.cli.registry import GRAMMAR
 from vsm.cli.session import Question, Session
 from vsm.cli.tables import files as file_commands
+from vsm.cli.together import Together
 from vsm.config.parse import chosen_edit
 from vsm.model.state import Config
 from vsm.runtime import Runtime
@@ -64,6 +65,7 @@ class _Question:
     call: Call
     filters: list[Word]
     offset: int
+    unpaged: bool
 
 
 class CliService:
@@ -87,6 +89,7 @@ class CliService:
         vsm.cli.desk.Switch."""
         self._run_on_module = run or _nobody
         self._switch = Switch(supervisor, runtime, clock, files, restart=restart, factory=factory or Config())
+        self._together = Together(supervisor)
         self._sessions: dict[str, Session] = {}
         self.logins = Logins()
         self.programs = Programs(self._switch, self.logins, self._run_on_module)
@@ -98,10 +101,49 @@ class CliService:
         When the caller is cancelled, so is what a module does for it.  A session that has ended runs nothing any more.
         ``role`` is the only role of a session that begins with this; "" = as its user has.
         """
+        (reply,) = await self.run_some(session, [line], role)
+        return reply
+
+    async def run_some(self, session: str | Session, lines: Sequence[str], role: str = "") -> list[CliReply]:
+        """As run(), for the first of these lines and any after it that could be run along with it; their replies.
+
+        Only lines of configuration that have nothing to say are gone on from: what is printed may stop at a page, and a
+        question takes the next line for its answer.
+        """
         here = self._session(session, role)
-        todo = self._read(here, line)
-        if not isinstance(todo, _Question):
-            return todo
+        before = here.position, len(here.history)
+
+        def read(count: int) -> list[CliReply | _Question]:
+            nonlocal before
+            before = here.position, len(here.history)
+            return self._read_some(here, lines[:count])
+
+        def undo() -> None:
+            here.position, said = before
+            del here.history[said:]
+
+        try:
+            *replies, last = await self._together.run(read, undo)
+        except StorageError as error:
+            return [self._reply(here, f"ERROR: {error}\n", False)]
+        return [*replies, await self._asked(here, last) if isinstance(last, _Question) else last]  # type: ignore[list-item]
+
+    def _read_some(self, here: Session, lines: Sequence[str]) -> list[CliReply | _Question]:
+        found: list[CliReply | _Question] = []
+        for line in lines:
+            try:
+                todo = self._read(here, line)
+            except Exception:
+                if not found:
+                    raise
+                break  # it fails again when it comes first
+            found.append(todo)
+            if isinstance(todo, _Question) or todo.output or not here.edited:
+                break
+        return found
+
+    async def _asked(self, here: Session, todo: _Question) -> CliReply:
+        """Have modules answer."""
         desk = Desk(self._switch, here)
         try:
             assert todo.command.ask is not None
@@ -111,7 +153,7 @@ class CliService:
             return self._reply(here, f"ERROR: {error}\n", False)
         if isinstance(output, Failure):
             return self._reply(here, self._failed(here, output, todo.offset), False)
-        return self._reply(here, output, True, 0 if pipe.unpaged(line) else here.length)
+        return self._reply(here, output, True, 0 if todo.unpaged else here.length)
 
     def execute(self, session: str | Session, line: str) -> CliReply:
         """Run one line at once; a command that asks a module is refused."""
@@ -123,6 +165,7 @@ class CliService:
 
     def _read(self, here: Session, line: str) -> CliReply | _Question:
         """Do what the line says; a question to modules is only understood."""
+        here.edited = False
         if here.closed or not permission.roles_of(here, self._switch.supervisor.state.config):
             here.closed = True  # its user has been removed
             return self._reply(here, "", False)
@@ -234,7 +277,7 @@ class CliService:
         if not self._permits(session, match) or (pipe.writes(filters) and not self._may_write(session)):
             return permission.DENIED, False
         if match.command.ask:
-            return _Question(match.command, self._call(session, match), filters, offset)
+            return _Question(match.command, self._call(session, match), filters, offset, pipe.unpaged(text))
         outcome = self._perform(session, match, filters, head)
         return (outcome, True) if isinstance(outcome, str) else (self._failed(session, outcome, offset), False)
 
@@ -278,7 +321,8 @@ class CliService:
     def _edit(self, desk: Desk, command: Command, match: Match, call: Call) -> str:
         edit, state = chosen_edit(match), desk.state
         if edit:
-            state = desk.change(lambda before: edit(before, call))
+            state = desk.change(lambda before: edit(before, call), later=True)
+        desk.session.edited = True
         if command.enter and match.form is Form.SET:
             desk.session.position = command.enter(call)
         note = command.note(state, call) if command.note and edit else ""

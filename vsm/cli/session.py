@@ -61,6 +61,8 @@ class Session:
     dont_ask: bool = False
     """Do what would be asked about."""
     question: Question | None = None
+    edited: bool = False
+    """The last line was one of configuration: it changed the State and the position, if anything."""
 
     @property
     def who(self) -> str:

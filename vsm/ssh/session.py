@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import asyncssh
@@ -35,6 +35,10 @@ class Lines(Protocol):
         """Run a line."""
         ...
 
+    async def run_some(self, session: Session, lines: Sequence[str]) -> list[CliReply]:
+        """Run a line and those after it that need nobody to look between."""
+        ...
+
     def help(self, session: Session, line: str) -> Help:
         """What may come next."""
         ...
@@ -47,14 +51,18 @@ class Login:
         self._lines, self.session = lines, session
 
     async def execute(self, line: str) -> Reply:
-        """Run a line.  A bug of ours costs the line, not the session."""
+        """Run a line."""
+        return (await self.execute_some([line]))[0]
+
+    async def execute_some(self, lines: Sequence[str]) -> Sequence[Reply]:
+        """Run a line and those after it that can share its save.  A bug of ours costs the line, not the session."""
         try:
-            reply = await self._lines.run(self.session, line)
+            replies = await self._lines.run_some(self.session, lines)
         except Exception as error:
             _log.error("line failed", user=self.session.user, error=repr(error), exc_info=True)
             here = await self._lines.run(self.session, "")
-            return Reply(_FAILED, here.prompt, False, here.closed)
-        return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length, reply.asks)
+            return [Reply(_FAILED, here.prompt, False, here.closed)]
+        return [Reply(one.output, one.prompt, one.ok, one.closed, one.length, one.asks) for one in replies]
 
     async def help(self, line: str) -> Help:
         """What may come next."""

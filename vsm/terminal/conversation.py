@@ -20,8 +20,8 @@ from vsm.terminal.pager import MORE, Pager, pieces
 
 MAX_NEWS = 500
 """Messages kept for a terminal that is busy or slow; older ones are dropped, and how many is said."""
-
-
+_TOGETHER = 63
+"""Lines of a paste that are handed over along with the first."""
 _STEERING = {number: "?" for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}
 
 
@@ -81,6 +81,10 @@ class Interpreter(Protocol):
         """Run a line; what can't be done is told in the reply."""
         ...
 
+    async def execute_some(self, lines: Sequence[str]) -> Sequence[Reply]:
+        """Run the first line, and any after it that nobody has to look between; their replies."""
+        ...
+
     async def help(self, line: str) -> Help:
         """What may come next after ``line``."""
         ...
@@ -110,6 +114,8 @@ class Conversation:
         self._editor = LineEditor(screen.width, screen.movable)
         self._prompt = ""
         self._asked = False
+        self._ahead: deque[Reply] = deque()
+        """Of lines that have been run along with the one before them and are still to be read."""
         self._news: deque[str] = deque()
         self._missed = 0
 
@@ -258,6 +264,7 @@ class Conversation:
             nonlocal given_up
             given_up = True
             task.cancel()
+            self._ahead.clear()
 
         self._inbox.on_interrupt(give_up)
         try:
@@ -272,7 +279,9 @@ class Conversation:
         return await self._interpreter.execute("")
 
     async def _run(self, line: str) -> Reply:
-        reply = await self._interpreter.execute(line)
+        if not self._ahead:
+            self._ahead.extend(await self._interpreter.execute_some([line, *self._inbox.lines_ahead(_TOGETHER)]))
+        reply = self._ahead.popleft()
         await self._put_out(clean(reply.output), reply.length)
         await asyncio.sleep(0)  # a long paste must not keep others from their turn
         return reply
