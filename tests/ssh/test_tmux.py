@@ -110,7 +110,7 @@ async def test_help_completion_and_errors(tmux: Tmux) -> None:
         "vsm-a#",
     ]
     shown = await tmux.press("whatever ?", ends="vsm-a# whatever")
-    assert shown[-3:] == ["        ^", "% Invalid command at '^' marker.", "vsm-a# whatever"]
+    assert shown[-3:] == ["         ^", "% Invalid command at '^' marker.", "vsm-a# whatever"]
 
 
 async def test_modes_history_and_leaving(tmux: Tmux, rig: Rig) -> None:
