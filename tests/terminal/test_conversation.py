@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vsm.cli.grammar import Candidate
 from vsm.cli.service import Help
-from vsm.terminal.conversation import MAX_NEWS, Conversation, Reply, Screen
+from vsm.terminal.conversation import MAX_NEWS, MAX_STREAM, Conversation, Reply, Screen
 from vsm.terminal.inbox import DEPTH, Inbox
 from vsm.terminal.pager import Pager
 
@@ -28,6 +28,7 @@ class Parrot:
         self.length = 0
         self.together = 1
         self.heaps: list[int] = []
+        self.live, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def execute(self, line: str) -> Reply:
         if line:
@@ -46,8 +47,15 @@ class Parrot:
             output = "".join(f"line {number}\n" for number in range(int(line.split()[1])))
         return Reply(output, "sw# ", True, line == "exit", self.length)
 
-    async def execute_some(self, lines: Sequence[str]) -> Sequence[Reply]:
+    async def execute_some(self, lines: Sequence[str], part: Callable[[str], None]) -> Sequence[Reply]:
         self.heaps.append(len(lines))
+        if lines[0] == "live":
+            for number in range(3):
+                part(f"part {number}\n")
+            self.live.set()
+            await self.go_on.wait()
+            part("\x1b[31mlast part\n")
+            part("x" * (MAX_STREAM + 1))
         return [await self.execute(line) for line in lines[: self.together]]
 
     async def help(self, line: str) -> Help:
@@ -154,6 +162,22 @@ async def test_lines_of_a_paste_are_handed_over_together_and_shown_one_by_one() 
     talk.type("after\r")
     await talk.shows("after.\nsw# ")
     assert talk.parrot.lines[5:] == ["hang", "after"]
+
+
+async def test_what_comes_before_a_reply_is_shown_as_it_comes() -> None:
+    talk = await started()
+    talk.type("live\r")
+    assert await talk.shows("part 2\n") == "live\npart 0\npart 1\npart 2\n"
+    talk.parrot.go_on.set()
+    shown = await talk.shows("sw# ")
+    assert "?[31mlast part\n" in shown and "(1 parts of the output were left out)\n" in shown
+    assert len(shown) < MAX_STREAM
+    talk.parrot.go_on.clear()
+    talk.parrot.live.clear()
+    talk.type("live\r")
+    await talk.parrot.live.wait()
+    talk.type("\x03")
+    assert "last" not in await talk.shows("^C\nsw# ")
 
 
 async def test_control_keys() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Protocol
 
 from dvswitch.errors import InvalidValue
@@ -18,6 +19,8 @@ KINDS = ("module", "veth", "profile", "config", "migration", "uplink", "host")
 """Kinds of events there are."""
 _MAX_LINE = 4096
 """Characters in a CLI line."""
+_PARTS = 1000
+"""Parts of live output that are held for a slow caller."""
 
 
 class Answer(Protocol):
@@ -90,8 +93,11 @@ class Help(Protocol):
 class Cli(Protocol):
     """What is needed of the command line interpreter (vsm/cli/service.py)."""
 
-    async def run(self, session: str, line: str, role: str = "") -> Answer:
-        """Run one line in the session of that name, and wait for its outcome; ``role`` is that of a new session."""
+    async def run(self, session: str, line: str, role: str = "", part: Callable[[str], None] | None = None) -> Answer:
+        """Run one line in the session of that name, and wait for its outcome; ``role`` is that of a new session.
+
+        ``part`` gets output that comes before that.
+        """
         ...
 
     def help(self, session: str, line: str) -> Help:
@@ -118,15 +124,28 @@ class OperatorService(operator_pb2_grpc.OperatorServicer):
     async def Execute(self, request: operator_pb2.ExecuteRequest) -> operator_pb2.ExecuteReply:
         """Run one CLI line.  A caller that hangs up ends what a module does for it."""
         _check_line(request.line)
-        answer = await self._cli.run(request.session, request.line, request.role)
-        return operator_pb2.ExecuteReply(
-            output=answer.output,
-            prompt=answer.prompt,
-            ok=answer.ok,
-            closed=answer.closed,
-            length=answer.length,
-            asks=answer.asks,
-        )
+        return _reply(await self._cli.run(request.session, request.line, request.role))
+
+    @streaming
+    async def ExecuteLive(
+        self, request: operator_pb2.ExecuteRequest, _context: Any
+    ) -> AsyncIterator[operator_pb2.ExecuteReply]:
+        """Run one CLI line; what a module shows is passed on as it comes, as far as the caller takes it."""
+        _check_line(request.line)
+        parts: asyncio.Queue[str | None] = asyncio.Queue()
+
+        def add(text: str) -> None:
+            if parts.qsize() < _PARTS:  # a slow caller does not see all of it
+                parts.put_nowait(text)
+
+        running = asyncio.ensure_future(self._cli.run(request.session, request.line, request.role, add))
+        running.add_done_callback(lambda _: parts.put_nowait(None))
+        try:
+            while (text := await parts.get()) is not None:
+                yield operator_pb2.ExecuteReply(output=text, part=True)
+            yield _reply(await running)
+        finally:
+            running.cancel()
 
     @answering
     async def Complete(self, request: operator_pb2.CompleteRequest) -> operator_pb2.CompleteReply:
@@ -192,6 +211,17 @@ class OperatorService(operator_pb2_grpc.OperatorServicer):
         if veth is not None:
             message.veth.CopyFrom(veth_info(self._supervisor.state, self._runtime, veth))
         return message
+
+
+def _reply(answer: Answer) -> operator_pb2.ExecuteReply:
+    return operator_pb2.ExecuteReply(
+        output=answer.output,
+        prompt=answer.prompt,
+        ok=answer.ok,
+        closed=answer.closed,
+        length=answer.length,
+        asks=answer.asks,
+    )
 
 
 def _check_line(line: str) -> None:

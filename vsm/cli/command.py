@@ -158,6 +158,8 @@ class View:
 Edit = Callable[[State, Call], State]
 """A change of the configuration: pure; DvsError if it can't be done."""
 Show = Callable[[View, Call], "Report"]
+Part = Callable[[str], None]
+"""Takes a part of a command's output as it comes."""
 Run = Callable[[int, Sequence[str]], Awaitable[str]]
 """Has the module in a slot run a command (dvswitch.host_commands) and waits for its output; Unavailable if it does not
 answer in time, DvsError with its own words if it refuses."""

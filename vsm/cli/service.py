@@ -7,12 +7,12 @@ asks a module (Command.ask) takes time; meanwhile other lines, of this session t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from dvswitch.errors import DvsError, StorageError, Unavailable
 from vsm.cli import permission, pipe
-from vsm.cli.command import Call, Command, Form, Mode, Run, View
+from vsm.cli.command import Call, Command, Form, Mode, Part, View
 from vsm.cli.desk import Desk, Switch
 from vsm.cli.grammar import Candidate, Failure, Match, Word
 from vsm.cli.logins import Logins
@@ -79,7 +79,7 @@ class CliService:
         supervisor: Supervisor,
         runtime: Runtime,
         clock: Callable[[], float],
-        run: Run | None = None,
+        run: Callable[..., Awaitable[str]] | None = None,
         *,
         files: Bootflash,
         restart: Callable[[], None] | None = None,
@@ -95,16 +95,19 @@ class CliService:
         self.programs = Programs(self._switch, self.logins, self._run_on_module)
         """The same commands outside of sessions."""
 
-    async def run(self, session: str | Session, line: str, role: str = "") -> CliReply:
+    async def run(self, session: str | Session, line: str, role: str = "", part: Part | None = None) -> CliReply:
         """Run one line in a session and wait for its outcome; an unknown session begins in exec mode.
 
         When the caller is cancelled, so is what a module does for it.  A session that has ended runs nothing any more.
-        ``role`` is the only role of a session that begins with this; "" = as its user has.
+        ``role`` is the only role of a session that begins with this; "" = as its user has.  ``part`` gets what a module
+        shows while it works (a capture, which goes on until the caller is cancelled); without, all is in the reply.
         """
-        (reply,) = await self.run_some(session, [line], role)
+        (reply,) = await self.run_some(session, [line], role, part)
         return reply
 
-    async def run_some(self, session: str | Session, lines: Sequence[str], role: str = "") -> list[CliReply]:
+    async def run_some(
+        self, session: str | Session, lines: Sequence[str], role: str = "", part: Part | None = None
+    ) -> list[CliReply]:
         """As run(), for the first of these lines and any after it that could be run along with it; their replies.
 
         Only lines of configuration that have nothing to say are gone on from: what is printed may stop at a page, and a
@@ -126,7 +129,7 @@ class CliService:
             *replies, last = await self._together.run(read, undo)
         except StorageError as error:
             return [self._reply(here, f"ERROR: {error}\n", False)]
-        return [*replies, await self._asked(here, last) if isinstance(last, _Question) else last]  # type: ignore[list-item]
+        return [*replies, await self._asked(here, last, part) if isinstance(last, _Question) else last]  # type: ignore[list-item]
 
     def _read_some(self, here: Session, lines: Sequence[str]) -> list[CliReply | _Question]:
         found: list[CliReply | _Question] = []
@@ -142,12 +145,17 @@ class CliService:
                 break
         return found
 
-    async def _asked(self, here: Session, todo: _Question) -> CliReply:
-        """Have modules answer."""
+    async def _asked(self, here: Session, todo: _Question, part: Part | None) -> CliReply:
+        """Have modules answer.  What is to be filtered is waited for."""
+
+        def run(slot: int, words: Sequence[str]) -> Awaitable[str]:
+            live = () if part is None or todo.filters else (part,)
+            return self._run_on_module(slot, words, *live)
+
         desk = Desk(self._switch, here)
         try:
             assert todo.command.ask is not None
-            report = await todo.command.ask(self._view(desk), todo.call, self._run_on_module)
+            report = await todo.command.ask(self._view(desk), todo.call, run)
             output: str | Failure = pipe.apply(report, todo.filters, desk.files)
         except DvsError as error:
             return self._reply(here, f"ERROR: {error}\n", False)
@@ -329,7 +337,7 @@ class CliService:
         return f"{note}\n" if note else ""
 
 
-async def _nobody(slot: int, _words: Sequence[str]) -> str:
+async def _nobody(slot: int, _words: Sequence[str], *_part: Part) -> str:
     raise Unavailable(f"module {slot}", "can't be asked here")
 
 

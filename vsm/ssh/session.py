@@ -35,8 +35,10 @@ class Lines(Protocol):
         """Run a line."""
         ...
 
-    async def run_some(self, session: Session, lines: Sequence[str]) -> list[CliReply]:
-        """Run a line and those after it that need nobody to look between."""
+    async def run_some(
+        self, session: Session, lines: Sequence[str], role: str = "", part: Callable[[str], None] | None = None
+    ) -> list[CliReply]:
+        """Run a line and those after it that need nobody to look between; ``part`` gets output that comes before."""
         ...
 
     def help(self, session: Session, line: str) -> Help:
@@ -54,10 +56,10 @@ class Login:
         """Run a line."""
         return (await self.execute_some([line]))[0]
 
-    async def execute_some(self, lines: Sequence[str]) -> Sequence[Reply]:
+    async def execute_some(self, lines: Sequence[str], part: Callable[[str], None] | None = None) -> Sequence[Reply]:
         """Run a line and those after it that can share its save.  A bug of ours costs the line, not the session."""
         try:
-            replies = await self._lines.run_some(self.session, lines)
+            replies = await self._lines.run_some(self.session, lines, part=part)
         except Exception as error:
             _log.error("line failed", user=self.session.user, error=repr(error), exc_info=True)
             here = await self._lines.run(self.session, "")

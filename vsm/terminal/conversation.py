@@ -20,6 +20,8 @@ from vsm.terminal.pager import MORE, Pager, pieces
 
 MAX_NEWS = 500
 """Messages kept for a terminal that is busy or slow; older ones are dropped, and how many is said."""
+MAX_STREAM = 1_000_000
+"""Characters of live output that are held for a slow terminal."""
 _TOGETHER = 63
 """Lines of a paste that are handed over along with the first."""
 _STEERING = {number: "?" for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}
@@ -81,8 +83,11 @@ class Interpreter(Protocol):
         """Run a line; what can't be done is told in the reply."""
         ...
 
-    async def execute_some(self, lines: Sequence[str]) -> Sequence[Reply]:
-        """Run the first line, and any after it that nobody has to look between; their replies."""
+    async def execute_some(self, lines: Sequence[str], part: Callable[[str], None]) -> Sequence[Reply]:
+        """Run the first line, and any after it that nobody has to look between; their replies.
+
+        ``part`` may be given output that comes before the reply does.
+        """
         ...
 
     async def help(self, line: str) -> Help:
@@ -101,6 +106,38 @@ class Screen:
     width: int = 80
     movable: bool = True
     """It understands cursor movements."""
+
+
+class Stream:
+    """Output on its way to a terminal that may be slow: bounded, what does not fit is left out."""
+
+    def __init__(self) -> None:
+        self._parts: asyncio.Queue[str | None] = asyncio.Queue()
+        self._held = 0
+        self._left_out = 0
+
+    def add(self, text: str) -> None:
+        """To be shown; never waits."""
+        if self._held + len(text) > MAX_STREAM:
+            self._left_out += 1
+            return
+        self._held += len(text)
+        self._parts.put_nowait(text)
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self._parts.put_nowait(None)
+
+    async def show(self, write: Callable[[str], Awaitable[None]]) -> None:
+        """Write what comes until the end."""
+        while (text := await self._parts.get()) is not None:
+            self._held -= len(text)
+            await write(self._missed() + clean(text))
+        await write(self._missed())
+
+    def _missed(self) -> str:
+        count, self._left_out = self._left_out, 0
+        return f"({count} parts of the output were left out)\n" if count else ""
 
 
 class Conversation:
@@ -280,11 +317,23 @@ class Conversation:
 
     async def _run(self, line: str) -> Reply:
         if not self._ahead:
-            self._ahead.extend(await self._interpreter.execute_some([line, *self._inbox.lines_ahead(_TOGETHER)]))
+            self._ahead.extend(await self._execute([line, *self._inbox.lines_ahead(_TOGETHER)]))
         reply = self._ahead.popleft()
         await self._put_out(clean(reply.output), reply.length)
         await asyncio.sleep(0)  # a long paste must not keep others from their turn
         return reply
+
+    async def _execute(self, lines: Sequence[str]) -> Sequence[Reply]:
+        """Run lines, and show what comes before their replies as it comes."""
+        stream = Stream()
+        showing = asyncio.create_task(stream.show(self._screen.write))
+        try:
+            replies = await self._interpreter.execute_some(lines, stream.add)
+            stream.end()
+            await showing
+        finally:
+            showing.cancel()
+        return replies
 
     async def _put_out(self, output: str, length: int) -> None:
         if length and self._screen.echo:

@@ -17,20 +17,22 @@ class ExecuteRequest(_message.Message):
     def __init__(self, session: _Optional[str] = ..., line: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
 
 class ExecuteReply(_message.Message):
-    __slots__ = ("output", "prompt", "ok", "closed", "length", "asks")
+    __slots__ = ("output", "prompt", "ok", "closed", "length", "asks", "part")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     OK_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
     LENGTH_FIELD_NUMBER: _ClassVar[int]
     ASKS_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
     output: str
     prompt: str
     ok: bool
     closed: bool
     length: int
     asks: bool
-    def __init__(self, output: _Optional[str] = ..., prompt: _Optional[str] = ..., ok: bool = ..., closed: bool = ..., length: _Optional[int] = ..., asks: bool = ...) -> None: ...
+    part: bool
+    def __init__(self, output: _Optional[str] = ..., prompt: _Optional[str] = ..., ok: bool = ..., closed: bool = ..., length: _Optional[int] = ..., asks: bool = ..., part: bool = ...) -> None: ...
 
 class CompleteRequest(_message.Message):
     __slots__ = ("session", "line")
