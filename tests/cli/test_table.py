@@ -104,8 +104,8 @@ ENTER = {
     Mode.SVS_DOMAIN: ["configure terminal", "svs-domain"],
     Mode.SVS_CONNECTION: ["configure terminal", "svs connection KVM"],
     Mode.ROLE: ["configure terminal", "role name ops"],
-    Mode.LINE: ["configure terminal", "line vty"],
     Mode.CONSOLE: ["configure terminal", "line console"],
+    Mode.LINE: ["configure terminal", "line vty"],
     Mode.SESSION: ["configure session one"],
 }
 

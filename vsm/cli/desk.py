@@ -74,13 +74,14 @@ class Desk:
         """The same, in UTC."""
         return datetime.fromtimestamp(self.now, UTC)
 
-    def change(self, edit: Callable[[State], State], *, force: bool = False) -> State:
+    def change(self, edit: Callable[[State], State], *, force: bool = False, later: bool = False) -> State:
         """Put an edit into force: durable on return.  DvsError leaves everything as it was.
 
-        An edit that would cut the way to a host is refused unless it is forced.
+        An edit that would cut the way to a host is refused unless it is forced.  ``later`` is that of
+        Supervisor.transact().
         """
 
-        return self.switch.supervisor.transact(lambda before: admitted(before, edit, force))
+        return self.switch.supervisor.transact(lambda before: admitted(before, edit, force), later=later)
 
     def try_change(self, edit: Callable[[State], State], *, force: bool = False) -> State:
         """What change() would put into force."""

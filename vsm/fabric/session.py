@@ -95,7 +95,7 @@ class ModuleSession:
         self._considered = 0
         self._beats = 0
         self._commands = 0
-        self._asked: dict[int, asyncio.Future[tuple[str, bool]]] = {}
+        self._asked: dict[int, tuple[asyncio.Future[tuple[str, bool]], Callable[[str], None] | None]] = {}
         self._refusals: tuple[tuple[str, str], ...] = ()
         self._handlers: dict[str, Callable[..., None]] = {
             "ack": self._ack,
@@ -337,8 +337,8 @@ class ModuleSession:
         self._events.append(now)
         self._publish(news)
 
-    async def command(self, words: Sequence[str]) -> str:
-        """Have the module run a command, and wait for its output.
+    async def command(self, words: Sequence[str], part: Callable[[str], None] | None = None) -> str:
+        """Have the module run a command, and wait for its output; ``part`` gets what it shows meanwhile.
 
         DvsError with the module's words if it refuses; Unavailable if the session ends, or too many wait.  When the
         caller gives up (is cancelled), the module is told to end the command.
@@ -348,8 +348,9 @@ class ModuleSession:
         self._commands += 1
         ident = self._commands
         answer: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
-        self._asked[ident] = answer
-        self._post(fabric_pb2.SupervisorMessage(command=fabric_pb2.Command(id=ident, words=words)))
+        self._asked[ident] = answer, part
+        command = fabric_pb2.Command(id=ident, words=words, live=part is not None)
+        self._post(fabric_pb2.SupervisorMessage(command=command))
         try:
             text, ok = await answer
         except asyncio.CancelledError:
@@ -363,7 +364,7 @@ class ModuleSession:
 
     def ended(self) -> None:
         """The session is over: nobody will answer."""
-        for answer in self._asked.values():
+        for answer, _ in self._asked.values():
             if not answer.done():
                 answer.set_exception(Unavailable(f"module {self.slot}", "was lost before it answered"))
 
@@ -372,9 +373,13 @@ class ModuleSession:
         self.poke()
 
     def _output(self, message: fabric_pb2.CommandOutput) -> None:
-        answer = self._asked.get(message.id)
-        if answer is not None and not answer.done():
+        answer, part = self._asked.get(message.id, (None, None))
+        if answer is None or answer.done():
+            return
+        if not message.more:
             answer.set_result((message.text, message.ok))
+        elif part:
+            part(message.text)
 
     def _port(self, message: fabric_pb2.PortState) -> None:
         status = wire.read_port_status(message)
