@@ -76,7 +76,7 @@ class Daemon:
             restart=self._restart,
             factory=self._factory(),
         )
-        self._mobility = Mobility(self._supervisor, self._runtime, self._fabric, options.drain_s)
+        self._mobility = Mobility(self._supervisor, self._runtime, self._fabric, options.patience)
         self._ssh: SshFront | None = None
         self._servers: list[grpc.aio.Server] = []
         self._addresses: list[str] = []
