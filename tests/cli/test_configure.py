@@ -10,8 +10,8 @@ from dvswitch.errors import StorageError
 from dvswitch.vlan import VlanSet
 from tests.support.switches import HOSTS, MemoryStore, Terminal, flash, runtime, state
 from vsm.cli.service import CliService
-from vsm.model.settings import Settings
 from vsm.model.migration import Move, MoveState
+from vsm.model.settings import Settings
 from vsm.model.state import ProfileType, State
 from vsm.supervisor import Supervisor
 

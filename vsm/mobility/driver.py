@@ -64,7 +64,7 @@ class Patience:
     """PAUSED: until the source has drained; then the target goes on without it.  CANCELLED: until the source forwards
     again."""
     apply: float = 30.0
-    """ACTIVATED: until the target has confirmed; then the move is over, and the target finds the port when it is back."""
+    """ACTIVATED: until the target has confirmed; then the move is over, and a target that was away finds its port."""
 
 
 class Mobility:

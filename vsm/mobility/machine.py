@@ -23,11 +23,11 @@
 
 Anything absent is refused.  What a module is told in each state stands in vsm/policy/compile.py (MOVES): the
 source loses its MAC entries while PAUSED, and the target announces only once ACTIVATED, so never the other way round.
-The state is stored with the inventory: a restarted supervisor goes on where it was (vsm/mobility/driver.py).  Each change
-is noted in the move with its time and cause, and a move that is over in the inventory's history (`show svs migration`).
+The state is stored with the inventory: a restarted supervisor goes on where it was (vsm/mobility/driver.py).  Each
+change is noted in the move with its time and cause; a move that is over stays in the inventory's history for a while.
 
-A time-out decides for the VM: it runs where its manager or its frames said, so a source that can't be reached is left
-behind with a lower generation and sent away when it is back, and a target that can't be reached finds its port when it is.
+A time-out decides for the VM: it runs where its manager or its frames said.  A source that can't be reached is left
+behind with a lower generation and sent away when it is back; a target that can't be reached finds its port then.
 """
 
 from __future__ import annotations
