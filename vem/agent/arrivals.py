@@ -1,7 +1,7 @@
 """VMs that were seen to run here before anybody said so: the frames of prepared ports, told to the supervisor (S-246).
 
-A frame is believed only as the datapath shows it (vem/datapath/src/punt.h): it came out of the NIC of the prepared port and
-has that port's own MAC address.  What another guest says about that address, here or elsewhere, moves nothing.
+A frame is believed only as the datapath shows it (vem/datapath/src/punt.h): it came out of the NIC of the prepared port
+and has that port's own MAC address.  What another guest says about that address, here or elsewhere, moves nothing.
 """
 
 from __future__ import annotations

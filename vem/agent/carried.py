@@ -1,9 +1,9 @@
 """What follows a port from host to host beside its configuration and counters (S-252): a registry of kinds of state.
 
 Each kind says how its state is captured where the port drains, written for the wire, merged when a move was turned back
-(the port then left something behind in more than one place), and installed where it goes on.  A feature that keeps state
-about a port (ACL hits, secure addresses, leases, shapers, flow records, mirrors) makes a CarriedKind of it and register()s
-it; nothing else on the way needs to know.  The supervisor hands the parcels on unread.
+(the port then left something behind in more than one place), and installed where it goes on.  A feature that keeps
+state about a port (ACL hits, secure addresses, leases, shapers, flow records, mirrors) makes a CarriedKind of it and
+register()s it; nothing else on the way needs to know.  The supervisor hands the parcels on unread.
 
 Pure: a kind sees the host through a Place, and what it wants done to the datapath it leaves there.  When which port is
 captured and installed is the business of vem/agent/carrying.py.
@@ -203,7 +203,7 @@ class Groups(CarriedKind[list[Membership]]):
 
 
 class OwnAddress(CarriedKind[MacAddress]):
-    """The address that the guest gave its NIC: while its profile does not allow that, the port hears nothing (S-011)."""
+    """The address that the guest gave its NIC: while its profile does not allow that, it hears nothing (S-011)."""
 
     name = "own-address"
 

@@ -41,6 +41,8 @@ class FabricRuntime:
         self.watchers: dict[object, ManagerStatus] = {}
         """Kept by vsm/api/catalog.py."""
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self.timeouts: Mapping[str, float] = {}
+        """Kept by vsm/mobility/driver.py."""
         self.final = asyncio.Event()
         """Set when last counters of a port came in, which no later report would bring again: to be stored soon."""
         self.book = CounterBook(records)
@@ -86,6 +88,10 @@ class FabricRuntime:
     def recent(self) -> list[LogLine]:
         """The last events, the latest last."""
         return list(self._log)
+
+    def patience(self) -> Mapping[str, float]:
+        """Seconds that a migration may stay in a state, by the state's name."""
+        return self.timeouts
 
     def uptime(self) -> float:
         """Seconds since this VSM started."""

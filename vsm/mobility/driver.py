@@ -66,6 +66,12 @@ class Patience:
     apply: float = 30.0
     """ACTIVATED: until the target has confirmed; then the move is over, and a target that was away finds its port."""
 
+    @property
+    def by_state(self) -> dict[str, float]:
+        """For people."""
+        waits = ((MoveState.PREPARED, self.prepare), (MoveState.PAUSED, self.drain), (MoveState.ACTIVATED, self.apply))
+        return {state.value: seconds for state, seconds in (*waits, (MoveState.CANCELLED, self.drain))}
+
 
 class Mobility:
     """Runs all migrations; ``clock`` gives Unix time."""
@@ -81,6 +87,7 @@ class Mobility:
         self._supervisor, self._runtime, self._modules = supervisor, runtime, modules
         self.patience = patience or Patience()
         self._clock, self._batch = clock, Batch(supervisor)
+        runtime.timeouts = self.patience.by_state
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._unsubscribe = supervisor.subscribe(lambda old, new: self._changed(old, new))
 
