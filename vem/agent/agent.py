@@ -34,8 +34,9 @@ from vem.agent.discovery_side import HostFacts
 from vem.agent.holdings import Holdings
 from vem.agent.links import Links
 from vem.agent.mac_moves import MacMoves
+from vem.agent.mobility_side import MobilitySide
 from vem.agent.remote import RemoteCommands
-from vem.agent.reports import Reports
+from vem.agent.reports import Reports, answer
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
 from vem.agent.status import port_name
@@ -76,6 +77,7 @@ class Agent:
         mac_age: float = DEFAULT_AGE,
         reverse_teaming: bool = True,
         rpf_promiscuous: bool = True,
+        mobility: tuple[str, int] | None = None,
     ) -> None:
         self.identity = identity
         self.session = Session(endpoint, self)
@@ -89,6 +91,7 @@ class Agent:
         self._reverse_teaming = reverse_teaming
         self._rpf_promiscuous = rpf_promiscuous
         self._mac_age = mac_age
+        self._mobility_address = mobility
         self.holdings: Holdings
         self.datapath: Datapath
         self.compiled = Compiled(Wanted(), Image(), {}, ())
@@ -135,6 +138,7 @@ class Agent:
             self._duplicate,
             HostFacts(self.identity.name, self.identity.system, self.identity.address),
         )
+        self.mobility = MobilitySide(self.datapath, self.holdings, self._mobility_address)
         self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
         self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
         async with self.lock:
@@ -169,6 +173,7 @@ class Agent:
         if not (keep and self.datapath.kind == "kernel"):
             await self.datapath.emit(self.control.discovery.farewells(time.monotonic()))
         await self.datapath.close(keep)
+        await self.mobility.close()
 
     def _spawn(self, job: Coroutine[None, None, None]) -> None:
         self._tasks.add(asyncio.create_task(job))
@@ -192,6 +197,7 @@ class Agent:
             revision=wanted.revision if digest else 0,
             digest=digest,
             incarnation=self.datapath.incarnation,
+            mobility=self.mobility.endpoint,
         )
 
     def applied_revision(self) -> int:
@@ -291,6 +297,9 @@ class Agent:
         self._note_uplinks()
         compiled, old = self._compile(), self.datapath.image
         failures = await self._converge(compiled)
+        if not failures and await self.mobility.settle():
+            compiled = self._compile()
+            failures = await self._converge(compiled)
         self.compiled = compiled
         if not failures:
             touched = announce.touched(old, self.datapath.image)
@@ -306,7 +315,7 @@ class Agent:
     def _compile(self) -> Compiled:
         """The Image for now; a pass is due when only time changes it."""
         now = time.monotonic()
-        compiled = self.holdings.compile(self.datapath.links, now)
+        compiled = self.mobility.overlay(self.holdings.compile(self.datapath.links, now))
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -367,7 +376,7 @@ class Agent:
         for item in unacked:
             if item in self._unacked:
                 self._unacked.remove(item)
-                self.session.send(_answer(item[0], problems, now - item[1]))
+                self.session.send(answer(item[0], problems, now - item[1]))
         self._send_uplinks()
         if self._in_sync:
             states = self.compiled.veths
@@ -489,12 +498,3 @@ class Agent:
         """Seconds after which an address that is not seen goes: the switch's setting, else the host's."""
         switch = self.holdings.staging.committed.switch
         return (switch.mac_age if switch else 0.0) or self._mac_age
-
-
-def _answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:
-    if not problems:
-        return fabric.ModuleMessage(ack=fabric.Ack(revision=revision, apply_us=int(seconds * 1e6)))
-    refuse = fabric.Refuse(revision=revision)
-    for problem in problems:
-        refuse.refusals.add(object=problem.object, reason=problem.reason)
-    return fabric.ModuleMessage(refuse=refuse)

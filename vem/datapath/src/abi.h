@@ -41,11 +41,11 @@
 #define DVS_PORT_LAG 32 /* no NIC: the members in use are the uplinks of its policy's team */
 #define DVS_PORT_PEER 64 /* kernel engine: the NIC is a veth whose other end is in another network namespace */
 #define DVS_PORT_OWNS_MAC 128 /* kernel engine: the static entry of the port's MAC is the port's (saves asking) */
-#define DVS_PORT_TUNNEL 256 /* its NIC is the mobility program, to which frames go with a service tag */
-#define DVS_PORT_MOVED 512 /* the vEth lives elsewhere: its MACs, learned ones too, are nobody's here */
-#define DVS_PORT_FORWARD 1024 /* ... and what comes for them goes through the tunnel */
-#define DVS_PORT_HELD 2048 /* what it sends waits in the mobility program until the port is activated */
-#define DVS_PORT_RELEASING 4096 /* ... as long as something that it sent before waits there */
+#define DVS_PORT_TUNNEL 512 /* its NIC is the mobility program, to which frames go with a service tag */
+#define DVS_PORT_MOVED 1024 /* the vEth lives elsewhere: its MACs, learned ones too, are nobody's here */
+#define DVS_PORT_FORWARD 2048 /* ... and what comes for them goes through the tunnel */
+#define DVS_PORT_HELD 4096 /* what it sends waits in the mobility program until the port is activated */
+#define DVS_PORT_RELEASING 8192 /* ... as long as something that it sent before waits there */
 
 /* dvs_policy.mode */
 #define DVS_MODE_ACCESS 0
