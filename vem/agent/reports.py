@@ -15,6 +15,16 @@ from vem.datapath.image import Counters, LearnedMac, Port
 from vem.discovery.uplinks import Protocol
 
 
+def answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:
+    """What is said to an Update that took so long to apply: all is well, or what could not be done."""
+    if not problems:
+        return fabric.ModuleMessage(ack=fabric.Ack(revision=revision, apply_us=int(seconds * 1e6)))
+    refuse = fabric.Refuse(revision=revision)
+    for problem in problems:
+        refuse.refusals.add(object=problem.object, reason=problem.reason)
+    return fabric.ModuleMessage(refuse=refuse)
+
+
 @dataclass(slots=True)
 class Reports:
     """Memory of one session; reset() at every Welcome."""
@@ -117,13 +127,3 @@ class Reports:
             return None
         self._neighbors = key
         return report()
-
-
-def answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:
-    """To an Update: an Ack, or what could not be done."""
-    if not problems:
-        return fabric.ModuleMessage(ack=fabric.Ack(revision=revision, apply_us=int(seconds * 1e6)))
-    refuse = fabric.Refuse(revision=revision)
-    for problem in problems:
-        refuse.refusals.add(object=problem.object, reason=problem.reason)
-    return fabric.ModuleMessage(refuse=refuse)

@@ -25,6 +25,7 @@ _PORT_FLAGS = {
     "blocked": CONSTANTS["DVS_PORT_BLOCKED"],
     "mac_violation": CONSTANTS["DVS_PORT_MAC_VIOLATION"],
     "is_lag": CONSTANTS["DVS_PORT_LAG"],
+    "awaited": CONSTANTS["DVS_PORT_AWAITED"],
     "tunnel": CONSTANTS["DVS_PORT_TUNNEL"],
     "moved": CONSTANTS["DVS_PORT_MOVED"],
     "forward": CONSTANTS["DVS_PORT_FORWARD"],

@@ -15,6 +15,7 @@
 
 #include "packet.h"
 #include "count.h"
+#include "punt.h"
 #include "vlan.h"
 
 /* What it sends goes to the mobility program first. */
@@ -37,6 +38,7 @@ static INL int dvs_hold(struct dvs_pkt *p)
 	if (!live || !dvs_must_hold(port, live))
 		return 0;
 	dp_add(&live->held, 1);
+	dvs_punt_arrived(p, port, DVS_DROP_PORT_BLOCKED);
 	p->held = 1;
 	p->to_tunnel = p->lport;
 	p->out = control->tunnel;

@@ -51,6 +51,7 @@ static INL int dvs_steps(struct dvs_pkt *p)
 
 	dvs_punt_control(p);
 	reason = DVS_STEP(ADMIT, dvs_admit(p, port, policy, control->mtu));
+	dvs_punt_arrived(p, port, reason);
 	if (!reason && p->punt)
 		reason = DVS_STEP(CONTROL, DVS_DROP_RESERVED_MCAST);
 	if (!reason)
@@ -80,7 +81,7 @@ static INL int dvs_decide(struct dvs_pkt *p)
 	if (DVS_HAS(MOBILITY) && p->serviced && !dvs_is_for_port(p))
 		reason = reason ? reason : dvs_released(p);
 	else if (DVS_HAS(MOBILITY) && !reason && !p->serviced && dvs_hold(p))
-		return DVS_OK;
+		return DVS_OK; /* not yet */
 	dvs_count_received(p);
 	if (!reason)
 		reason = DVS_HAS(MOBILITY) && dvs_is_for_port(p) ? dvs_tunnelled(p) : dvs_steps(p);
