@@ -323,7 +323,9 @@ async def test_a_prepared_nic_goes_live_when_it_is_attached_for_good(recorded: t
     assert [(sent.veth, sent.prepare) for sent in made.supervisor.all("attached")] == [(0, True), (0, False)]
 
 
-async def test_draining_takes_everything_from_the_port_before_it_is_reported(recorded: tuple[Bench, RecordingEngine]) -> None:
+async def test_draining_takes_all_from_the_port_before_it_is_reported(
+    recorded: tuple[Bench, RecordingEngine],
+) -> None:
     made, engine = recorded
     made.grant()
     await made.supervisor.applied(policy(1, "web", 10, mac_learning=True, forged_transmits=True))
