@@ -30,7 +30,7 @@ from vsm.policy.difference import (
     SetUplink,
     WantedChange,
 )
-from vsm.policy.wanted import PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
+from vsm.policy.wanted import ForwardSpec, PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
 from vsm.runtime import Counters, MacRow, PortStatus
 
 PROTOCOL = 1
@@ -201,7 +201,14 @@ def _port(port: PortSpec) -> types_pb2.Port:
         phase=types_pb2.Port.Phase.Name(port.phase.value),
         shutdown=port.shutdown,
         announce=port.announce,
+        forward=_forward(port.forward),
     )
+
+
+def _forward(forward: ForwardSpec | None) -> types_pb2.Forward | None:
+    if forward is None:
+        return None
+    return types_pb2.Forward(id=forward.id, key=forward.key, seconds=forward.seconds, peer=forward.peer)
 
 
 def _uplink(uplink: UplinkSpec) -> types_pb2.Uplink:
@@ -229,6 +236,7 @@ def read_module(hello: fabric_pb2.Hello) -> Module:
         system=hello.system,
         address=hello.address,
         max_ports=hello.max_ports,
+        mobility=hello.mobility,
     )
 
 

@@ -209,6 +209,8 @@ class Module:
     system: str = ""
     address: str = ""
     max_ports: int = 0
+    mobility: str = ""
+    """Where frames of moving vEths can be passed on to, ADDRESS:PORT; "" = nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +243,8 @@ class Inventory:
     mac_leases: Mapping[tuple[str, int], MacLease] = field(default_factory=dict)
     """By Nic.key."""
     next_policy_id: int = 1
+    mobility_secret: str = field(default="", repr=False)
+    """Hexadecimal; keys of moves are made of it (vsm/policy/forwarding.py)."""
 
 
 @dataclass(frozen=True, slots=True)
