@@ -39,6 +39,8 @@ class FabricRuntime:
         self._plugged: set[tuple[int, int]] = set()
         self.watchers: dict[object, ManagerStatus] = {}
         """Kept by vsm/api/catalog.py."""
+        self.port_listeners: list[Callable[[int], None]] = []
+        """Called with the number of each vEth that a module reported."""
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.final = asyncio.Event()
         """Set when last counters of a port came in, which no later report would bring again: to be stored soon."""
@@ -120,6 +122,8 @@ class FabricRuntime:
     def port_reported(self, slot: int, veth: int, status: PortStatus) -> None:
         """A vEth's link or forwarding state."""
         self._ports[veth] = (slot, status)
+        for listener in self.port_listeners:
+            listener(veth)
 
     def macs_reported(self, slot: int, rows: list[MacRow]) -> None:
         """All addresses that a module has learned."""
