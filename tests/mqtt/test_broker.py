@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import aiomqtt
 import jsonschema
 import pytest
 
 from dvswitch.v1 import manager_pb2
-from tests.support.broker import Listener, Mosquitto, listening, publish
+from physical.broker import free_port
+from tests.support.broker import PROGRAM, V5, Listener, Mosquitto, listening, publish
 from tests.support.fabric import UPLINK_PROFILE, Fabric, access_profile, home, wire
+from tests.support.netns import run
+from tests.support.processes import PATIENCE, Process
 
 pytestmark = pytest.mark.slow
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "events.schema.json").read_text())
@@ -142,3 +149,54 @@ async def test_forwarding_and_the_command_line_never_wait_for_the_broker(broker:
             plug = wire(path / "a", path / "b")
             await asyncio.to_thread(lambda: fabric.attach_forwarding(host, "web1", mac=MAC, profile="web", plug=plug))
         server.close()
+
+
+DEPLOY = Path(__file__).parents[2] / "deploy" / "mosquitto"
+
+
+async def test_the_shipped_configuration_lets_the_supervisor_write_and_others_read() -> None:
+    """deploy/mosquitto with its paths and ports put elsewhere; the supervisor comes by TLS with a password."""
+    with home() as path:
+        ports = free_port(), free_port()
+        _furnish(path, ports)
+        with Process("mosquitto", [PROGRAM or "", "-c", str(path / "dvswitch.conf")], path / "mosquitto.log") as broker:
+            broker.wait_ready(lambda: _listens(ports[0]) and _listens(ports[1]), "listens")
+            (path / "password").write_text("first\n")
+            secure = ("--mqtt", f"mqtts://vsm@localhost:{ports[0]}", "--mqtt-ca", str(path / "ca.pem"))
+            with Fabric(path, ("--ssh", "none", *secure, "--mqtt-password-file", str(path / "password"))) as fabric:
+                await asyncio.to_thread(fabric.configure, access_profile("web", 10))
+                with pytest.raises(aiomqtt.MqttError):
+                    async with aiomqtt.Client("127.0.0.1", ports[1], timeout=PATIENCE):
+                        pass
+                reader = aiomqtt.Client(
+                    "127.0.0.1", ports[1], username="reader", password="second", protocol=V5, timeout=PATIENCE
+                )
+                async with reader as client:
+                    with suppress(aiomqtt.MqttError):
+                        await client.publish("dvs/100/profile/forged", b"{}", 1, True)
+                    await client.subscribe("dvs/#", 1)
+                    async with asyncio.timeout(PATIENCE):
+                        async for message in client.messages:
+                            assert "forged" not in str(message.topic)
+                            if str(message.topic) == "dvs/100/profile/web":
+                                break
+
+
+def _furnish(path: Path, ports: tuple[int, int]) -> None:
+    """Configuration, certificate and passwords as docs/events.md and the files themselves say."""
+    text = (DEPLOY / "dvswitch.conf").read_text()
+    text = text.replace("/etc/mosquitto/certs", str(path)).replace("/etc/mosquitto", str(path))
+    text = text.replace("listener 8883", f"listener {ports[0]} 127.0.0.1").replace("1883 ", f"{ports[1]} ")
+    (path / "dvswitch.conf").write_text("user root\n" + text)
+    shutil.copy(DEPLOY / "dvswitch.acl", path)
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(path / "broker.key")]
+    run(*request, *names, "-out", str(path / "broker.pem"))
+    shutil.copy(path / "broker.pem", path / "ca.pem")
+    (path / "dvswitch.passwd").write_text("vsm:first\nreader:second\n")
+    run("mosquitto_passwd", "-U", str(path / "dvswitch.passwd"))
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.processes import PATIENCE, Process
 
+V5 = aiomqtt.ProtocolVersion.V5
 PROGRAM = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 
 
@@ -121,6 +122,4 @@ async def publish(broker: Mosquitto, topic: str, payload: bytes) -> None:
 
 
 def _client(broker: Mosquitto) -> aiomqtt.Client:
-    return aiomqtt.Client(
-        str(broker.socket), 1, transport="unix", protocol=aiomqtt.ProtocolVersion.V5, timeout=PATIENCE
-    )
+    return aiomqtt.Client(str(broker.socket), 1, transport="unix", protocol=V5, timeout=PATIENCE)

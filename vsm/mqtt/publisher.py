@@ -34,14 +34,16 @@ _BATCH = 100
 """Messages under way at a time."""
 _KEEPALIVE = 10
 """Seconds after which the broker, hearing nothing for half as long again, tells the last will."""
-_PATIENCE = 20.0
-"""Seconds for each answer of the broker."""
+_CONNECT_PATIENCE, _PATIENCE = 5.0, 20.0
+"""Seconds for the broker's first answer, and for each later one."""
 _ANY_PORT = 1
 """The library wants a port for unix sockets, too, and does nothing with it."""
 _FIRST_WAIT, _LAST_WAIT = 0.2, 5.0
 """Seconds between two tries to connect: doubled from the first to the last."""
-_OLD_BROKER = (1, 132)
-"""Codes with which brokers refuse the protocol's version: of MQTT 3.1.1 and of MQTT 5."""
+_OTHER_VERSION = {
+    aiomqtt.ProtocolVersion.V5: aiomqtt.ProtocolVersion.V311,
+    aiomqtt.ProtocolVersion.V311: aiomqtt.ProtocolVersion.V5,
+}
 _log = structlog.get_logger("vsm.mqtt")
 
 
@@ -65,6 +67,8 @@ class Publisher:
         self._outbox = Outbox(bus.start)
         self._wake = asyncio.Event()
         self._protocol = aiomqtt.ProtocolVersion.V5
+        self._accepted = False
+        """There was a connection with this version."""
         self._all = False
         """Every object is to be looked at again: noted once, however many lines are pasted meanwhile."""
         self._troubled = ""
@@ -80,10 +84,10 @@ class Publisher:
                 await self._connection()
                 wait = _FIRST_WAIT
             except (aiomqtt.MqttError, DvsError, OSError, TimeoutError) as error:
-                if not self._older(error):
-                    self._complain(str(error))
-                    await asyncio.sleep(wait)
-                    wait = min(_LAST_WAIT, 2 * wait)
+                self._complain(str(error))
+                self._try_other_version(error)
+                await asyncio.sleep(wait)
+                wait = min(_LAST_WAIT, 2 * wait)
 
     # ---- what the supervisor tells
 
@@ -109,6 +113,7 @@ class Publisher:
         """From connecting until the switch's domain, and with it every topic, becomes another."""
         topics = self._topics()
         async with self._client(topics) as client:
+            self._accepted = True
             await self._begin(client, topics)
             _log.info("publishing events", broker=str(self._broker), topics=topics.everything)
             self._troubled = ""
@@ -120,7 +125,7 @@ class Publisher:
                 await self._clear(client, topics, everything=True)
             finally:
                 with suppress(aiomqtt.MqttError):
-                    await client.publish(topics.status, encode(self._status(False)), _QOS, True)
+                    await client.publish(topics.status, encode(self._status(False)), _QOS, True, timeout=_PATIENCE)
 
     def _client(self, topics: Topics) -> aiomqtt.Client:
         broker = self._broker
@@ -133,7 +138,7 @@ class Publisher:
             protocol=self._protocol,
             will=aiomqtt.Will(topics.status, encode(self._status(False)), _QOS, True),
             transport="unix" if broker.unix else "tcp",
-            timeout=_PATIENCE,
+            timeout=_CONNECT_PATIENCE,
             keepalive=_KEEPALIVE,
             tls_context=self._tls,
             max_inflight_messages=_BATCH,
@@ -143,7 +148,7 @@ class Publisher:
         """Learn what the broker retains, tell that we are there, and all objects that there are."""
         self._outbox.broker_holds(await self._retained(client, topics))
         await self._clear(client, topics)
-        await client.publish(topics.status, encode(self._status(True)), _QOS, True, self._json())
+        await client.publish(topics.status, encode(self._status(True)), _QOS, True, self._json(), timeout=_PATIENCE)
         self._outbox.touch(all_keys(self._supervisor.state))
 
     async def _retained(self, client: aiomqtt.Client, topics: Topics) -> list[str]:
@@ -163,7 +168,7 @@ class Publisher:
     async def _clear(self, client: aiomqtt.Client, topics: Topics, *, everything: bool = False) -> None:
         keys = [] if everything else all_keys(self._supervisor.state)
         for message in self._outbox.clearing(topics, keys):
-            await client.publish(message.topic, message.payload, _QOS, True)
+            await client.publish(message.topic, message.payload, _QOS, True, timeout=_PATIENCE)
             self._outbox.acknowledged(message)
 
     async def _drain(self, client: aiomqtt.Client, topics: Topics) -> None:
@@ -185,7 +190,7 @@ class Publisher:
         return self._outbox.take(topics, _BATCH, self._document)
 
     async def _send(self, client: aiomqtt.Client, message: Message) -> None:
-        await client.publish(message.topic, message.payload, _QOS, message.retain, self._json())
+        await client.publish(message.topic, message.payload, _QOS, message.retain, self._json(), timeout=_PATIENCE)
         self._outbox.acknowledged(message)
 
     # ---- values
@@ -208,14 +213,12 @@ class Publisher:
         properties.ContentType = "application/json"
         return properties
 
-    def _older(self, error: Exception) -> bool:
-        """Whether the broker refused MQTT 5 only; then the older version is tried at once."""
-        code = getattr(error, "rc", None)
-        value = getattr(code, "value", code)
-        if self._protocol is not aiomqtt.ProtocolVersion.V5 or value not in _OLD_BROKER:
-            return False
-        self._protocol = aiomqtt.ProtocolVersion.V311
-        return True
+    def _try_other_version(self, error: Exception) -> None:
+        """A broker that is there and lets nobody in may know MQTT 3.1.1 only: some say so, some just hang up."""
+        reason = error.__cause__ or error
+        unreachable = isinstance(reason, OSError) and not isinstance(reason, TimeoutError)
+        if not unreachable and not self._accepted:
+            self._protocol = _OTHER_VERSION[self._protocol]
 
     def _complain(self, reason: str) -> None:
         if reason != self._troubled:
