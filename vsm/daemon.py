@@ -52,6 +52,7 @@ _log = structlog.get_logger("vsm")
 
 
 if TYPE_CHECKING:
+    from vsm.mqtt.publisher import Publisher
     from vsm.ssh.front import SshFront
 
 
@@ -87,6 +88,7 @@ class Daemon:
         )
         self._mobility = Mobility(self._supervisor, self._runtime, self._fabric, options.patience)
         self._ssh: SshFront | None = None
+        self._events = self._publisher()
         self._servers: list[grpc.aio.Server] = []
         self._addresses: list[str] = []
         """What is being listened on."""
@@ -102,6 +104,7 @@ class Daemon:
         persist = asyncio.create_task(self._persist_regularly())
         sample = asyncio.create_task(self._sample_regularly())
         revert = asyncio.create_task(self._revert_in_time())
+        published = asyncio.create_task(self._events.run()) if self._events else None
         try:
             await self._listen()
             self._mobility.start()
@@ -113,6 +116,9 @@ class Daemon:
             sample.cancel()
             revert.cancel()
             await self._stop()
+            if published:
+                published.cancel()
+                await asyncio.wait([published], timeout=_GRACE)
         return self._again
 
     async def _listen(self) -> None:
@@ -142,6 +148,17 @@ class Daemon:
 
         self._ssh = SshFront(self._options, self._supervisor, self._cli, self._bus, self._files)
         self._addresses += [f"ssh:{address}" for address in await self._ssh.start()]
+
+    def _publisher(self) -> Publisher | None:
+        """Who tells an MQTT broker; None: nobody is to."""
+        options = self._options
+        if not options.mqtt:
+            return None
+        from vsm.mqtt.make import make_publisher
+
+        made = make_publisher(options, self._supervisor, self._runtime, self._bus)
+        self._runtime.port_listeners.append(made.port_reported)
+        return made
 
     async def _stop(self) -> None:
         await self._mobility.stop()

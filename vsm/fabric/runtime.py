@@ -41,6 +41,8 @@ class FabricRuntime:
         self.watchers: dict[object, ManagerStatus] = {}
         """Kept by vsm/api/catalog.py."""
         self._looking = False
+        self.port_listeners: list[Callable[[int], None]] = []
+        """Called with the number of each vEth that a module reported."""
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.timeouts: Mapping[str, float] = {}
         """Kept by vsm/mobility/driver.py."""
@@ -128,6 +130,8 @@ class FabricRuntime:
     def port_reported(self, slot: int, veth: int, status: PortStatus) -> None:
         """A vEth's link or forwarding state."""
         self._ports[veth] = (slot, status)
+        for listener in self.port_listeners:
+            listener(veth)
 
     def macs_reported(self, slot: int, rows: list[MacRow]) -> None:
         """All addresses that a module has learned."""
