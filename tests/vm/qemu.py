@@ -158,7 +158,8 @@ class Guest:
     def _command(self, image: GuestImage) -> list[str]:
         serials = [
             *("-chardev", f"file,id=c0,path={self._home}/console.log", "-serial", "chardev:c0"),
-            *("-chardev", f"socket,id=c1,path={self._home}/agent,server=on,wait=off", "-serial", "chardev:c1"),
+            *("-chardev", f"socket,id=c1,path={self._home}/agent,server=on,wait=off"),
+            *("-device", "virtio-serial-pci,id=ports,max_ports=2", "-device", "virtserialport,bus=ports.0,chardev=c1"),
         ]
         boot = ["-kernel", str(image.kernel), "-initrd", str(self._initrd(image)), "-append", self._append()]
         return [*BASE_COMMAND, *HEADLESS, "-name", self.name, *boot, *serials, *self._nic_arguments()]
