@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from dvswitch.v1 import fabric_pb2_grpc, manager_pb2_grpc, operator_pb2_grpc
 from vsm.api.manager import ManagerService
 from vsm.api.operator import OperatorService
 from vsm.cli.service import CliService
+from vsm.cli.tables.migration import SUPERVISOR
 from vsm.config import archive
 from vsm.events.bus import EventBus
 from vsm.events.derive import happened
@@ -26,6 +28,7 @@ from vsm.fabric.counters import Record
 from vsm.fabric.runtime import FabricRuntime
 from vsm.fabric.service import FabricService
 from vsm.listen import bind, make_server
+from vsm.mobility import console
 from vsm.mobility.driver import Mobility
 from vsm.model.state import Config, State
 from vsm.options import Options
@@ -71,12 +74,12 @@ class Daemon:
             self._supervisor,
             self._runtime,
             time.time,
-            self._fabric.command,
+            self._command,
             files=self._files,
             restart=self._restart,
             factory=self._factory(),
         )
-        self._mobility = Mobility(self._supervisor, self._runtime, self._fabric, options.drain_s)
+        self._mobility = Mobility(self._supervisor, self._runtime, self._fabric, options.patience)
         self._ssh: SshFront | None = None
         self._servers: list[grpc.aio.Server] = []
         self._addresses: list[str] = []
@@ -162,6 +165,12 @@ class Daemon:
     def _factory(self) -> Config:
         """The configuration of a new switch."""
         return Config(hostname=self._options.hostname, domain=self._options.domain)
+
+    async def _command(self, slot: int, words: Sequence[str]) -> str:
+        """An operator's command, for a module or for the supervisor's own migrations."""
+        if slot == SUPERVISOR:
+            return await console.run(self._mobility, words)
+        return await self._fabric.command(slot, words)
 
     def _restart(self) -> None:
         """Begin anew from the store, once the operator has been answered."""

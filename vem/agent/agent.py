@@ -24,8 +24,10 @@ from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent import announce, convert, observed
 from vem.agent.ageing import DEFAULT_AGE
 from vem.agent.announcer import Announcer
+from vem.agent.arrivals import Arrivals
 from vem.agent.attachments import Attachment, Stage
 from vem.agent.balancer import Balancer
+from vem.agent.carrying import Carrying
 from vem.agent.compile import Compiled
 from vem.agent.console import Console
 from vem.agent.control_plane import ControlPlane
@@ -35,7 +37,7 @@ from vem.agent.holdings import Holdings
 from vem.agent.links import Links
 from vem.agent.mac_moves import MacMoves
 from vem.agent.remote import RemoteCommands
-from vem.agent.reports import Reports
+from vem.agent.reports import Reports, answer
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
 from vem.agent.status import port_name
@@ -125,6 +127,7 @@ class Agent:
         for config in self._uplink_configs:
             self.holdings.add_uplink(config, self.identity.host_uuid)
         ports = self.holdings.staging.committed.ports.values()
+        self._arrivals = Arrivals(self.holdings, lambda message: self.session.send(message))
         self._announcer.active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
         self.control = ControlPlane(
             self.datapath,
@@ -134,21 +137,16 @@ class Agent:
             self._dirty.set,
             self._duplicate,
             HostFacts(self.identity.name, self.identity.system, self.identity.address),
+            self._arrivals.spoke,
         )
+        self._carrying = Carrying(self.datapath, self.holdings, self.control)
         self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
         self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
         async with self.lock:
             await self._pass()
         await self._save()
-        loops = (
-            self._reconcile_loop,
-            self._links.run,
-            self.control.run,
-            self._balancer.run,
-            self._counter_loop,
-            self._age_loop,
-        )
-        for job in (*loops, self._announcer.run, self.session.run):
+        parts = (self._links, self.control, self._balancer, self._announcer, self.session)
+        for job in (self._reconcile_loop, self._counter_loop, self._age_loop, *(part.run for part in parts)):
             self._spawn(job())
 
     async def run(self) -> None:
@@ -217,9 +215,14 @@ class Agent:
             self._unacked.append((update.revision, time.monotonic()))
             self._dirty.set()
 
+    def installed(self, message: fabric.InstallState) -> None:
+        """A moved port left this behind where it was: taken up when the port is active here."""
+        self._carrying.hold(message)
+
     def in_sync(self, message: fabric.InSync) -> None:
         """From now on what is not wanted may go; reported in full after the next pass."""
         self._in_sync = self._report_all = True
+        self._arrivals.again()
         self._dirty.set()
 
     def attach_refused(self, message: fabric.AttachRefused) -> None:
@@ -289,10 +292,12 @@ class Agent:
         plugs = self.holdings.plugs()
         absent = await self.datapath.plug_all(plugs)
         self._note_uplinks()
+        await self._carrying.before()
         compiled, old = self._compile(), self.datapath.image
         failures = await self._converge(compiled)
         self.compiled = compiled
         if not failures:
+            await self._carrying.after()
             touched = announce.touched(old, self.datapath.image)
             await self._announcer.moved(old, compiled, touched)
             self.control.configure(compiled, touched)
@@ -367,7 +372,7 @@ class Agent:
         for item in unacked:
             if item in self._unacked:
                 self._unacked.remove(item)
-                self.session.send(_answer(item[0], problems, now - item[1]))
+                self.session.send(answer(item[0], problems, now - item[1]))
         self._send_uplinks()
         if self._in_sync:
             states = self.compiled.veths
@@ -430,7 +435,8 @@ class Agent:
         counters = await self.datapath.counters([attachment.lport for attachment, _ in draining])
         for attachment, port in draining:
             last = convert.counters_to(counters[attachment.lport])
-            drained = fabric.PortDrained(veth=port.veth, generation=port.generation, last=last)
+            carried = self._carrying.left(port.veth, port.generation)
+            drained = fabric.PortDrained(veth=port.veth, generation=port.generation, last=last, carried=carried)
             if self.session.send(fabric.ModuleMessage(drained=drained)):
                 self._drained[port.veth] = port.generation
 
@@ -489,12 +495,3 @@ class Agent:
         """Seconds after which an address that is not seen goes: the switch's setting, else the host's."""
         switch = self.holdings.staging.committed.switch
         return (switch.mac_age if switch else 0.0) or self._mac_age
-
-
-def _answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:
-    if not problems:
-        return fabric.ModuleMessage(ack=fabric.Ack(revision=revision, apply_us=int(seconds * 1e6)))
-    refuse = fabric.Refuse(revision=revision)
-    for problem in problems:
-        refuse.refusals.add(object=problem.object, reason=problem.reason)
-    return fabric.ModuleMessage(refuse=refuse)

@@ -43,6 +43,8 @@ class Port:
     link_up: bool = True
     blocked: bool = False
     mac_violation: bool = False
+    awaited: bool = False
+    """Blocked until its VM speaks here: a frame with the port's own MAC is shown to the agent (Punt.ARRIVED)."""
     pin: int = 0
     """lport of the one uplink this port uses (MAC pinning, failback=no, load-based); 0 = as its team's method says.
     The agent pins only to usable uplinks."""
@@ -176,6 +178,8 @@ class Punt(Enum):
     MOVED = 4
     """RARP or gratuitous ARP that came by an uplink with a local port's MAC (S-089); dropped.  Also what the network
     reflects of our own announcements."""
+    ARRIVED = 5
+    """Out of an awaited port, with its MAC: the VM runs here (S-246); dropped."""
 
 
 @dataclass(frozen=True, slots=True)

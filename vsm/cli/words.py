@@ -230,6 +230,8 @@ WORDS: dict[str, str] = {
     "sub-group-id": "Number of the uplink's sub-group",
     "summary": "A short form",
     "suspend": "Not in use",
+    "migration": "Virtual ports that move from host to host",
+    "transitions": "The table by which they move",
     "svs": "Hosts' side of the switch",
     "svs-domain": "Domain that the switch's hosts belong to",
     "switchport": "Vlans of the port",

@@ -14,6 +14,7 @@ from dataclasses import replace
 from vsm.fabric.counters import CounterBook, Record
 from vsm.fabric.mac_moves import MacMoves
 from vsm.model.interfaces import Vethernet
+from vsm.model.migration import Carried
 from vsm.model.state import State
 from vsm.observed import ChannelStatus, ManagerStatus, Neighbor
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
@@ -35,11 +36,13 @@ class FabricRuntime:
         self._macs: dict[int, list[MacRow]] = {}
         self._channels: dict[int, dict[int, ChannelStatus]] = {}
         self._neighbors: dict[int, tuple[float, list[Neighbor]]] = {}
-        self._drained: dict[tuple[int, int], int] = {}
+        self._drained: dict[tuple[int, int], tuple[int, tuple[Carried, ...]]] = {}
         self._plugged: set[tuple[int, int]] = set()
         self.watchers: dict[object, ManagerStatus] = {}
         """Kept by vsm/api/catalog.py."""
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self.timeouts: Mapping[str, float] = {}
+        """Kept by vsm/mobility/driver.py."""
         self.final = asyncio.Event()
         """Set when last counters of a port came in, which no later report would bring again: to be stored soon."""
         self.book = CounterBook(records)
@@ -85,6 +88,10 @@ class FabricRuntime:
     def recent(self) -> list[LogLine]:
         """The last events, the latest last."""
         return list(self._log)
+
+    def patience(self) -> Mapping[str, float]:
+        """Seconds that a migration may stay in a state, by the state's name."""
+        return self.timeouts
 
     def uptime(self) -> float:
         """Seconds since this VSM started."""
@@ -133,9 +140,9 @@ class FabricRuntime:
         """All neighbours that a module's uplinks have now."""
         self._neighbors[slot] = (self._clock(), neighbors)
 
-    def drained(self, slot: int, veth: int, generation: int) -> None:
-        """The vEth of that generation delivers and accepts nothing any more on that module."""
-        self._drained[slot, veth] = generation
+    def drained(self, slot: int, veth: int, generation: int, carried: tuple[Carried, ...] = ()) -> None:
+        """The vEth of that generation delivers and accepts nothing any more on that module, and left this behind."""
+        self._drained[slot, veth] = generation, carried
         self.notify()
 
     def plugged(self, slot: int, veth: int, present: bool) -> None:
@@ -162,7 +169,11 @@ class FabricRuntime:
 
     def is_drained(self, slot: int, veth: int, generation: int) -> bool:
         """Whether drained() told so, for this generation or a later one."""
-        return self._drained.get((slot, veth), -1) >= generation
+        return self._drained.get((slot, veth), (-1, ()))[0] >= generation
+
+    def carried(self, slot: int, veth: int) -> tuple[Carried, ...]:
+        """What the vEth left behind when it drained there last."""
+        return self._drained.get((slot, veth), (-1, ()))[1]
 
     def is_plugged(self, slot: int, veth: int) -> bool:
         """Whether the vEth's NIC is plugged in on that module, as far as its present session told."""

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from dvswitch.vlan import VlanSet
 from vsm.model.interfaces import Ethernet, Vethernet
+from vsm.model.migration import Move, MoveState
 from vsm.model.settings import NO_PIN, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
-from vsm.model.state import Config, Move, MoveState, Phase, PortProfile, ProfileType, State, Uplink, Veth
+from vsm.model.state import Config, Phase, PortProfile, ProfileType, State, Uplink, Veth
 from vsm.policy.inherit import chain, effective
 from vsm.policy.ports import active_vlans, member_vlans
 from vsm.policy.quarantine import carries_nothing, usable

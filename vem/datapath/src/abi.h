@@ -41,6 +41,7 @@
 #define DVS_PORT_LAG 32 /* no NIC: the members in use are the uplinks of its policy's team */
 #define DVS_PORT_PEER 64 /* kernel engine: the NIC is a veth whose other end is in another network namespace */
 #define DVS_PORT_OWNS_MAC 128 /* kernel engine: the static entry of the port's MAC is the port's (saves asking) */
+#define DVS_PORT_AWAITED 256 /* blocked until its VM speaks here: a frame with the port's own MAC is shown to the agent */
 
 /* dvs_policy.mode */
 #define DVS_MODE_ACCESS 0
@@ -250,6 +251,7 @@ struct dvs_trace {
 #define DVS_PUNT_BEACON 2  /* a host's beacon probe, by an uplink; not forwarded */
 #define DVS_PUNT_SNOOPED 3 /* IGMP or MLD, when snooping; forwarded too */
 #define DVS_PUNT_MOVED 4   /* RARP or gratuitous ARP by an uplink with a local port's MAC (S-089); dropped */
+#define DVS_PUNT_ARRIVED 5 /* out of an awaited port, with its MAC (S-246); dropped */
 
 #define DVS_EVENT_DATA 1600
 

@@ -49,6 +49,7 @@ static INL int dvs_steps(struct dvs_pkt *p)
 
 	dvs_punt_control(p);
 	reason = DVS_STEP(ADMIT, dvs_admit(p, port, policy, control->mtu));
+	dvs_punt_arrived(p, port, reason);
 	if (!reason && p->punt)
 		reason = DVS_STEP(CONTROL, DVS_DROP_RESERVED_MCAST);
 	if (!reason)

@@ -395,6 +395,23 @@ API int dvs_set_macs(struct dvs *e, __u32 n, const __u64 *keys, const struct dvs
 	return error;
 }
 
+API int dvs_remember(struct dvs *e, __u64 key, __u32 lport)
+{
+	struct dvs_mac entry = { .lport = lport, .seen = dvs_clock() };
+	int error = 0;
+
+	if (!lport || lport >= DVS_MAX_PORTS)
+		return -EINVAL;
+	engine_enter(e);
+	if (!mac_find(&e->macs, key)) {
+		error = mac_put(&e->macs, key, &entry);
+		if (!error)
+			e->live[lport].learned++;
+	}
+	engine_leave(e);
+	return error;
+}
+
 API int dvs_forget(struct dvs *e, __u64 key, __u32 lport)
 {
 	struct dvs_mac *entry;
