@@ -21,6 +21,7 @@ import pytest
 
 from dvswitch.mac import MacAddress
 from physical.frames import PROTO_UDP, TYPE_IPV4, Ethernet, Ipv4, Udp
+from tests.support.netns import Namespace
 
 SOURCE = Path(__file__).with_name("echo.c")
 BUILD = Path(__file__).parents[2] / "build" / "tests"
@@ -139,9 +140,9 @@ def program() -> Path:
     return built
 
 
-def ask(seconds: float, *flows: str, program: str) -> str:
+def ask(seconds: float, *flows: str, program: str, every_us: int = INTERVAL_US) -> str:
     """Command line of the asking side; `program`: where it is.  A flow is an address, or one behind "tcp:"."""
-    return f"{program} ask {PORT} {int(seconds * 1000)} {INTERVAL_US} {' '.join(flows)}"
+    return f"{program} ask {PORT} {int(seconds * 1000)} {every_us} {' '.join(flows)}"
 
 
 def note(text: str, wire: Path, mac: str, address: str) -> None:
@@ -153,6 +154,12 @@ def note(text: str, wire: Path, mac: str, address: str) -> None:
     packet = Ipv4(source, target, PROTO_UDP, datagram).build()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.sendto(Ethernet(MacAddress.parse(mac), NOBODY, TYPE_IPV4, packet).build(), str(wire))
+
+
+def note_inside(text: str, where: Namespace) -> None:
+    """Send a note to the asker in a namespace."""
+    with where.enter(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(text.encode(), ("127.0.0.1", NOTE_PORT))
 
 
 __all__ = [
@@ -169,6 +176,7 @@ __all__ = [
     "Report",
     "ask",
     "note",
+    "note_inside",
     "parse",
     "program",
 ]
