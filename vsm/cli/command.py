@@ -40,6 +40,7 @@ class Mode(Enum):
     SVS_CONNECTION = "(config-svs-conn)"
     ROLE = "(config-role)"
     LINE = "(config-line)"
+    CONSOLE = "(config-console)"
     SESSION = "(config-s)"
     """Beside the mode of a line in a configuration session."""
 
@@ -54,6 +55,7 @@ PARENTS: dict[Mode, Mode] = {
     Mode.SVS_CONNECTION: Mode.CONFIG,
     Mode.ROLE: Mode.CONFIG,
     Mode.LINE: Mode.CONFIG,
+    Mode.CONSOLE: Mode.CONFIG,
 }
 """`exit` leads there, and the parent's commands work from the child."""
 
@@ -100,6 +102,7 @@ class Position:
             Mode.SVS_CONNECTION: f"svs connection {self.connection}",
             Mode.ROLE: f"role name {self.role}",
             Mode.LINE: "line vty",
+            Mode.CONSOLE: "line console",
         }
         return lines.get(self.mode, "")
 
