@@ -6,11 +6,11 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 import structlog
@@ -43,6 +43,8 @@ READY = "vsm ready"
 _GRACE = 1.0
 """Seconds that calls under way may take at shutdown."""
 _RETRY = 0.2
+_SOON = 0.1
+"""Seconds until last counters of a port are stored, if nothing else is stored before."""
 _ANSWER = 0.1
 """Seconds between the order to restart and its beginning: the answer goes out first."""
 _log = structlog.get_logger("vsm")
@@ -66,6 +68,7 @@ class Daemon:
             self._store.close()
             raise
         self._runtime = FabricRuntime(time.time, records)
+        self._store.beside = self._last_counters
         self._bus = EventBus(time.time, lambda: self._supervisor.state.revision)
         self._supervisor.subscribe(self._publish)
         self._fabric = FabricService(self._supervisor, self._runtime, self._bus, options.timing)
@@ -217,8 +220,14 @@ class Daemon:
             with suppress(TimeoutError):
                 await asyncio.wait_for(final.wait(), self._options.timing.persist)
             final.clear()
+            await asyncio.sleep(_SOON)  # most of the time a step of the port's life stores them meanwhile
             with suppress(StorageError):
                 self._persist()
+
+    def _last_counters(self) -> tuple[dict[str, Any], Callable[[], None]]:
+        """Counters that belong to the step of a port's life that is about to be stored."""
+        book = self._runtime.book
+        return {name: encode(record) for name, record in book.urgent().items()}, book.urgent_saved
 
     def _persist(self) -> None:
         """Store the counters that changed; StorageError is logged and the next time tries again."""

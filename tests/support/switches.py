@@ -16,8 +16,8 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from tests.support.fake_runtime import FakeRuntime
 from vsm.cli.service import CliReply, CliService
-from vsm.model.passwords import hashed
 from vsm.model.migration import Move, MoveState, MoveStep, PastMove
+from vsm.model.passwords import hashed
 from vsm.model.settings import ChannelMode, PortMode, Settings
 from vsm.model.state import (
     Config,
@@ -183,7 +183,8 @@ def with_moves() -> State:
     move = Move(1, 3, 4, MoveState.PAUSED, 4, asked_by="libvirt on kvm-1", steps=steps(prepared, paused))
     done = steps(prepared, paused, activated, (MoveState.DONE, 2.14, "applied"))
     cancelled = steps(prepared, (MoveState.CANCELLED, 4.0, "cancelled by operator"), (MoveState.DONE, 4.002, "applied"))
-    past = {7: PastMove(2, 4, 3, 3, "done", "manager", done), 8: PastMove(3, 4, 3, 2, "cancelled", "manager", cancelled)}
+    past = {7: PastMove(2, 4, 3, 3, "done", "manager", done)}
+    past[8] = PastMove(3, 4, 3, 2, "cancelled", "manager", cancelled)
     return replace(start, inventory=replace(start.inventory, moves={1: move}, past_moves=past))
 
 

@@ -40,6 +40,7 @@ class FabricRuntime:
         self._plugged: set[tuple[int, int]] = set()
         self.watchers: dict[object, ManagerStatus] = {}
         """Kept by vsm/api/catalog.py."""
+        self._looking = False
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.timeouts: Mapping[str, float] = {}
         """Kept by vsm/mobility/driver.py."""
@@ -180,7 +181,13 @@ class FabricRuntime:
         return (slot, veth) in self._plugged
 
     def notify(self) -> None:
-        """Something changed: see whether that is what somebody waits for."""
+        """Something changed: see, once for all that changes in this moment, whether that is what somebody waits for."""
+        if self._waiting and not self._looking:
+            self._looking = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._looking = False
         for entry in tuple(self._waiting):
             ready, future = entry
             if not future.done() and ready():

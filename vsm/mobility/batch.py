@@ -13,8 +13,14 @@ from vsm.model.state import State
 from vsm.supervisor import Change, Supervisor
 
 
+QUIET, CROWD = 0.0005, 0.004
+"""Seconds without another change after which one, or several, are stored.  A write to the disk takes about as long."""
+LONGEST = 0.03
+"""Seconds that the first of them waits at most."""
+
+
 class Batch:
-    """Collects changes until the event loop has run what is ready, then transacts them in the order they came."""
+    """Collects changes for as long as more come, then transacts them in the order they came."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
@@ -24,11 +30,18 @@ class Batch:
         """As Supervisor.transact, a little later: the State in force after all that was changed together."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[State] = loop.create_future()
-        if not self._pending:
-            # Not at once, but after what is ready by then: answers of several modules are read one by one.
-            loop.call_soon(loop.call_soon, self._flush)
         self._pending.append((change, done))
+        if len(self._pending) == 1:
+            loop.call_later(QUIET, self._look, 1, loop.time() + LONGEST)
         return await done
+
+    def _look(self, before: int, latest: float) -> None:
+        """Store now, unless more have come since there were ``before``: then there may be more to come."""
+        loop = asyncio.get_running_loop()
+        if len(self._pending) > before and loop.time() < latest:
+            loop.call_later(CROWD, self._look, len(self._pending), latest)
+        else:
+            self._flush()
 
     def _flush(self) -> None:
         pending, self._pending = self._pending, []

@@ -56,8 +56,11 @@ class _Index:
     places: dict[int, list[_Place]]
     uplinks: dict[int, list[Uplink]]
     active: VlanSet
-    policies: dict[tuple[str, str], PolicySpec]
-    """Evaluated so far, by (profile, interface with overrides or "")."""
+    policies: dict[tuple[str, str, int], PolicySpec]
+    """Evaluated so far, by (profile, interface with overrides or "", the interface's own policy or 0)."""
+    ports: dict[tuple[int, Phase, int], tuple[Veth, PortSpec, PolicySpec | None]]
+    """Worked out so far, by number, phase and generation.  Like the policies they follow from the vEth and the
+    configuration alone, so they serve until that is edited: most States differ in one vEth's place."""
 
 
 _latest: tuple[State, _Index] | None = None
@@ -76,11 +79,13 @@ def _index(state: State) -> _Index:
     # States are immutable, so one index serves all modules until the next State comes.
     global _latest
     if _latest is None or _latest[0] is not state:
-        _latest = (state, _build(state))
+        before = _latest[1] if _latest is not None and _latest[0].config is state.config else None
+        _latest = (state, _build(state, before))
     return _latest[1]
 
 
-def _build(state: State) -> _Index:
+def _build(state: State, before: _Index | None) -> _Index:
+    """``before``: of a State with the same configuration."""
     places: dict[int, list[_Place]] = defaultdict(list)
     uplinks: dict[int, list[Uplink]] = defaultdict(list)
     moves = state.inventory.moves
@@ -89,8 +94,15 @@ def _build(state: State) -> _Index:
             places[slot].append(place)
     for uplink in state.inventory.uplinks.values():
         uplinks[uplink.slot].append(uplink)
-    active = active_vlans(state.config)
-    return _Index(places, uplinks, active, {})
+    if before is not None:
+        veths = state.inventory.veths
+        known = {
+            key: found
+            for key, found in before.ports.items()
+            if (veth := veths.get(key[0])) is not None and key[2] >= veth.generation - 1
+        }
+        return _Index(places, uplinks, before.active, before.policies, known)
+    return _Index(places, uplinks, active_vlans(state.config), {}, {})
 
 
 def _places(veth: Veth, move: Move | None) -> list[tuple[int, _Place]]:
@@ -120,12 +132,21 @@ def _switch(config: Config) -> SwitchSpec:
 
 
 def _port(state: State, index: _Index, place: _Place, policies: dict[int, PolicySpec]) -> PortSpec:
+    key = place.veth.number, place.phase, place.generation
+    found = index.ports.get(key)
+    if found is None or found[0] is not place.veth:
+        found = index.ports[key] = (place.veth, *_new_port(state, index, place))
+    _, port, policy = found
+    if policy:
+        policies[policy.id] = policy
+    return port
+
+
+def _new_port(state: State, index: _Index, place: _Place) -> tuple[PortSpec, PolicySpec | None]:
     veth = place.veth
     name = Vethernet(veth.number).full
     policy = _policy(state.config, index, name, veth.profile, ProfileType.VETHERNET, veth.policy_id)
-    if policy:
-        policies[policy.id] = policy
-    return PortSpec(
+    port = PortSpec(
         veth=veth.number,
         policy=policy.id if policy else 0,
         mac=veth.mac,
@@ -136,6 +157,7 @@ def _port(state: State, index: _Index, place: _Place, policies: dict[int, Policy
         # A vEth that came from elsewhere must be announced; true for good, so that the end of a move changes nothing.
         announce=place.phase is Phase.ACTIVE and place.generation > 1,
     )
+    return port, policy
 
 
 def _uplink(state: State, index: _Index, uplink: Uplink, policies: dict[int, PolicySpec]) -> UplinkSpec:
@@ -171,7 +193,7 @@ def _policy(
     found = config.profiles.get(profile)
     if found is None or found.type is not wanted_type:
         return None
-    key = (profile, interface if own_id else "")
+    key = (profile, interface if own_id else "", own_id)
     if key not in index.policies:
         own = config.overrides.get(interface) if own_id else None
         settings = effective(config, profile, own)
