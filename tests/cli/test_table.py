@@ -274,7 +274,7 @@ def test_every_row_that_configures_is_tested_above_or_has_no_effect() -> None:
         for mode in command.modes:
             terminal = Terminal(plain_switch())
             before = terminal.run("where", *ENTER[mode]) and terminal.state.config
-            reply = terminal.run(text(all_spellings(command)[0]))
+            reply = terminal.run(text(all_spellings(command)[-1]))
             if reply.ok and terminal.state.config != before:
                 left_over.add(command.syntax)
     assert left_over == set(SHOWN_BY_OTHERS)
