@@ -33,7 +33,7 @@ VALUES = {
     "burst": "1",
     "sgids": "2,0",
     "uplinks": "2,1",
-    "seconds": "60",
+    "seconds": "61",
     "prefix": "02:aa",
     "interval": "60",
     "delay": "60",
@@ -230,7 +230,7 @@ def editable() -> list[tuple[Mode, Command]]:
 def test_said_shown_repeated_and_taken_back(mode: Mode, command: Command) -> None:
     terminal = Terminal(plain_switch())
     enter = ENTER[mode]
-    if command.syntax.startswith(("mtu", "channel-group")):
+    if command.syntax.startswith(("mtu", "channel-group", "cdp enable")) and mode is not Mode.CONFIG:
         enter = ["configure terminal", "port-profile PLAINUP" if mode is Mode.PROFILE else "interface ethernet 3/1"]
     if command.syntax.startswith("system vlan"):
         enter = ["configure terminal", "port-profile PLAINTRUNK"]
