@@ -59,6 +59,7 @@ VALUES = {
     "secret": "Plain-secret-1",
     "hash": hashed("Plain-secret-1", bytes(16)),
     "key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@host",
+    "network": "192.0.2.0/24",
     "number": "7",
     "command": "show vlan *",
     "dst": "52:54:00:00:00:02",
@@ -70,6 +71,11 @@ VALUES = {
     "snaplen": "64",
     "src": "5254.0000.0001",
     "type": "0x0806",
+    "vrf": "management",
+    "feature": "vlan",
+    "banner": "#some text#",
+    "line": "pts/0",
+    "bits": "2048",
     "file": "base.cfg",
     "file0": "base.cfg",
     "file1": "base.cfg",
@@ -81,6 +87,7 @@ VALUES = {
 INTERFACES = {
     "<1-1048575>": "1",
     "<1-1048575>[,-]": "1-2",
+    "<1-4096>[,-]": "1",
     "<3-66>/<1-32>": "3/1",
     "<3-66>/<1-32>[,-]": "3/1-2",
     "port-channelN": "Po1",
@@ -99,6 +106,7 @@ ENTER = {
     Mode.SVS_CONNECTION: ["configure terminal", "svs connection KVM"],
     Mode.ROLE: ["configure terminal", "role name ops"],
     Mode.LINE: ["configure terminal", "line vty"],
+    Mode.CONSOLE: ["configure terminal", "line console"],
     Mode.SESSION: ["configure session one"],
 }
 

@@ -41,6 +41,7 @@ class Mode(Enum):
     SVS_CONNECTION = "(config-svs-conn)"
     ROLE = "(config-role)"
     LINE = "(config-line)"
+    CONSOLE = "(config-console)"
     SESSION = "(config-s)"
     """Beside the mode of a line in a configuration session."""
 
@@ -55,6 +56,7 @@ PARENTS: dict[Mode, Mode] = {
     Mode.SVS_CONNECTION: Mode.CONFIG,
     Mode.ROLE: Mode.CONFIG,
     Mode.LINE: Mode.CONFIG,
+    Mode.CONSOLE: Mode.CONFIG,
 }
 """`exit` leads there, and the parent's commands work from the child."""
 
@@ -101,6 +103,7 @@ class Position:
             Mode.SVS_CONNECTION: f"svs connection {self.connection}",
             Mode.ROLE: f"role name {self.role}",
             Mode.LINE: "line vty",
+            Mode.CONSOLE: "line console",
         }
         return lines.get(self.mode, "")
 

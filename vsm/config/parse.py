@@ -19,6 +19,7 @@ from dvswitch.errors import DvsError, InvalidValue
 from vsm.cli.command import Call, Edit, Form, Mode, Position
 from vsm.cli.grammar import Failure, Match
 from vsm.config import fit
+from vsm.model import banner
 from vsm.model.overrides import override
 from vsm.model.settings import NOTHING
 from vsm.model.state import Config, PortProfile, State
@@ -92,8 +93,16 @@ def merge(text: str, base: State, runtime: Runtime | None = None, permit: Permit
 
 def config_lines(text: str) -> list[Line]:
     """The lines that say something."""
-    numbered = (Line(number, line) for number, line in enumerate(text.splitlines(), start=1))
-    return [line for line in numbered if line.text.strip() and not line.text.lstrip().startswith(_COMMENTS)]
+    found: list[Line] = []
+    banners: list[Line] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if banners:
+            line, number = f"{banners[0].text}\n{line}", banners.pop().number
+        elif not line.strip() or line.lstrip().startswith(_COMMENTS):
+            continue
+        # Lines of a banner are not looked at, whatever they begin with.
+        (banners if banner.unfinished(line) else found).append(Line(number, line))
+    return [*found, *banners]
 
 
 def apply_line(state: State, position: Position, line: str, runtime: Runtime | None = None) -> tuple[State, Position]:

@@ -57,7 +57,7 @@ _ROWS: tuple[tuple[tuple[Mode, ...], str, str, str], ...] = (
     (_CONFIG, "ip arp inspection <rest:text>", "ARP inspection", "ip arp inspection"),
     (_CONFIG, "uufb enable", "Block unicast to unknown addresses", "uufb"),
     (_CONFIG, "bridge-domain <rest:text>", "Bridge domains", "bridge-domain"),
-    (_CONFIG, "interface {port-channel | mgmt | mgmt0 | control0} [<rest:text>]", "Other interfaces", "this interface"),
+    (_CONFIG, "interface control0", "The supervisor's second interface", "this interface"),
     (_CONFIG, "port-channel load-balance <rest:text>", "Choice of a bundle's member", "port-channel load-balance"),
     (_CONNECTION, "protocol <rest:text>", "How the supervisor reaches the manager", "reaching out to managers"),
     (_CONNECTION, "remote <rest:text>", "Where the manager is", "reaching out to managers"),
@@ -67,7 +67,6 @@ _ROWS: tuple[tuple[tuple[Mode, ...], str, str, str], ...] = (
     (_CONFIG, "snmp-server <rest:text>", "SNMP", "snmp-server"),
     (_CONFIG, "ntp <rest:text>", "Time servers", "ntp"),
     (_CONFIG, "clock timezone <rest:text>", "Time zone", "clock timezone"),
-    (_CONFIG, "banner motd <rest:text>", "Text shown at login", "banner"),
     (_CONFIG, "logging {server | logfile | level | module | timestamp} [<rest:text>]", "Logs elsewhere", "logging"),
     (_CONFIG, "logging {console | monitor} [<rest:text>]", "Logs on terminals", "logging on terminals"),
 )

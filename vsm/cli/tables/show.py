@@ -16,6 +16,7 @@ from vsm.cli.show import (
     lacp,
     logging,
     macs,
+    management,
     modules,
     neighbors,
     ports,
@@ -29,6 +30,10 @@ from vsm.cli.show import (
 
 _ONE = "{vethernet <interfaces:veth> | ethernet <interfaces:port> | <interfaces:interface>}"
 _SOME = "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | <interfaces:interfaces>}"
+_CONFIGURED = (
+    "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | port-channel <interfaces:channels> | mgmt0 "
+    "| <interfaces:any-interfaces>}"
+)
 _ANY = f"[{_SOME[1:-1]}]"
 _SPECIAL = {
     "vethernet": "Virtual ports",
@@ -62,7 +67,7 @@ ROWS: tuple[Command, ...] = (
     _row("hosts", "Show how names are looked up", facts.show_hosts, hosts="Names of other machines"),
     _row("inventory", "Show the parts of the switch", facts.show_inventory, inventory="Parts of the switch"),
     _row("hostname", "Show the name of the switch", system.show_hostname, hostname="Name of the switch"),
-    _row("interface", "Show all interfaces", interfaces.show_interface, interface="Interfaces"),
+    _row("interface", "Show all interfaces", management.show_all, interface="Interfaces"),
     _row(f"interface {_SOME}", "Show interfaces", interfaces.show_interface, interface="Interfaces"),
     _row(
         f"interface {_SOME} detail",
@@ -160,7 +165,7 @@ ROWS: tuple[Command, ...] = (
         profiles.show_sync_status,
     ),
     _row(
-        f"running-config [interface [{_SOME}] | port-profile [<profile:profile>] | vlan [<vlans:vlan-list>]] "
+        f"running-config [interface [{_CONFIGURED}] | port-profile [<profile:profile>] | vlan [<vlans:vlan-list>]] "
         "[all | expand-port-profile]",
         "Show the running configuration",
         system.show_running_config,
