@@ -188,6 +188,7 @@ WORDS: dict[str, str] = {
     "remote": "Where the manager is",
     "port-group": "Publish under a name",
     "port-id": "By the number of the port",
+    "port-mapping": "Ports of the hypervisor",
     "port-profile": "Port-profiles",
     "port-security": "Secure MAC addresses",
     "pps": "Frames a second",
