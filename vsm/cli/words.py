@@ -205,6 +205,7 @@ WORDS: dict[str, str] = {
     "remote": "Where the manager is",
     "port-group": "Publish under a name",
     "port-id": "By the number of the port",
+    "port-mapping": "Ports of the hypervisor",
     "port-profile": "Port-profiles",
     "port-profile-role": "Who sees which profiles",
     "port-security": "Secure MAC addresses",
