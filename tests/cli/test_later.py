@@ -36,7 +36,7 @@ def test_what_is_not_built_is_refused_and_its_no_is_true(command: Command) -> No
         ("feature lacp",),
         ("no feature netflow",),
         ("no logging console",),
-        ("no banner motd x",),
+        ("no banner motd",),
     ],
 )
 def test_what_is_so_anyway_may_be_said(lines: tuple[str, ...]) -> None:

@@ -139,7 +139,11 @@ def configs(draw: st.DrawFn) -> Config:
         default_max_ports=draw(st.sampled_from([1, 32, 64])),
         vlans=vlans,
         profiles=draw(profiles()),
-        descriptions=draw(st.dictionaries(st.sampled_from(["Vethernet1", "Ethernet3/1", "Ethernet9/2"]), TEXTS)),
+        descriptions=draw(
+            st.dictionaries(
+                st.sampled_from(["Vethernet1", "Ethernet3/1", "Ethernet9/2", "mgmt0", "port-channel1"]), TEXTS
+            )
+        ),
         slots=slots,
         connections=draw(st.sampled_from([{}, {"KVM": Connection("KVM", True), "VC": Connection("VC")}])),
         **draw(logins()),
@@ -154,6 +158,7 @@ def logins(draw: st.DrawFn) -> dict[str, Any]:
         number=st.integers(1, 256),
         permit=st.booleans(),
         access=st.sampled_from([Access.READ, Access.READ_WRITE]),
+        feature=st.sampled_from(["", "vlan", "igmp-snooping"]),
     ) | st.builds(
         Rule,
         number=st.integers(1, 256),
@@ -173,9 +178,10 @@ def logins(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "users": users,
         "roles": roles,
+        "banner": draw(st.sampled_from(["", "one", "# two\n  lines\n", "!a\n\nvlan 7\n@#"])),
+        "console_timeout": draw(st.sampled_from([0, 30, 525600])),
         "ssh": draw(st.booleans()),
         "exec_timeout": draw(st.sampled_from([0, 30, 525600])),
-        "console_timeout": draw(st.sampled_from([0, 30])),
         "session_limit": draw(st.sampled_from([1, 64, 256])),
     }
 
@@ -188,8 +194,11 @@ def switches(draw: st.DrawFn) -> State:
         st.dictionaries(st.sampled_from(["Ethernet3/1", "Ethernet66/32"]), all_settings(ProfileType.ETHERNET))
     )
     start = state()
-    start = replace(start, config=draw(configs()), inventory=replace(start.inventory, next_policy_id=200))
-    for name, said in {**veths, **uplinks}.items():
+    start = replace(
+        start, config=draw(configs()), inventory=replace(start.inventory, next_policy_id=200, channels={(3, 4): 1})
+    )
+    bundles = {"port-channel1": Settings(shutdown=True)} if draw(st.booleans()) else {}
+    for name, said in {**veths, **uplinks, **bundles}.items():
         start = override(start, name, said)
     start = override(start, "Vethernet2", NOTHING)
     try:

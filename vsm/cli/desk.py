@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from vsm.cli.candidate import Candidates
+from vsm.cli.logins import Logins
 from vsm.cli.session import Question, Session
 from vsm.model.state import Config, State
 from vsm.policy.check import check
@@ -30,6 +31,7 @@ class Switch:
     """Unix time."""
     files: Bootflash
     candidates: Candidates = field(default_factory=Candidates)
+    logins: Logins = field(default_factory=Logins)
     restart: Callable[[], None] | None = None
     """Starts the supervisor anew from its store; None = it can't be (it lives in another process than its daemon)."""
     factory: Config = field(default_factory=Config)
@@ -70,11 +72,11 @@ class Desk:
         Supervisor.transact().
         """
 
-        return self.switch.supervisor.transact(lambda before: _admitted(before, edit, force), later=later)
+        return self.switch.supervisor.transact(lambda before: admitted(before, edit, force), later=later)
 
     def try_change(self, edit: Callable[[State], State], *, force: bool = False) -> State:
         """What change() would put into force."""
-        return _admitted(self.state, edit, force)
+        return admitted(self.state, edit, force)
 
     def ask(self, text: str, then: Callable[[Desk], str], *, default: bool = False) -> str:
         """Have ``then`` done once the operator agrees, at once if he does not want to be asked; what to print now."""
@@ -84,7 +86,8 @@ class Desk:
         return ""
 
 
-def _admitted(before: State, edit: Callable[[State], State], force: bool) -> State:
+def admitted(before: State, edit: Callable[[State], State], force: bool = False) -> State:
+    """The state after an edit that is sound and, unless it is forced, cuts nothing off; DvsError."""
     after = edit(before)
     if (after.config, after.inventory) != (before.config, before.inventory):
         check(after)

@@ -14,15 +14,16 @@ from dvswitch.errors import DvsError, StorageError, Unavailable
 from vsm.cli import permission, pipe
 from vsm.cli.command import Call, Command, Form, Mode, Part, View
 from vsm.cli.desk import Desk, Switch
-from vsm.cli.grammar import Candidate, Failure, Match, Word
-from vsm.cli.logins import Logins
+from vsm.cli.grammar import Allowed, Candidate, Failure, Match, Word
 from vsm.cli.program import Programs
 from vsm.cli.registry import GRAMMAR
 from vsm.cli.session import Question, Session
 from vsm.cli.tables import files as file_commands
 from vsm.cli.together import Together
 from vsm.config.parse import chosen_edit
+from vsm.model import banner
 from vsm.model.state import Config
+from vsm.model.users import NETWORK_ADMIN
 from vsm.runtime import Runtime
 from vsm.store.bootflash import Bootflash
 from vsm.supervisor import Supervisor
@@ -91,7 +92,7 @@ class CliService:
         self._switch = Switch(supervisor, runtime, clock, files, restart=restart, factory=factory or Config())
         self._together = Together(supervisor)
         self._sessions: dict[str, Session] = {}
-        self.logins = Logins()
+        self.logins = self._switch.logins
         self.programs = Programs(self._switch, self.logins, self._run_on_module)
         """The same commands outside of sessions."""
 
@@ -180,6 +181,10 @@ class CliService:
         line = line.replace("\x00", "").rstrip("\r\n").expandtabs(1)
         if here.question:
             return self._answered(here, here.question, line)
+        if here.unfinished:
+            line, here.unfinished = f"{here.unfinished}\n{line}", ""
+        if here.position.mode is not Mode.EXEC and (sign := banner.unfinished(line)):
+            return self._more_of_banner(here, line, sign)
         if not line.strip() or line.lstrip().startswith("!"):
             return self._reply(here, "", True)
         here.remember(line.strip())
@@ -191,6 +196,15 @@ class CliService:
         if isinstance(outcome, _Question):
             return outcome
         return self._reply(here, *outcome, 0 if pipe.unpaged(line) else here.length)
+
+    def _more_of_banner(self, session: Session, line: str, sign: str) -> CliReply:
+        """The banner goes on with the next line."""
+        count = line.count("\n") + 1
+        if count > banner.MAX_LINES or len(line) > 2 * banner.MAX_LENGTH:
+            return self._reply(session, f"ERROR: banner: is longer than {banner.MAX_LINES} lines\n", False)
+        session.unfinished = line
+        told = f"Enter TEXT message.  End with the character '{sign}'.\n" if count == 1 else ""
+        return self._reply(session, told, True)
 
     def _answered(self, session: Session, question: Question, line: str) -> CliReply:
         """The operator's answer: an empty line is the default, anything but a beginning of "yes" is "no"."""
@@ -206,7 +220,7 @@ class CliService:
     def complete(self, session: str | Session, line: str) -> list[Candidate]:
         """What may come next after ``line``."""
         here = self._session(session)
-        if here.question:
+        if here.question or here.unfinished:
             return []
         line = line.expandtabs(1)
         text, offset = _without_do(line)
@@ -214,7 +228,7 @@ class CliService:
         head, filters = pipe.cut(text)
         if filters and _is_show(mode, head):
             return pipe.candidates(text[filters[-1].offset :])
-        found = GRAMMAR.candidates(mode, text, self._switch.supervisor.state, _beside(here))
+        found = GRAMMAR.candidates(mode, text, self._switch.supervisor.state, _beside(here), self._allowed(here))
         if any(candidate.word == "<CR>" for candidate in found) and _is_show(mode, text):
             found.append(Candidate("|", "Pipe command output to filter"))
         return found
@@ -254,16 +268,19 @@ class CliService:
             return name
         # Every use sweeps, so that sessions whose owner has gone don't pile up even if nobody calls expire().
         self.expire(now)
-        session = self._sessions.get(name)
-        if session is None:
-            timeout = self._switch.supervisor.state.config.console_timeout
-            session = self._sessions[name] = Session(name, timeout=timeout, role=role)
+        if name not in self._sessions:
+            self._sessions[name] = Session(
+                name, role=role, timeout=self._switch.supervisor.state.config.console_timeout
+            )
+        session = self._sessions[name]
         session.used = now
         return session
 
     def _prompt(self, session: Session) -> str:
         if session.question:
             return session.question.text.rpartition("\n")[2]
+        if session.unfinished:
+            return "> "
         return f"{self._switch.supervisor.state.config.hostname}{session.position.suffix}# "
 
     def _reply(self, session: Session, output: str, ok: bool, length: int = 0) -> CliReply:
@@ -293,6 +310,14 @@ class CliService:
         config = self._switch.supervisor.state.config
         said = match.said if match.form is Form.SET else match.said[1:]
         return permission.permitted(config, permission.roles_of(session, config), match.command, " ".join(said))
+
+    def _allowed(self, session: Session) -> Allowed | None:
+        """What help and completion leave out: commands that the session's roles can't permit."""
+        config = self._switch.supervisor.state.config
+        roles = permission.roles_of(session, config)
+        if NETWORK_ADMIN in roles:
+            return None
+        return lambda command, begun, whole: permission.offered(config, roles, command, begun, whole)
 
     def _may_write(self, session: Session) -> bool:
         """Output goes to a file for whoever may copy the running configuration to one."""

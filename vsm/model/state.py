@@ -134,12 +134,14 @@ class Config:
     """Those that the operator made, beside vsm.model.users.BUILT_IN."""
     ssh: bool = True
     """`feature ssh`."""
+    banner: str = ""
+    """Shown before a login; may have several lines."""
+    console_timeout: int = 30
+    """Minutes after which an unused local session ends; 0 = never."""
     exec_timeout: int = 30
     """Minutes after which an unused SSH session ends; 0 = never."""
     session_limit: int = 64
     """SSH sessions at a time."""
-    console_timeout: int = 30
-    """Minutes after which an unused session on the supervisor's own socket ends; 0 = never."""
 
 
 @dataclass(frozen=True, slots=True)

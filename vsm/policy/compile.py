@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from dvswitch.vlan import VlanSet
-from vsm.model.interfaces import Ethernet, Vethernet
+from vsm.model.interfaces import Ethernet, PortChannel, Vethernet
 from vsm.model.settings import NO_PIN, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, Move, MoveState, Phase, PortProfile, ProfileType, State, Uplink, Veth
 from vsm.policy.inherit import chain, effective
@@ -145,7 +145,17 @@ def _uplink(state: State, index: _Index, uplink: Uplink, policies: dict[int, Pol
         policy = _policy(state.config, index, name, uplink.profile, ProfileType.ETHERNET, own_id)
     if policy:
         policies[policy.id] = policy
-    return UplinkSpec(uplink.number, policy.id if policy else 0, policy is None or _shut(state.config, name))
+    if policy is None:
+        return UplinkSpec(uplink.number, 0, shutdown=True)
+    return UplinkSpec(uplink.number, policy.id, _shut(state.config, name) or _channel_shut(state, uplink.slot, policy))
+
+
+def _channel_shut(state: State, slot: int, policy: PolicySpec) -> bool:
+    """Whether the port-channel that the uplink is part of is shut down."""
+    number = state.inventory.channels.get((slot, policy.id))
+    return (
+        number is not None and policy.channel is not ChannelMode.NONE and _shut(state.config, PortChannel(number).full)
+    )
 
 
 def _shut(config: Config, interface: str) -> bool:

@@ -28,6 +28,10 @@ from vsm.cli.show import (
 
 _ONE = "{vethernet <interfaces:veth> | ethernet <interfaces:port> | <interfaces:interface>}"
 _SOME = "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | <interfaces:interfaces>}"
+_CONFIGURED = (
+    "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | port-channel <interfaces:channels> | mgmt0 "
+    "| <interfaces:any-interfaces>}"
+)
 _ANY = f"[{_SOME[1:-1]}]"
 _SPECIAL = {
     "vethernet": "Virtual ports",
@@ -159,7 +163,7 @@ ROWS: tuple[Command, ...] = (
         profiles.show_sync_status,
     ),
     _row(
-        f"running-config [interface [{_SOME}] | port-profile [<profile:profile>] | vlan [<vlans:vlan-list>]] "
+        f"running-config [interface [{_CONFIGURED}] | port-profile [<profile:profile>] | vlan [<vlans:vlan-list>]] "
         "[all | expand-port-profile]",
         "Show the running configuration",
         system.show_running_config,

@@ -10,6 +10,7 @@ from dvswitch.errors import Conflict
 from dvswitch.lldp_agent import Mode as DiscoveryMode
 from vsm.cli.command import Call, Command, Edit, Mode, Position, unsupported
 from vsm.cli.tables import guards
+from vsm.model.channels import with_channels
 from vsm.model.state import Config, State, VemSlot
 
 CONFIG = (Mode.CONFIG,)
@@ -62,7 +63,7 @@ def _without_module(state: State, slot: int) -> State:
     modules = {number: module for number, module in inventory.modules.items() if number != slot}
     uplinks = {key: uplink for key, uplink in inventory.uplinks.items() if key[0] != slot}
     channels = {key: number for key, number in inventory.channels.items() if key[0] != slot}
-    return replace(state, inventory=replace(inventory, modules=modules, uplinks=uplinks, channels=channels))
+    return with_channels(replace(state, inventory=replace(inventory, modules=modules, uplinks=uplinks)), channels)
 
 
 def _domain_note(state: State, _call: Call) -> str:
