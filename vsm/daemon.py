@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import grpc.aio
 import structlog
 
-from dvswitch.errors import InvalidValue, StorageError
+from dvswitch.errors import InvalidValue, StorageError, Unavailable
 from dvswitch.v1 import fabric_pb2_grpc, manager_pb2_grpc, operator_pb2_grpc
 from vsm.api.manager import ManagerService
 from vsm.api.operator import OperatorService
@@ -26,6 +26,7 @@ from vsm.fabric.counters import Record
 from vsm.fabric.runtime import FabricRuntime
 from vsm.fabric.service import FabricService
 from vsm.listen import bind, make_server
+from vsm.machine import SAMPLE_S, Machine
 from vsm.mobility.driver import Mobility
 from vsm.model.state import Config, State
 from vsm.options import Options
@@ -67,6 +68,7 @@ class Daemon:
         self._supervisor.subscribe(self._publish)
         self._fabric = FabricService(self._supervisor, self._runtime, self._bus, options.timing)
         self._files = Bootflash(options.data / "bootflash")
+        self._machine = Machine()
         self._cli = CliService(
             self._supervisor,
             self._runtime,
@@ -75,6 +77,7 @@ class Daemon:
             files=self._files,
             restart=self._restart,
             factory=self._factory(),
+            machine=self._machine,
         )
         self._mobility = Mobility(self._supervisor, self._runtime, self._fabric, options.drain_s)
         self._ssh: SshFront | None = None
@@ -91,6 +94,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         persist = asyncio.create_task(self._persist_regularly())
+        sample = asyncio.create_task(self._sample_regularly())
         revert = asyncio.create_task(self._revert_in_time())
         try:
             await self._listen()
@@ -100,6 +104,7 @@ class Daemon:
             await stop.wait()
         finally:
             persist.cancel()
+            sample.cancel()
             revert.cancel()
             await self._stop()
         return self._again
@@ -210,6 +215,13 @@ class Daemon:
             final.clear()
             with suppress(StorageError):
                 self._persist()
+
+    async def _sample_regularly(self) -> None:
+        """Have the load of the last minutes at hand."""
+        while True:
+            with suppress(Unavailable):
+                self._machine.sample(time.time())
+            await asyncio.sleep(SAMPLE_S)
 
     def _persist(self) -> None:
         """Store the counters that changed; StorageError is logged and the next time tries again."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vsm.cli.logins import Logins
     from vsm.cli.report import Report
     from vsm.cli.session import Session
+    from vsm.machine import Machine
 
 
 class Mode(Enum):
@@ -153,6 +154,7 @@ class View:
     files: Bootflash
     logins: Logins
     candidates: Candidates
+    machine: Machine
 
 
 Edit = Callable[[State, Call], State]

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from vsm.cli.candidate import Candidates
+from vsm.cli.command import View
 from vsm.cli.logins import Logins
 from vsm.cli.session import Question, Session
+from vsm.machine import Machine
 from vsm.model.state import Config, State
 from vsm.policy.check import check
 from vsm.policy.guard import guard
@@ -36,6 +38,13 @@ class Switch:
     """Starts the supervisor anew from its store; None = it can't be (it lives in another process than its daemon)."""
     factory: Config = field(default_factory=Config)
     """The configuration of a new switch."""
+    machine: Machine = field(default_factory=Machine)
+    """That the supervisor runs on."""
+
+    def view(self, desk: Desk, logins: Logins) -> View:
+        """What a show command of the desk's session looks at."""
+        state, time, session = desk.state, desk.time, desk.session
+        return View(state, self.runtime, time, session, self.files, logins, self.candidates, self.machine)
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from vsm.cli.session import Question, Session
 from vsm.cli.tables import files as file_commands
 from vsm.cli.together import Together
 from vsm.config.parse import chosen_edit
+from vsm.machine import Machine
 from vsm.model import banner
 from vsm.model.state import Config
 from vsm.model.users import NETWORK_ADMIN
@@ -85,11 +86,20 @@ class CliService:
         files: Bootflash,
         restart: Callable[[], None] | None = None,
         factory: Config | None = None,
+        machine: Machine | None = None,
     ) -> None:
-        """``clock`` gives Unix time; ``run`` has a module run a command; ``restart`` and ``factory`` are those of
-        vsm.cli.desk.Switch."""
+        """``clock`` gives Unix time; ``run`` has a module run a command; ``restart``, ``factory`` and ``machine`` are
+        those of vsm.cli.desk.Switch."""
         self._run_on_module = run or _nobody
-        self._switch = Switch(supervisor, runtime, clock, files, restart=restart, factory=factory or Config())
+        self._switch = Switch(
+            supervisor,
+            runtime,
+            clock,
+            files,
+            restart=restart,
+            factory=factory or Config(),
+            machine=machine or Machine(),
+        )
         self._together = Together(supervisor)
         self._sessions: dict[str, Session] = {}
         self.logins = self._switch.logins
@@ -334,8 +344,7 @@ class CliService:
         return Call(session.position, match.form, match.words, match.args, self._switch.runtime, match.said)
 
     def _view(self, desk: Desk) -> View:
-        switch = self._switch
-        return View(desk.state, switch.runtime, desk.time, desk.session, desk.files, self.logins, switch.candidates)
+        return self._switch.view(desk, self.logins)
 
     def _perform(self, session: Session, match: Match, filters: list[Word], line: str) -> str | Failure:
         command, desk, call = match.command, Desk(self._switch, session), self._call(session, match)
