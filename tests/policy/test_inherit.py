@@ -41,6 +41,7 @@ VALUES = Settings(
     pin=2,
     pin_backup=(1,),
     channel=ChannelMode.ACTIVE,
+    mobility_forward=20,
 )
 
 

@@ -99,6 +99,18 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Forward:
+    """types.proto Forward."""
+
+    id: int
+    key: bytes = field(repr=False)
+    """16 bytes."""
+    seconds: float
+    peer: tuple[str, int] | None = None
+    """Where the target listens; None: this host is the target."""
+
+
+@dataclass(frozen=True, slots=True)
 class Port:
     """types.proto Port."""
 
@@ -110,6 +122,8 @@ class Port:
     phase: Phase = Phase.ACTIVE
     shutdown: bool = False
     announce: bool = False
+    forward: Forward | None = None
+    """Frames for the moving vEth are passed on."""
     wire: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:

@@ -278,11 +278,10 @@ class CliService:
             return name
         # Every use sweeps, so that sessions whose owner has gone don't pile up even if nobody calls expire().
         self.expire(now)
-        if name not in self._sessions:
-            self._sessions[name] = Session(
-                name, role=role, timeout=self._switch.supervisor.state.config.console_timeout
-            )
-        session = self._sessions[name]
+        session = self._sessions.get(name)
+        if session is None:
+            timeout = self._switch.supervisor.state.config.console_timeout
+            session = self._sessions[name] = Session(name, timeout=timeout, role=role)
         session.used = now
         return session
 

@@ -267,6 +267,8 @@ WORDS: dict[str, str] = {
     "summary": "A short form",
     "summer-time": "Daylight saving time",
     "suspend": "Not in use",
+    "migration": "Virtual ports that move from host to host",
+    "transitions": "The table by which they move",
     "svs": "Hosts' side of the switch",
     "svs-domain": "Domain that the switch's hosts belong to",
     "switchport": "Vlans of the port",

@@ -21,6 +21,7 @@ from vsm.fabric import wire
 from vsm.fabric.identity import check_certificate
 from vsm.fabric.resume import Held, concerned
 from vsm.fabric.runtime import FabricRuntime
+from vsm.fabric.secret import with_secret
 from vsm.fabric.session import ModuleSession, SessionEnded, Timing
 from vsm.model import lifecycle
 from vsm.model.state import State
@@ -116,7 +117,7 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         """Give the module its slot and make its session the one that counts; DvsError: it is not wanted here."""
         module = wire.read_module(hello)
         check_certificate(context.auth_context(), module, self._supervisor.state)
-        state = self._supervisor.transact(lambda state: lifecycle.joined(state, hello.domain, module))
+        state = self._supervisor.transact(lambda state: with_secret(lifecycle.joined(state, hello.domain, module)))
         slot = lifecycle.slot_of_host(state.config, module.host_uuid)
         assert slot is not None, "joined() has just given it one"
         older = self._sessions.get(slot)

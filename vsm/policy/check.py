@@ -45,6 +45,10 @@ def check(state: State) -> None:
             raise problem
 
 
+_SWITCH_WIDE = dict.fromkeys(("promiscuous", "mac_changes", "forged_transmits", "mobility_forward"))
+"""Settings that may be said for the whole switch: unsaid."""
+
+
 def _system(state: State) -> Iterator[DvsError]:
     config = state.config
     if not _HOSTNAME.fullmatch(config.hostname):
@@ -58,8 +62,8 @@ def _system(state: State) -> Iterator[DvsError]:
     yield from out_of_range("ip igmp snooping query-interval", config.query_interval, QUERY_RANGE)
     yield from out_of_range("teaming up-delay", config.up_delay, UP_DELAY_RANGE)
     check_prefix(config.mac_prefix)
-    if replace(config.port_defaults, promiscuous=None, mac_changes=None, forged_transmits=None) != NOTHING:
-        yield InvalidValue("switch", "only security settings can be said for the whole switch")
+    if replace(config.port_defaults, **_SWITCH_WIDE) != NOTHING:
+        yield InvalidValue("switch", "only security settings and mobility can be said for the whole switch")
     if not 1 <= config.default_max_ports <= MAX_PORTS:
         yield InvalidValue(f"port-profile default max-ports {config.default_max_ports}", f"out of range 1-{MAX_PORTS}")
 

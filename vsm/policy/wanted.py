@@ -69,6 +69,17 @@ class PolicySpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardSpec:
+    """types.proto Forward."""
+
+    id: int
+    key: bytes = field(repr=False)
+    seconds: int
+    peer: str = ""
+    """To the source: where the target listens."""
+
+
+@dataclass(frozen=True, slots=True)
 class PortSpec:
     """A vEth on this module: types.proto Port."""
 
@@ -80,6 +91,8 @@ class PortSpec:
     phase: Phase
     shutdown: bool = False
     announce: bool = False
+    forward: ForwardSpec | None = None
+    """While it moves: how its frames are passed on."""
 
 
 @dataclass(frozen=True, slots=True)

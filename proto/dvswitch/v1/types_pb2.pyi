@@ -141,7 +141,7 @@ class ChannelGroup(_message.Message):
     def __init__(self, mode: _Optional[_Union[ChannelGroup.Mode, str]] = ...) -> None: ...
 
 class Port(_message.Message):
-    __slots__ = ("veth", "policy", "mac", "nic", "generation", "phase", "shutdown", "announce")
+    __slots__ = ("veth", "policy", "mac", "nic", "generation", "phase", "shutdown", "announce", "forward")
     class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         PREPARED: _ClassVar[Port.Phase]
@@ -158,6 +158,7 @@ class Port(_message.Message):
     PHASE_FIELD_NUMBER: _ClassVar[int]
     SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
     ANNOUNCE_FIELD_NUMBER: _ClassVar[int]
+    FORWARD_FIELD_NUMBER: _ClassVar[int]
     veth: int
     policy: int
     mac: str
@@ -166,7 +167,20 @@ class Port(_message.Message):
     phase: Port.Phase
     shutdown: bool
     announce: bool
-    def __init__(self, veth: _Optional[int] = ..., policy: _Optional[int] = ..., mac: _Optional[str] = ..., nic: _Optional[_Union[Nic, _Mapping]] = ..., generation: _Optional[int] = ..., phase: _Optional[_Union[Port.Phase, str]] = ..., shutdown: bool = ..., announce: bool = ...) -> None: ...
+    forward: Forward
+    def __init__(self, veth: _Optional[int] = ..., policy: _Optional[int] = ..., mac: _Optional[str] = ..., nic: _Optional[_Union[Nic, _Mapping]] = ..., generation: _Optional[int] = ..., phase: _Optional[_Union[Port.Phase, str]] = ..., shutdown: bool = ..., announce: bool = ..., forward: _Optional[_Union[Forward, _Mapping]] = ...) -> None: ...
+
+class Forward(_message.Message):
+    __slots__ = ("id", "key", "seconds", "peer")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    key: bytes
+    seconds: int
+    peer: str
+    def __init__(self, id: _Optional[int] = ..., key: _Optional[bytes] = ..., seconds: _Optional[int] = ..., peer: _Optional[str] = ...) -> None: ...
 
 class Nic(_message.Message):
     __slots__ = ("vm", "vm_uuid", "index", "adapter")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Call, Command, Edit
-from vsm.cli.tables import guards, teaming
+from vsm.cli.tables import guards, mobility, teaming
 from vsm.cli.tables.setting import accept, editor, setting
 from vsm.model.settings import NO_NATIVE, UNTAGGED, PortMode, Settings
 
@@ -107,6 +107,7 @@ SETTINGS: tuple[Command, ...] = (
     ),
     *guards.OTHERS,
     *teaming.ROWS,
+    mobility.SETTING,
     setting(
         "shutdown",
         "Block the port administratively",

@@ -9,7 +9,7 @@ from typing import Any
 from dvswitch.errors import Conflict
 from dvswitch.lldp_agent import Mode as DiscoveryMode
 from vsm.cli.command import Call, Command, Edit, Mode, Position, unsupported
-from vsm.cli.tables import guards
+from vsm.cli.tables import guards, mobility
 from vsm.model.channels import with_channels
 from vsm.model.state import Config, State, VemSlot
 
@@ -162,6 +162,7 @@ SYSTEM: tuple[Command, ...] = (
         always=lambda config: [f"{'' if config.keep_priority_tag else 'no '}system priority-tag keep"],
     ),
     *guards.SWITCH_WIDE,
+    mobility.SWITCH_WIDE,
     _discovery("cdp", "CDP"),
     _discovery("lldp", "LLDP"),
     Command(
