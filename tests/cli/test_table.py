@@ -59,6 +59,7 @@ VALUES = {
     "secret": "Plain-secret-1",
     "hash": hashed("Plain-secret-1", bytes(16)),
     "key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@host",
+    "network": "192.0.2.0/24",
     "number": "7",
     "command": "show vlan *",
     "dst": "52:54:00:00:00:02",

@@ -16,6 +16,7 @@ from vsm.cli.show import (
     lacp,
     logging,
     macs,
+    management,
     modules,
     neighbors,
     ports,
@@ -66,7 +67,7 @@ ROWS: tuple[Command, ...] = (
     _row("hosts", "Show how names are looked up", facts.show_hosts, hosts="Names of other machines"),
     _row("inventory", "Show the parts of the switch", facts.show_inventory, inventory="Parts of the switch"),
     _row("hostname", "Show the name of the switch", system.show_hostname, hostname="Name of the switch"),
-    _row("interface", "Show all interfaces", interfaces.show_interface, interface="Interfaces"),
+    _row("interface", "Show all interfaces", management.show_all, interface="Interfaces"),
     _row(f"interface {_SOME}", "Show interfaces", interfaces.show_interface, interface="Interfaces"),
     _row(
         f"interface {_SOME} detail",
