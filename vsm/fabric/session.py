@@ -330,15 +330,16 @@ class ModuleSession:
                 self._runtime.book.report(name, self.slot, self._incarnation, 0, counters)
             else:
                 Vethernet(port.veth)
-                self._count(port.veth, port.generation, counters)
+                self._count(port.veth, port.generation, counters, port.counters.life)
 
     def _count_last(self, message: fabric_pb2.PortDetached | fabric_pb2.PortDrained) -> None:
         """The last counters of a port's life here."""
         if message.HasField("last"):
-            self._count(message.veth, message.generation, wire.read_counters(message.last), last=True)
+            last = wire.read_counters(message.last)
+            self._count(message.veth, message.generation, last, message.last.life, last=True)
             self._runtime.final.set()
 
-    def _count(self, veth: int, generation: int, counters: Counters, last: bool = False) -> None:
+    def _count(self, veth: int, generation: int, counters: Counters, life: int, last: bool = False) -> None:
         """Counters of a vEth, if it has anything to do with this module."""
         state, name = self._supervisor.state, Vethernet(veth).full
         record, move = state.inventory.veths.get(veth), state.inventory.moves.get(veth)
@@ -346,7 +347,7 @@ class ModuleSession:
             return
         here = record.slot == self.slot or (move is not None and self.slot in (move.source, move.target))
         if here or self._runtime.book.knows(name, self.slot):
-            self._runtime.book.report(name, self.slot, self._incarnation, generation, counters, last)
+            self._runtime.book.report(name, self.slot, self._incarnation, generation, counters, last, life)
 
     def _macs(self, report: fabric_pb2.MacReport) -> None:
         rows = wire.read_macs(self.slot, report)
