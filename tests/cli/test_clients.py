@@ -47,6 +47,9 @@ def test_show_vlan() -> None:
 @pytest.mark.parametrize("line", ["show interface", "show interface ethernet 3/1", "show interface vethernet 1-5"])
 def test_show_interface(line: str) -> None:
     rows = {row["interface"]: row for row in parsed(line)}
+    if line == "show interface":
+        own = rows["mgmt0"]
+        assert (own["ip_address"], own["prefix_length"], own["input_packets"]) == ("192.0.2.10", "24", "71717")
     if "Vethernet1" in rows:
         veth = rows["Vethernet1"]
         assert (veth["link_status"], veth["admin_state"], veth["mtu"], veth["mode"]) == ("up", "up", "1500", "access")
@@ -112,7 +115,8 @@ def test_nothing_that_succeeds_looks_like_an_error_to_ansible() -> None:
 
 def test_show_interface_brief() -> None:
     rows = {row["interface"]: row for row in parsed("show interface brief")}
-    assert next(iter(rows)) == "Eth3/1" and list(rows)[-2:] == ["Po1", "Po7"]
+    assert list(rows)[:2] == ["mgmt0", "Eth3/1"] and rows["mgmt0"]["ip_address"] == "192.0.2.10"
+    assert list(rows)[-2:] == ["Po1", "Po7"]
     assert (rows["Eth3/1"]["mode"], rows["Eth3/1"]["portch"]) == ("trunk", "1")
     assert (rows["Veth1"]["vlan_id"], rows["Veth1"]["type"], rows["Veth1"]["status"]) == ("10", "virt", "up")
     assert (rows["Veth5"]["status"], rows["Veth5"]["reason"]) == ("down", "nonParticipating")

@@ -59,6 +59,7 @@ VALUES = {
     "secret": "Plain-secret-1",
     "hash": hashed("Plain-secret-1", bytes(16)),
     "key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@host",
+    "network": "192.0.2.0/24",
     "number": "7",
     "command": "show vlan *",
     "dst": "52:54:00:00:00:02",
@@ -274,7 +275,7 @@ def test_every_row_that_configures_is_tested_above_or_has_no_effect() -> None:
         for mode in command.modes:
             terminal = Terminal(plain_switch())
             before = terminal.run("where", *ENTER[mode]) and terminal.state.config
-            reply = terminal.run(text(list(spellings(compile_syntax(command.syntax)))[-1]))
+            reply = terminal.run(text(all_spellings(command)[-1]))
             if reply.ok and terminal.state.config != before:
                 left_over.add(command.syntax)
     assert left_over == set(SHOWN_BY_OTHERS)

@@ -41,8 +41,8 @@ VALUES = Settings(
     pin=2,
     pin_backup=(1,),
     channel=ChannelMode.ACTIVE,
-    cdp=False,
     mobility_forward=20,
+    cdp=False,
 )
 
 

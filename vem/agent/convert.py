@@ -188,9 +188,9 @@ def snapshot_to(wanted: Wanted) -> fabric.Update:
     return message
 
 
-def counters_to(counters: Counters) -> pb.Counters:
-    """Counters of one port."""
-    message = pb.Counters(**{name: getattr(counters, name) for name in _COUNTS})
+def counters_to(counters: Counters, life: int = 0) -> pb.Counters:
+    """Counters of one port; ``life`` as Attachment.life."""
+    message = pb.Counters(life=life, **{name: getattr(counters, name) for name in _COUNTS})
     message.drops_in.update(counters.drops_in)
     message.drops_out.update(counters.drops_out)
     return message

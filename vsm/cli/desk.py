@@ -41,10 +41,10 @@ class Switch:
     machine: Machine = field(default_factory=Machine)
     """That the supervisor runs on."""
 
-    def view(self, desk: Desk, logins: Logins) -> View:
+    def view(self, desk: Desk) -> View:
         """What a show command of the desk's session looks at."""
         state, time, session = desk.state, desk.time, desk.session
-        return View(state, self.runtime, time, session, self.files, logins, self.candidates, self.machine)
+        return View(state, self.runtime, time, session, self.files, self.logins, self.candidates, self.machine)
 
 
 @dataclass(slots=True)

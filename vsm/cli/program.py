@@ -61,7 +61,7 @@ class Programs:
         self._check(match, role)
         revision = desk.state.revision
         call = Call(desk.session.position, match.form, match.words, match.args, self._switch.runtime, match.said)
-        view = self._switch.view(desk, self._logins)
+        view = self._switch.view(desk)
         if match.command.ask:
             report = await match.command.ask(view, call, self._run)
         else:

@@ -343,7 +343,7 @@ class CliService:
         return Call(session.position, match.form, match.words, match.args, self._switch.runtime, match.said)
 
     def _view(self, desk: Desk) -> View:
-        return self._switch.view(desk, self.logins)
+        return self._switch.view(desk)
 
     def _perform(self, session: Session, match: Match, filters: list[Word], line: str) -> str | Failure:
         command, desk, call = match.command, Desk(self._switch, session), self._call(session, match)

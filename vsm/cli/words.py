@@ -201,6 +201,7 @@ WORDS: dict[str, str] = {
     "port-channel": "Bundles of uplinks",
     "port-group": "Publish under a name",
     "port-id": "By the number of the port",
+    "port-mapping": "Ports of the hypervisor",
     "port-profile": "Port-profiles",
     "port-profile-role": "Who sees which profiles",
     "port-security": "Secure MAC addresses",

@@ -101,7 +101,7 @@ def _build(state: State, before: _Index | None) -> _Index:
         known = {
             key: found
             for key, found in before.ports.items()
-            if (now := veths.get(key[0])) is not None and key[2] >= now.generation - 1
+            if key[0] in veths and key[2] >= veths[key[0]].generation - 1
         }
         return _Index(places, uplinks, before.active, before.policies, known)
     return _Index(places, uplinks, active_vlans(state.config), {}, {})

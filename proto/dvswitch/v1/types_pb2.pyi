@@ -239,7 +239,7 @@ class Switch(_message.Message):
     def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ..., snooping: bool = ..., querier_interval_s: _Optional[int] = ..., up_delay_ms: _Optional[int] = ..., mac_aging_s: _Optional[int] = ..., cdp: _Optional[_Union[Discovery, str]] = ..., lldp: _Optional[_Union[Discovery, str]] = ..., cdp_timer_s: _Optional[int] = ..., cdp_hold_s: _Optional[int] = ..., lldp_timer_s: _Optional[int] = ..., lldp_hold_s: _Optional[int] = ...) -> None: ...
 
 class Counters(_message.Message):
-    __slots__ = ("rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies", "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded", "drops_in", "drops_out")
+    __slots__ = ("rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies", "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded", "drops_in", "drops_out", "life")
     class DropsInEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -267,6 +267,7 @@ class Counters(_message.Message):
     TX_FLOODED_FIELD_NUMBER: _ClassVar[int]
     DROPS_IN_FIELD_NUMBER: _ClassVar[int]
     DROPS_OUT_FIELD_NUMBER: _ClassVar[int]
+    LIFE_FIELD_NUMBER: _ClassVar[int]
     rx_frames: int
     rx_bytes: int
     rx_multicast: int
@@ -280,7 +281,8 @@ class Counters(_message.Message):
     tx_flooded: int
     drops_in: _containers.ScalarMap[str, int]
     drops_out: _containers.ScalarMap[str, int]
-    def __init__(self, rx_frames: _Optional[int] = ..., rx_bytes: _Optional[int] = ..., rx_multicast: _Optional[int] = ..., rx_broadcast: _Optional[int] = ..., rx_forwarded: _Optional[int] = ..., rx_copies: _Optional[int] = ..., tx_frames: _Optional[int] = ..., tx_bytes: _Optional[int] = ..., tx_multicast: _Optional[int] = ..., tx_broadcast: _Optional[int] = ..., tx_flooded: _Optional[int] = ..., drops_in: _Optional[_Mapping[str, int]] = ..., drops_out: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    life: int
+    def __init__(self, rx_frames: _Optional[int] = ..., rx_bytes: _Optional[int] = ..., rx_multicast: _Optional[int] = ..., rx_broadcast: _Optional[int] = ..., rx_forwarded: _Optional[int] = ..., rx_copies: _Optional[int] = ..., tx_frames: _Optional[int] = ..., tx_bytes: _Optional[int] = ..., tx_multicast: _Optional[int] = ..., tx_broadcast: _Optional[int] = ..., tx_flooded: _Optional[int] = ..., drops_in: _Optional[_Mapping[str, int]] = ..., drops_out: _Optional[_Mapping[str, int]] = ..., life: _Optional[int] = ...) -> None: ...
 
 class Plug(_message.Message):
     __slots__ = ("tap", "veth", "raw", "wire", "netns")

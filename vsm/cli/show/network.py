@@ -7,6 +7,7 @@ the NIC by which the host is managed (vsm/machine.py); what is shown is what Lin
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 
 from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
@@ -16,6 +17,7 @@ DEFAULT, MANAGEMENT = "default", "management"
 VRFS = {DEFAULT: 1, MANAGEMENT: 2}
 MGMT0 = "mgmt0"
 _IOD = 2
+_HOST = 32
 _PREFERENCE = {"direct": 0, "local": 0, "static": 1}
 
 
@@ -216,13 +218,14 @@ def _addresses6(view: View, vrf: str) -> list[Address6Row]:
     if vrf != MANAGEMENT:
         return []
     nic = view.machine.management()
-    own, local = (map(str, nic.ipv6), map(str, nic.link_local)) if nic else ((), ())
-    return [Address6Row(vrf, MGMT0, *states(nic), _IOD, tuple(own), tuple(local))]
+    own = tuple(map(str, nic.ipv6)) if nic else ()
+    local = tuple(str(address.ip) for address in nic.link_local) if nic else ()
+    return [Address6Row(vrf, MGMT0, *states(nic), _IOD, own, local)]
 
 
 def _in_full6(row: Address6Row) -> list[str]:
     own = ["  IPv6 address:", *(f"    {address} [VALID]" for address in row.addresses)]
-    local = [f"  IPv6 link-local address: {one.partition('/')[0]} (default) [VALID]" for one in row.link_local]
+    local = [f"  IPv6 link-local address: {one} (default) [VALID]" for one in row.link_local]
     head = f"{row.interface}, Interface status: {_state(row)}, iod: {row.iod}"
     return [head, *(own if row.addresses else ["  IPv6 address: none"]), *local]
 
@@ -307,13 +310,21 @@ class RouteTable:
 
 
 def show_route(view: View, call: Call) -> Report:
-    """The networks that mgmt0 leads to."""
-    tables, text = [], []
-    for vrf in chosen(call):
-        rows = _prefixes(view) if vrf == MANAGEMENT else []
-        tables.append(RouteTable(vrf, Table("prefix", rows)))
-        text.append(_routes_text(vrf, rows))
-    return Report("\n".join(text), (Table("vrf", tables),))
+    """The networks that mgmt0 leads to; with an address the best way there, with a network that one."""
+    wanted: IPv4Network | None = call.get("network")
+    found = {vrf: _wanted(_prefixes(view), wanted) if vrf == MANAGEMENT else [] for vrf in chosen(call)}
+    tables = [RouteTable(vrf, Table("prefix", rows)) for vrf, rows in found.items()]
+    texts = [_routes_text(vrf, rows, missing=wanted is not None) for vrf, rows in found.items() if rows or not wanted]
+    return Report("\n".join(texts or [_routes_text(vrf, [], True) for vrf in found]), (Table("vrf", tables),))
+
+
+def _wanted(rows: list[PrefixRow], wanted: IPv4Network | None) -> list[PrefixRow]:
+    if wanted is None:
+        return rows
+    if wanted.prefixlen < _HOST:
+        return [row for row in rows if row.prefix == str(wanted)]
+    fitting = [row for row in rows if wanted.subnet_of(IPv4Network(row.prefix))]
+    return sorted(fitting, key=lambda row: IPv4Network(row.prefix).prefixlen)[-1:]
 
 
 def _prefixes(view: View) -> list[PrefixRow]:
@@ -338,7 +349,7 @@ def _path(route: Route, own: str, uptime: str) -> PathRow:
     return PathRow(str(route.gateway or own), MGMT0, uptime, _PREFERENCE[client], route.metric, client)
 
 
-def _routes_text(vrf: str, rows: list[PrefixRow]) -> str:
+def _routes_text(vrf: str, rows: list[PrefixRow], missing: bool = False) -> str:
     text = lines(
         f'IP Route Table for VRF "{vrf}"',
         "'*' denotes best ucast next-hop",
@@ -352,7 +363,7 @@ def _routes_text(vrf: str, rows: list[PrefixRow]) -> str:
         for path in row.paths.rows:
             told = f"[{path.preference}/{path.metric}], {path.uptime}, {path.client}"
             text += lines(f"    *via {path.hop}, {path.interface}, {told}")
-    return text
+    return text if rows or not missing else text + lines("Route not found")
 
 
 def _uptime(seconds: int) -> str:

@@ -16,6 +16,7 @@ from vsm.cli.show import (
     lacp,
     logging,
     macs,
+    management,
     modules,
     neighbors,
     ports,
@@ -24,6 +25,7 @@ from vsm.cli.show import (
     system,
     uplinks,
     users,
+    virtual,
     vlans,
 )
 
@@ -66,7 +68,7 @@ ROWS: tuple[Command, ...] = (
     _row("hosts", "Show how names are looked up", facts.show_hosts, hosts="Names of other machines"),
     _row("inventory", "Show the parts of the switch", facts.show_inventory, inventory="Parts of the switch"),
     _row("hostname", "Show the name of the switch", system.show_hostname, hostname="Name of the switch"),
-    _row("interface", "Show all interfaces", interfaces.show_interface, interface="Interfaces"),
+    _row("interface", "Show all interfaces", management.show_all, interface="Interfaces"),
     _row(f"interface {_SOME}", "Show interfaces", interfaces.show_interface, interface="Interfaces"),
     _row(
         f"interface {_SOME} detail",
@@ -96,6 +98,19 @@ ROWS: tuple[Command, ...] = (
         interfaces.show_virtual,
         interface="Interfaces",
         vm="Of a VM",
+    ),
+    _row(
+        "interface virtual description",
+        "Show descriptions of virtual ports",
+        virtual.show_description,
+        interface="Interfaces",
+    ),
+    _row(
+        "interface virtual port-mapping",
+        "Show virtual ports and what their NICs are called by the manager",
+        virtual.show_port_mapping,
+        interface="Interfaces",
+        port_mapping="Ports of the hypervisor",
     ),
     _row(
         f"mac address-table [static | dynamic] "
@@ -128,6 +143,14 @@ ROWS: tuple[Command, ...] = (
     _row("storm-control", "Show limits of flooded frames", uplinks.show_storm_control),
     _row("module [<slot:1-66>]", "Show modules: the supervisor and hosts", modules.show_module, module="Modules"),
     _row("module [<slot:1-66>] uptime", "Show how long modules have been there", modules.show_uptime, module="Modules"),
+    _row(
+        "module vem counters",
+        "Show messages between hosts and the supervisor",
+        modules.show_counters,
+        module="Modules",
+        vem="Hosts",
+        counters="Messages and heartbeats",
+    ),
     _row("module vem missing", "Show hosts that are not there", modules.show_missing, module="Modules", vem="Hosts"),
     _row("module vem mapping", "Show which host has which slot", modules.show_mapping, module="Modules", vem="Hosts"),
     _row("port-channel brief", "Show port-channels, one a line", channels.show_brief),

@@ -6,10 +6,12 @@ Those about the switch are in vsm/cli/tables/show.py.
 from __future__ import annotations
 
 from vsm.cli.command import Command, Mode, Show
-from vsm.cli.show import absent, facts, network, processes
+from vsm.cli.show import absent, facts, management, network, processes
 
 _VRF = "[vrf {default | management | all}]"
+_MGMT0 = "{mgmt0 | mgmt 0}"
 _HELP = {
+    "0": "Interface mgmt0",
     "vrf": "Instance of routing",
     "default": "Without any interface, as nothing is routed here",
     "management": "That of mgmt0",
@@ -50,7 +52,9 @@ MACHINE: tuple[Command, ...] = (
     _row(f"ip interface brief {_VRF}", "Show interfaces with IPv4 addresses, one a line", network.show_ip_brief),
     _row(f"ipv6 interface {_VRF}", "Show interfaces with IPv6 addresses", network.show_ipv6_interface),
     _row(f"ip arp {_VRF}", "Show who the supervisor's machine has talked to", network.show_arp),
-    _row(f"ip route {_VRF}", "Show the networks that the supervisor's machine reaches", network.show_route),
+    _row(f"ip route {_VRF} [<network:network>]", "Show the networks that the machine reaches", network.show_route),
+    _row(f"interface {_MGMT0}", "Show the interface of the supervisor's machine", management.show_management),
+    _row(f"interface {_MGMT0} brief", "Show it in a line", management.show_management_brief),
     _row("system redundancy status", "Show which supervisors there are", facts.show_redundancy),
     _row("privilege", "Show what the user of this session may do", facts.show_privilege),
     _row("license host-id", "Show the identity of the switch", facts.show_host_id),
