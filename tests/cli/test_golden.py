@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.switches import Terminal, with_channels
+from tests.support.switches import Terminal, with_channels, with_moves
 from vsm.cli.command import Mode
 from vsm.cli.grammar import Match
 from vsm.cli.registry import COMMANDS, GRAMMAR
@@ -166,6 +166,8 @@ SHOWN = [
     "show svs connections",
     "show svs connections KVM",
     "show svs domain",
+    "show svs migration",
+    "show svs migration transitions",
     "show svs neighbors",
     "show system resources",
     "show system uptime",
@@ -188,6 +190,8 @@ CHANNELS = ("show port-channel", "show lacp", "show interface po", "show interfa
 
 
 def terminal(line: str) -> Terminal:
+    if line == "show svs migration":
+        return Terminal(with_moves())
     return Terminal(with_channels() if line.startswith(CHANNELS) else None)
 
 

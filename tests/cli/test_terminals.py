@@ -88,7 +88,7 @@ def test_sessions_of_others_are_ended() -> None:
     hung_up: list[str] = []
     sessions = [Session(f"s{n}", user=user, line=f"pts/{n}") for n, user in enumerate(["admin", "watch", "watch"])]
     for session in sessions:
-        session.hang_up = lambda name=session.name: hung_up.append(name)  # type: ignore[misc]
+        session.hang_up = lambda name=session.name: hung_up.append(name)
         terminal.service.logins.begin(session, terminal.now, 30)
     assert terminal.run("clear line pts/9").output == "ERROR: line pts/9: is not logged in; see 'show users'\n"
     assert terminal.run("clear line pts/1").ok and hung_up == ["s1"]

@@ -18,6 +18,7 @@ from dvswitch.vlan import VlanSet
 from tests.support.fake_runtime import FakeRuntime
 from vsm.cli.service import CliReply, CliService
 from vsm.machine import Machine
+from vsm.model.migration import Move, MoveState, MoveStep, PastMove
 from vsm.model.passwords import hashed
 from vsm.model.settings import ChannelMode, PortMode, Settings
 from vsm.model.state import (
@@ -181,6 +182,23 @@ def with_channels(mode: ChannelMode = ChannelMode.ACTIVE) -> State:
     }
     inventory = replace(start.inventory, uplinks=uplinks, channels={(3, 4): 1, (4, 4): 7})
     return replace(start, config=replace(start.config, profiles=profiles), inventory=inventory)
+
+
+def with_moves() -> State:
+    """The switch with a vEth that moves, one that did, and one whose manager thought better of it."""
+    start, began = state(), 1_795_379_587.25
+
+    def steps(*found: tuple[MoveState, float, str]) -> tuple[MoveStep, ...]:
+        return tuple(MoveStep(where, began + after, cause) for where, after, cause in found)
+
+    prepared, paused = (MoveState.PREPARED, 0.0, "begin"), (MoveState.PAUSED, 2.125, "commit")
+    activated = (MoveState.ACTIVATED, 2.131, "drained")
+    move = Move(1, 3, 4, MoveState.PAUSED, 4, asked_by="libvirt on kvm-1", steps=steps(prepared, paused))
+    done = steps(prepared, paused, activated, (MoveState.DONE, 2.14, "applied"))
+    cancelled = steps(prepared, (MoveState.CANCELLED, 4.0, "cancelled by operator"), (MoveState.DONE, 4.002, "applied"))
+    past = {7: PastMove(2, 4, 3, 3, "done", "manager", done)}
+    past[8] = PastMove(3, 4, 3, 2, "cancelled", "manager", cancelled)
+    return replace(start, inventory=replace(start.inventory, moves={1: move}, past_moves=past))
 
 
 def lacp_channel() -> ChannelStatus:

@@ -126,8 +126,8 @@ def _numbers(text: str, low: int, high: int) -> list[int]:
 
 
 def _uplink_list(text: str, lowest: int = 1) -> tuple[int, ...]:
-    """``2,1,3-4`` in the order given."""
-    found = _numbers(text, lowest, MAX_UPLINK)
+    """``2,1,3-4`` or ``2 1 3-4`` in the order given."""
+    found = _numbers(re.sub(r"\s*,\s*|\s+", ",", text), lowest, MAX_UPLINK)
     if len(set(found)) < len(found):
         raise Mismatch("Uplink named twice")
     return tuple(found)
@@ -461,7 +461,7 @@ TYPES: dict[str, ArgumentType] = {
         "IFNAME[,-]", "Names of interfaces, as Veth1-4,Eth3/1,Po1", _range_from(""), rest=True
     ),
     "channel": ArgumentType("port-channelN", "Name of a port-channel, as Po1", _channel),
-    "group-list": ArgumentType("<0-32>[,-]", "Numbers of sub-groups in order, as 2,1", _group_list),
+    "group-list": ArgumentType("<0-32>[,-]", "Numbers of sub-groups in order, as 2,1", _group_list, rest=True),
     "interface": ArgumentType("IFNAME", "Name of an interface, as Veth5 or Eth3/1", _interface),
     "interfaces": ArgumentType("IFNAME[,-]", "Name of interfaces, as Veth1-4 or Eth3/1", _interface_range),
 }

@@ -74,17 +74,18 @@ class Desk:
         """The same, in UTC."""
         return datetime.fromtimestamp(self.now, UTC)
 
-    def change(self, edit: Callable[[State], State], *, force: bool = False) -> State:
+    def change(self, edit: Callable[[State], State], *, force: bool = False, later: bool = False) -> State:
         """Put an edit into force: durable on return.  DvsError leaves everything as it was.
 
-        An edit that would cut the way to a host is refused unless it is forced.
+        An edit that would cut the way to a host is refused unless it is forced.  ``later`` is that of
+        Supervisor.transact().
         """
 
-        return self.switch.supervisor.transact(lambda before: _admitted(before, edit, force))
+        return self.switch.supervisor.transact(lambda before: admitted(before, edit, force), later=later)
 
     def try_change(self, edit: Callable[[State], State], *, force: bool = False) -> State:
         """What change() would put into force."""
-        return _admitted(self.state, edit, force)
+        return admitted(self.state, edit, force)
 
     def ask(self, text: str, then: Callable[[Desk], str], *, default: bool = False) -> str:
         """Have ``then`` done once the operator agrees, at once if he does not want to be asked; what to print now."""
@@ -94,7 +95,8 @@ class Desk:
         return ""
 
 
-def _admitted(before: State, edit: Callable[[State], State], force: bool) -> State:
+def admitted(before: State, edit: Callable[[State], State], force: bool = False) -> State:
+    """The state after an edit that is sound and, unless it is forced, cuts nothing off; DvsError."""
     after = edit(before)
     if (after.config, after.inventory) != (before.config, before.inventory):
         check(after)

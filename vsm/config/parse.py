@@ -67,18 +67,19 @@ def load(text: str, base: State) -> State:
     return _finish(_run(config_lines(text), _cleared(base), None), base)
 
 
-def replace_with(text: str, base: State, *, best_effort: bool = False) -> Loaded:
+def replace_with(text: str, base: State, *, best_effort: bool = False, unchecked: bool = False) -> Loaded:
     """``base`` with its configuration replaced by ``text`` as far as hosts and NICs have not changed since.
 
     DvsError names what can't be: a line that is not understood, a profile in use that the text does not have.  With
-    ``best_effort`` such lines are left out and such profiles kept, with a remark each.
+    ``best_effort`` such lines are left out and such profiles kept, with a remark each.  ``unchecked``: it need not be
+    sound as a whole.
     """
     remarks: list[str] = []
     lines = list(fit.without_strangers(config_lines(text), base, remarks))
     state = _run(lines, _cleared(base), remarks if best_effort else None)
     state = fit.keep_slots(state, base, remarks)
     state = fit.keep_profiles(state, base, remarks if best_effort else None)
-    return Loaded(_finish(state, base), tuple(remarks))
+    return Loaded(_settle(state, base) if unchecked else _finish(state, base), tuple(remarks))
 
 
 def merge(text: str, base: State, runtime: Runtime | None = None, permit: Permit | None = None) -> State:
