@@ -35,7 +35,17 @@ from vsm.model.state import (
     Vlan,
 )
 from vsm.model.users import Access, Role, Rule, User
-from vsm.observed import ChannelStatus, Discovery, LacpEnd, LacpMember, ManagerStatus, Member, MemberState, Neighbor
+from vsm.observed import (
+    ChannelStatus,
+    Discovery,
+    LacpEnd,
+    LacpMember,
+    ManagerStatus,
+    Member,
+    MemberState,
+    Neighbor,
+    SessionCounts,
+)
 from vsm.policy.catalog import catalog
 from vsm.policy.wanted import PolicySpec
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
@@ -140,6 +150,7 @@ def runtime() -> FakeRuntime:
         ],
         seconds=3 * 86400 + 4 * 3600 + 12 * 60 + 9,
         channels=[lacp_channel()],
+        counted={3: SessionCounts(2, 1, 10500, 10400, 10384, 10380, 1)},
         neighbours=neighbours(),
         watching=[
             ManagerStatus("KVM", "libvirt 10.0.0", "", catalog(state().config)),

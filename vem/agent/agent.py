@@ -413,7 +413,7 @@ class Agent:
                     nic=convert.nic_to(attachment.nic),
                     mac=str(attachment.mac),
                     generation=attachment.generation,
-                    last=convert.counters_to(attachment.last),
+                    last=convert.counters_to(attachment.last, attachment.life),
                 )
             )
         )
@@ -437,7 +437,7 @@ class Agent:
             return
         counters = await self.datapath.counters([attachment.lport for attachment, _ in draining])
         for attachment, port in draining:
-            last = convert.counters_to(counters[attachment.lport])
+            last = convert.counters_to(counters[attachment.lport], attachment.life)
             carried = self._carrying.left(port.veth, port.generation)
             drained = fabric.PortDrained(veth=port.veth, generation=port.generation, last=last, carried=carried)
             if self.session.send(fabric.ModuleMessage(drained=drained)):
@@ -446,7 +446,8 @@ class Agent:
     async def _send_counters(self, full: bool = False) -> None:
         values = await self.datapath.counters()
         ports = self.datapath.image.ports
-        if report := self._reports.counters(self.datapath.incarnation, ports, values, full):
+        lives = {attachment.lport: attachment.life for attachment in self.holdings.attachments}
+        if report := self._reports.counters(self.datapath.incarnation, ports, values, full, lives):
             self.session.send(fabric.ModuleMessage(counters=report))
         learned = await self._learned()
         if macs := self._reports.macs(ports, learned):

@@ -30,6 +30,7 @@ MAX_PORTS = 10240
 MTU_RANGE = (1280, 9190)
 MAC_AGING_RANGE = (10, 918000)
 QUERY_RANGE = (32, 3600)
+DISCOVERY_TIMER_RANGE, DISCOVERY_HOLD_RANGE = (5, 254), (10, 255)
 UP_DELAY_RANGE = (1, 600000)
 
 NO_CHANNEL = "a port-channel appears when a host bundles uplinks, by 'channel-group auto' in their port-profile"
@@ -61,6 +62,12 @@ def _system(state: State) -> Iterator[DvsError]:
         yield from out_of_range("mac address-table aging-time", config.mac_aging, MAC_AGING_RANGE)
     yield from out_of_range("ip igmp snooping query-interval", config.query_interval, QUERY_RANGE)
     yield from out_of_range("teaming up-delay", config.up_delay, UP_DELAY_RANGE)
+    for protocol, timer, hold in (
+        ("cdp", config.cdp_timer, config.cdp_hold),
+        ("lldp", config.lldp_timer, config.lldp_hold),
+    ):
+        yield from out_of_range(f"{protocol} timer", timer, DISCOVERY_TIMER_RANGE)
+        yield from out_of_range(f"{protocol} holdtime", hold, DISCOVERY_HOLD_RANGE)
     check_prefix(config.mac_prefix)
     if replace(config.port_defaults, **_SWITCH_WIDE) != NOTHING:
         yield InvalidValue("switch", "only security settings and mobility can be said for the whole switch")

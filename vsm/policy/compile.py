@@ -101,7 +101,7 @@ def _build(state: State, before: _Index | None) -> _Index:
         known = {
             key: found
             for key, found in before.ports.items()
-            if (now := veths.get(key[0])) is not None and key[2] >= now.generation - 1
+            if key[0] in veths and key[2] >= veths[key[0]].generation - 1
         }
         return _Index(places, uplinks, before.active, before.policies, known)
     return _Index(places, uplinks, active_vlans(state.config), {}, {})
@@ -131,6 +131,10 @@ def _switch(config: Config) -> SwitchSpec:
         config.mac_aging,
         config.cdp,
         config.lldp,
+        config.cdp_timer,
+        config.cdp_hold,
+        config.lldp_timer,
+        config.lldp_hold,
     )
 
 
@@ -174,7 +178,10 @@ def _uplink(state: State, index: _Index, uplink: Uplink, policies: dict[int, Pol
         policies[policy.id] = policy
     if policy is None:
         return UplinkSpec(uplink.number, 0, shutdown=True)
-    return UplinkSpec(uplink.number, policy.id, _shut(state.config, name) or _channel_shut(state, uplink.slot, policy))
+    shut = _shut(state.config, name) or _channel_shut(state, uplink.slot, policy)
+    # The uplink carries this by itself, so that it stays in its port-channel, which is of one policy.
+    no_cdp = effective(state.config, uplink.profile, state.config.overrides.get(name)).cdp is False
+    return UplinkSpec(uplink.number, policy.id, shut, no_cdp)
 
 
 def _channel_shut(state: State, slot: int, policy: PolicySpec) -> bool:

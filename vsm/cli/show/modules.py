@@ -1,14 +1,15 @@
-"""show module, show module vem mapping."""
+"""show module, its uptime, and show module vem: mapping, missing and counters."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dvswitch
 from dvswitch.errors import NotFound
 from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
 from vsm.model.state import MAX_VETH, Module, State
+from vsm.observed import SessionCounts
 
 SUPERVISOR_SLOT = 1
 ABSENT = "powered-dn"
@@ -164,6 +165,49 @@ def show_missing(view: View, _call: Call) -> Report:
         *(f"{row.mod:>3}     {row.uuid:<36}   {row.name}" for row in rows),
     )
     return Report(text, (Table("vemmissing", rows),))
+
+
+@dataclass(frozen=True, slots=True)
+class CountersRow:
+    """What went between the supervisor and a host since the supervisor started."""
+
+    mod: int
+    in_messages: int = field(metadata={"key": "inmsgs"})
+    out_messages: int = field(metadata={"key": "outmsgs"})
+    in_beats: int = field(metadata={"key": "inhbeats"})
+    out_beats: int = field(metadata={"key": "outhbeats"})
+    inserted: int = field(metadata={"key": "inscnt"})
+    removed: int = field(metadata={"key": "remcnt"})
+    refused: int
+
+
+def show_counters(view: View, _call: Call) -> Report:
+    """Messages, heartbeats, arrivals and departures of hosts, and what they could not do."""
+    slots = [slot for slot in _slots(view.state, None) if slot != SUPERVISOR_SLOT]
+    rows = [_counters_row(slot, view.runtime.session_counts(slot)) for slot in slots]
+    text = lines(
+        "Mod      InMsgs     OutMsgs    InHBeats   OutHBeats  InsCnt  RemCnt  Refused",
+        "---  ----------  ----------  ----------  ----------  ------  ------  -------",
+        *(
+            f"{row.mod:>3}  {row.in_messages:>10}  {row.out_messages:>10}  {row.in_beats:>10}  {row.out_beats:>10}"
+            f"  {row.inserted:>6}  {row.removed:>6}  {row.refused:>7}"
+            for row in rows
+        ),
+    )
+    return Report(text, (Table("vemcounters", rows),))
+
+
+def _counters_row(slot: int, seen: SessionCounts) -> CountersRow:
+    return CountersRow(
+        mod=slot,
+        in_messages=seen.in_messages,
+        out_messages=seen.out_messages,
+        in_beats=seen.in_beats,
+        out_beats=seen.out_beats,
+        inserted=seen.inserted,
+        removed=seen.removed,
+        refused=seen.refused,
+    )
 
 
 def _slots(state: State, only: int | None) -> list[int]:

@@ -218,13 +218,14 @@ def _addresses6(view: View, vrf: str) -> list[Address6Row]:
     if vrf != MANAGEMENT:
         return []
     nic = view.machine.management()
-    own, local = (map(str, nic.ipv6), map(str, nic.link_local)) if nic else ((), ())
-    return [Address6Row(vrf, MGMT0, *states(nic), _IOD, tuple(own), tuple(local))]
+    own = tuple(map(str, nic.ipv6)) if nic else ()
+    local = tuple(str(address.ip) for address in nic.link_local) if nic else ()
+    return [Address6Row(vrf, MGMT0, *states(nic), _IOD, own, local)]
 
 
 def _in_full6(row: Address6Row) -> list[str]:
     own = ["  IPv6 address:", *(f"    {address} [VALID]" for address in row.addresses)]
-    local = [f"  IPv6 link-local address: {one.partition('/')[0]} (default) [VALID]" for one in row.link_local]
+    local = [f"  IPv6 link-local address: {one} (default) [VALID]" for one in row.link_local]
     head = f"{row.interface}, Interface status: {_state(row)}, iod: {row.iod}"
     return [head, *(own if row.addresses else ["  IPv6 address: none"]), *local]
 

@@ -25,6 +25,7 @@ from vsm.cli.show import (
     system,
     uplinks,
     users,
+    virtual,
     vlans,
 )
 
@@ -100,6 +101,19 @@ ROWS: tuple[Command, ...] = (
         vm="Of a VM",
     ),
     _row(
+        "interface virtual description",
+        "Show descriptions of virtual ports",
+        virtual.show_description,
+        interface="Interfaces",
+    ),
+    _row(
+        "interface virtual port-mapping",
+        "Show virtual ports and what their NICs are called by the manager",
+        virtual.show_port_mapping,
+        interface="Interfaces",
+        port_mapping="Ports of the hypervisor",
+    ),
+    _row(
         f"mac address-table [static | dynamic] "
         f"[vlan <vlan:vlan-id> | address <mac:mac> | interface {_ONE} | module <slot:3-66>]",
         "Show MAC addresses and the ports they are at",
@@ -130,6 +144,14 @@ ROWS: tuple[Command, ...] = (
     _row("storm-control", "Show limits of flooded frames", uplinks.show_storm_control),
     _row("module [<slot:1-66>]", "Show modules: the supervisor and hosts", modules.show_module, module="Modules"),
     _row("module [<slot:1-66>] uptime", "Show how long modules have been there", modules.show_uptime, module="Modules"),
+    _row(
+        "module vem counters",
+        "Show messages between hosts and the supervisor",
+        modules.show_counters,
+        module="Modules",
+        vem="Hosts",
+        counters="Messages and heartbeats",
+    ),
     _row("module vem missing", "Show hosts that are not there", modules.show_missing, module="Modules", vem="Hosts"),
     _row("module vem mapping", "Show which host has which slot", modules.show_mapping, module="Modules", vem="Hosts"),
     _row("port-channel brief", "Show port-channels, one a line", channels.show_brief),

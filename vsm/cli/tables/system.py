@@ -103,6 +103,36 @@ def _discovery(protocol: str, name: str) -> Command:
     )
 
 
+_TIMERS = (
+    ("timer", "timer", "5-254", "Set the seconds between announcements"),
+    ("holdtime", "hold", "10-255", "Set the seconds for which neighbours may believe an announcement"),
+)
+"""Word, end of the attribute's name, range, help."""
+
+
+def _timer(protocol: str, word: str, attribute: str, span: str, text: str) -> Command:
+    name = f"{protocol}_{attribute}"
+    usual = getattr(Config(), name)
+    return Command(
+        modes=CONFIG,
+        syntax=f"{protocol} {word} <seconds:{span}>",
+        help=f"{text} by {protocol.upper()}",
+        edit=_set(**{name: lambda call: call["seconds"]}),
+        no=f"{protocol} {word} [<seconds:{span}>]",
+        undo=_set(**{name: lambda _call: usual}),
+        render=lambda config: [f"{protocol} {word} {getattr(config, name)}"] if getattr(config, name) != usual else [],
+        always=lambda config: [f"{protocol} {word} {getattr(config, name)}"],
+        note=lambda state, _call: _short_lived(state.config, protocol),
+    )
+
+
+def _short_lived(config: Config, protocol: str) -> str:
+    timer, hold = getattr(config, f"{protocol}_timer"), getattr(config, f"{protocol}_hold")
+    if hold > timer:
+        return ""
+    return f"Warning: neighbours forget what {protocol.upper()} says after {hold} s and hear it every {timer} s"
+
+
 _ALWAYS_ON = ("lacp", "lldp")
 
 
@@ -165,6 +195,7 @@ SYSTEM: tuple[Command, ...] = (
     mobility.SWITCH_WIDE,
     _discovery("cdp", "CDP"),
     _discovery("lldp", "LLDP"),
+    *(_timer(protocol, *row) for protocol in ("cdp", "lldp") for row in _TIMERS),
     Command(
         modes=CONFIG,
         syntax=f"mac address-table aging-time {_AGING}",
