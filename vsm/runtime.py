@@ -5,11 +5,12 @@ The fabric (vsm/fabric) implements Runtime; show commands and the manager API re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from dvswitch.mac import MacAddress
-from vsm.observed import ChannelStatus, ManagerStatus, Neighbor
+from vsm.observed import ChannelStatus, ManagerStatus, Neighbor, SessionCounts
 
 
 @dataclass(slots=True)
@@ -87,6 +88,10 @@ class Runtime(Protocol):
         """None: never seen since this VSM started."""
         ...
 
+    def session_counts(self, slot: int) -> SessionCounts:
+        """Zeros if the module has not been seen since this VSM started."""
+        ...
+
     def port(self, veth: int) -> PortStatus | None:
         """None: no module reports it."""
         ...
@@ -113,6 +118,10 @@ class Runtime(Protocol):
 
     def recent(self) -> list[LogLine]:
         """The last events, the latest last."""
+        ...
+
+    def patience(self) -> Mapping[str, float]:
+        """Seconds that a migration may stay in a state, by the state's name."""
         ...
 
     def uptime(self) -> float:

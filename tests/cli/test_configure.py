@@ -10,8 +10,9 @@ from dvswitch.errors import StorageError
 from dvswitch.vlan import VlanSet
 from tests.support.switches import HOSTS, MemoryStore, Terminal, flash, runtime, state
 from vsm.cli.service import CliService
+from vsm.model.migration import Move, MoveState
 from vsm.model.settings import Settings
-from vsm.model.state import Move, MoveState, ProfileType, State
+from vsm.model.state import ProfileType, State
 from vsm.supervisor import Supervisor
 
 FIFTH = "1d2f8a10-55aa-4c1e-9a41-0c0ffee00055"
@@ -341,3 +342,13 @@ def test_pinning_counts_from_zero_with_relative_pinning_only() -> None:
     assert terminal.words("pinning id ") == ["<0-32>"]
     beyond = terminal.run("pinning id 33")
     assert not beyond.ok and "range is (0-32)" in beyond.output
+
+
+def test_show_port_profile_tells_of_system_vlans_and_capabilities() -> None:
+    terminal = Terminal()
+    terminal.configure("port-profile WEB", "system vlan 10", "capability l3control")
+    shown = terminal.run("show port-profile name WEB").output
+    assert " system vlans: 10\n capability l3control: yes\n capability iscsi-multipath: no\n" in shown
+    assert " port-binding: static\n" in shown
+    totals = [line for line in terminal.run("show port-profile brief").output.splitlines() if "Vethernet   " in line]
+    assert totals[-1].split() == ["Vethernet", "5", "3", "1", "1", "1", "2"]

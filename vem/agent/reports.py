@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from dvswitch.lldp_agent import Neighbour
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent.compile import VethState
 from vem.agent.convert import counters_to
 from vem.agent.uplinks import UplinkStatus
+from vem.agent.wanted import Refusal
 from vem.datapath.image import Counters, LearnedMac, Port
 from vem.discovery.uplinks import Protocol
+
+
+def answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:
+    """What is said to an Update that took so long to apply: all is well, or what could not be done."""
+    if not problems:
+        return fabric.ModuleMessage(ack=fabric.Ack(revision=revision, apply_us=int(seconds * 1e6)))
+    refuse = fabric.Refuse(revision=revision)
+    for problem in problems:
+        refuse.refusals.add(object=problem.object, reason=problem.reason)
+    return fabric.ModuleMessage(refuse=refuse)
 
 
 @dataclass(slots=True)
@@ -31,9 +43,15 @@ class Reports:
         self._channels = self._neighbors = None
 
     def counters(
-        self, incarnation: str, ports: Mapping[int, Port], values: Mapping[int, Counters], full: bool = False
+        self,
+        incarnation: str,
+        ports: Mapping[int, Port],
+        values: Mapping[int, Counters],
+        full: bool = False,
+        lives: Mapping[int, int] = MappingProxyType({}),
     ) -> fabric.CounterReport | None:
-        """Ports whose counters changed since last time (full: all); None if there are none."""
+        """Ports whose counters changed since last time (full: all); None if there are none.  ``lives``: Attachment.life
+        by lport."""
         report = fabric.CounterReport(incarnation=incarnation)
         for lport, counters in values.items():
             port = ports.get(lport)
@@ -44,7 +62,8 @@ class Reports:
                 continue
             self._counters[key] = counters
             number = {"uplink": port.number} if port.uplink else {"veth": port.number}
-            report.ports.add(**number, generation=port.generation, counters=counters_to(counters))
+            message = counters_to(counters, lives.get(lport, 0))
+            report.ports.add(**number, generation=port.generation, counters=message)
         return report if report.ports else None
 
     def macs(self, ports: Mapping[int, Port], learned: Iterable[LearnedMac]) -> fabric.MacReport | None:

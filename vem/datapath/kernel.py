@@ -275,6 +275,9 @@ class KernelEngine(Engine):
     def learned(self) -> list[LearnedMac]:
         return self._tables.learned()
 
+    def remember(self, macs: Iterable[LearnedMac]) -> None:
+        self._tables.remember(macs)
+
     def forget(self, macs: Iterable[LearnedMac]) -> None:
         self._tables.forget(macs)
 

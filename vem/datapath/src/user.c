@@ -396,6 +396,23 @@ API int dvs_set_macs(struct dvs *e, __u32 n, const __u64 *keys, const struct dvs
 	return error;
 }
 
+API int dvs_remember(struct dvs *e, __u64 key, __u32 lport)
+{
+	struct dvs_mac entry = { .lport = lport, .seen = dvs_clock() };
+	int error = 0;
+
+	if (!lport || lport >= DVS_MAX_PORTS)
+		return -EINVAL;
+	engine_enter(e);
+	if (!mac_find(&e->macs, key)) {
+		error = mac_put(&e->macs, key, &entry);
+		if (!error)
+			e->live[lport].learned++;
+	}
+	engine_leave(e);
+	return error;
+}
+
 API int dvs_forget(struct dvs *e, __u64 key, __u32 lport)
 {
 	struct dvs_mac *entry;
@@ -601,6 +618,7 @@ API int dvs_clear_counters(struct dvs *e, __u32 lport)
 	engine_enter(e);
 	memset(&e->counters[lport], 0, sizeof(e->counters[lport]));
 	memset(e->live[lport].storm, 0, sizeof(e->live[lport].storm));
+	e->live[lport].held = e->live[lport].released = 0;
 	free(e->last_drop[lport]);
 	e->last_drop[lport] = NULL;
 	engine_leave(e);
