@@ -79,7 +79,7 @@ def guest_settings() -> dict[str, st.SearchStrategy[Any]]:
 
 
 def uplink_settings() -> dict[str, st.SearchStrategy[Any]]:
-    return {"mtu": st.none() | st.integers(1500, 9000), "channel": st.none() | st.sampled_from(CHANNELS)}
+    return {"mtu": st.none() | st.integers(1500, 9000), "channel": st.none() | st.sampled_from(CHANNELS), "cdp": BOOLS}
 
 
 def settled(said: Settings) -> Settings:
@@ -132,6 +132,8 @@ def configs(draw: st.DrawFn) -> Config:
         mac_prefix=draw(st.sampled_from(["52:54:00", "02", "fe:00:00:00:01"])),
         cdp=draw(st.sampled_from(Mode)),
         lldp=draw(st.sampled_from(Mode)),
+        cdp_timer=draw(st.sampled_from([5, 60])),
+        lldp_hold=draw(st.sampled_from([10, 120, 255])),
         mac_aging=draw(st.sampled_from([0, 10, 300, 918000])),
         snooping=draw(st.booleans()),
         query_interval=draw(st.sampled_from([32, 125, 3600])),

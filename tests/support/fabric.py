@@ -26,8 +26,9 @@ import grpc
 
 from dvswitch import client
 from dvswitch.v1 import manager_pb2, operator_pb2, types_pb2
-from tests.support.netns import Namespace, run
+from tests.support.netns import Namespace
 from tests.support.processes import PATIENCE, Process, wait_until
+from vem import main as vem
 
 DOMAIN = 100
 COUNTERS_MS = 200
@@ -320,10 +321,10 @@ def _at_least(total: types_pb2.Counters, part: types_pb2.Counters) -> bool:
 
 
 def _purge(host: Host) -> None:
-    """A kernel engine forwards on without its agent, until it is told to go."""
+    """A kernel engine forwards on without its agent, until it is told to go.  (Not worth a process of its own.)"""
     if host.engine == "kernel":
-        inside = host.where.run if host.where else run
-        inside(*_python("vem.main"), "purge", "--host-uuid", host.uuid, "--state-dir", str(host.state_dir))
+        with host.where.enter() if host.where else contextlib.nullcontext():
+            vem.main(["purge", "--host-uuid", host.uuid, "--state-dir", str(host.state_dir)])
 
 
 def _python(module: str) -> list[str]:

@@ -36,6 +36,7 @@ from vem.agent.discovery_side import HostFacts
 from vem.agent.holdings import Holdings
 from vem.agent.links import Links
 from vem.agent.mac_moves import MacMoves
+from vem.agent.mobility_side import MobilitySide
 from vem.agent.remote import RemoteCommands
 from vem.agent.reports import Reports, answer
 from vem.agent.session import Endpoint, Session
@@ -78,6 +79,7 @@ class Agent:
         mac_age: float = DEFAULT_AGE,
         reverse_teaming: bool = True,
         rpf_promiscuous: bool = True,
+        mobility: tuple[str, int] | None = None,
     ) -> None:
         self.identity = identity
         self.session = Session(endpoint, self)
@@ -85,12 +87,10 @@ class Agent:
         self._remote = RemoteCommands(self.console, lambda output: self.session.send(output))
         self.lock = asyncio.Lock()
         """Held while NICs, numbers and tables change."""
-        self._uplink_configs = uplinks
-        self._state = state
+        self._uplink_configs, self._state = uplinks, state
         self._open_engine = open_engine
-        self._reverse_teaming = reverse_teaming
-        self._rpf_promiscuous = rpf_promiscuous
-        self._mac_age = mac_age
+        self._reverse_teaming, self._rpf_promiscuous = reverse_teaming, rpf_promiscuous
+        self._mac_age, self._mobility_address = mac_age, mobility
         self.holdings: Holdings
         self.datapath: Datapath
         self.compiled = Compiled(Wanted(), Image(), {}, ())
@@ -98,19 +98,16 @@ class Agent:
         self._moves = MacMoves(lambda lport: port_name(self, lport, self.datapath.image))
         self._counters_every = 1.0
         self._unacked: list[tuple[int, float]] = []
-        self._in_sync = False
-        self._report_all = False
+        self._in_sync = self._report_all = self._stopped = False
         self._drained: dict[int, int] = {}
         self._saved = b""
         self._absent: set[int] = set()
-        self._dirty = asyncio.Event()
+        self._dirty, self._passed = asyncio.Event(), asyncio.Event()
         self._saving = asyncio.Lock()
         self._due: asyncio.TimerHandle | None = None
-        self._passed = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._finishing: set[asyncio.Task[None]] = set()
-        self._stopped = False
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -139,6 +136,7 @@ class Agent:
             HostFacts(self.identity.name, self.identity.system, self.identity.address),
             self._arrivals.spoke,
         )
+        self.mobility = MobilitySide(self.datapath, self.holdings, self._mobility_address)
         self._carrying = Carrying(self.datapath, self.holdings, self.control)
         self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
         self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
@@ -167,6 +165,7 @@ class Agent:
         if not (keep and self.datapath.kind == "kernel"):
             await self.datapath.emit(self.control.discovery.farewells(time.monotonic()))
         await self.datapath.close(keep)
+        await self.mobility.close()
 
     def _spawn(self, job: Coroutine[None, None, None]) -> None:
         self._tasks.add(asyncio.create_task(job))
@@ -190,6 +189,7 @@ class Agent:
             revision=wanted.revision if digest else 0,
             digest=digest,
             incarnation=self.datapath.incarnation,
+            mobility=self.mobility.endpoint,
         )
 
     def applied_revision(self) -> int:
@@ -295,6 +295,9 @@ class Agent:
         await self._carrying.before()
         compiled, old = self._compile(), self.datapath.image
         failures = await self._converge(compiled)
+        if not failures and await self.mobility.settle():
+            compiled = self._compile()
+            failures = await self._converge(compiled)
         self.compiled = compiled
         if not failures:
             await self._carrying.after()
@@ -311,7 +314,7 @@ class Agent:
     def _compile(self) -> Compiled:
         """The Image for now; a pass is due when only time changes it."""
         now = time.monotonic()
-        compiled = self.holdings.compile(self.datapath.links, now)
+        compiled = self.mobility.overlay(self.holdings.compile(self.datapath.links, now))
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -410,7 +413,7 @@ class Agent:
                     nic=convert.nic_to(attachment.nic),
                     mac=str(attachment.mac),
                     generation=attachment.generation,
-                    last=convert.counters_to(attachment.last),
+                    last=convert.counters_to(attachment.last, attachment.life),
                 )
             )
         )
@@ -434,7 +437,7 @@ class Agent:
             return
         counters = await self.datapath.counters([attachment.lport for attachment, _ in draining])
         for attachment, port in draining:
-            last = convert.counters_to(counters[attachment.lport])
+            last = convert.counters_to(counters[attachment.lport], attachment.life)
             carried = self._carrying.left(port.veth, port.generation)
             drained = fabric.PortDrained(veth=port.veth, generation=port.generation, last=last, carried=carried)
             if self.session.send(fabric.ModuleMessage(drained=drained)):
@@ -443,7 +446,8 @@ class Agent:
     async def _send_counters(self, full: bool = False) -> None:
         values = await self.datapath.counters()
         ports = self.datapath.image.ports
-        if report := self._reports.counters(self.datapath.incarnation, ports, values, full):
+        lives = {attachment.lport: attachment.life for attachment in self.holdings.attachments}
+        if report := self._reports.counters(self.datapath.incarnation, ports, values, full, lives):
             self.session.send(fabric.ModuleMessage(counters=report))
         learned = await self._learned()
         if macs := self._reports.macs(ports, learned):

@@ -26,6 +26,10 @@ class Control:
     """Promiscuous ports too get no reflected frames of local origin (S-111)."""
     snooping: bool = False
     """Multicast goes by ``groups`` where a group is registered (S-232)."""
+    moved: bool = False
+    """Some port may be ``moved``."""
+    tunnel: int = 0
+    """lport of the port that leads to the mobility program; 0 = none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,16 @@ class Port:
     """lport that is shown all that comes in here, dropped or not; 0 = none."""
     mirror_tx: int = 0
     """lport that is shown all that goes out here; 0 = none."""
+    tunnel: bool = False
+    """Its NIC is the mobility program (src/mobility.c)."""
+    moved: bool = False
+    """The vEth lives elsewhere: its MACs, learned ones too, are nobody's here."""
+    forward: bool = False
+    """... and what comes for them goes through the tunnel."""
+    held: bool = False
+    """What it sends waits in the mobility program."""
+    releasing: bool = False
+    """... as long as something that it sent before waits there."""
 
 
 @dataclass(frozen=True, slots=True)

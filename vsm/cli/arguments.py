@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Any
 from uuid import UUID
 
@@ -263,6 +264,14 @@ def _as_typed(expression: str, message: str = INVALID) -> Callable[[str], str]:
     return parse
 
 
+def _network(text: str) -> IPv4Network:
+    """A network as A.B.C.D/LEN, or an address."""
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        raise Mismatch("Invalid ip address") from None
+
+
 def _file(text: str) -> str:
     """A file in bootflash, with or without the prefix; gives its name."""
     try:
@@ -420,6 +429,7 @@ TYPES: dict[str, ArgumentType] = {
     "feature": ArgumentType("WORD", "Name of the feature", _feature, known=_features),
     "banner": ArgumentType("LINE", "Text between two of the same character, as #TEXT#", _banner, rest=True),
     "login-line": ArgumentType("WORD", "Name of the terminal, as pts/0", _as_typed(r"pts/\d{1,4}")),
+    "network": ArgumentType("A.B.C.D|A.B.C.D/LEN", "An address, or a network", _network),
     "uuid": ArgumentType("UUID", "Host UUID, as 1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", _uuid),
     "mac": ArgumentType("E.E.E", "MAC address, as 5254.0012.3456 or 52:54:00:12:34:56", _mac),
     "mac-prefix": ArgumentType("E:E:E", "1-5 octets for local use, as 52:54:00 or 02", _mac_prefix),

@@ -24,8 +24,11 @@ _TITLES: dict[Mode, tuple[str, str]] = {
     Mode.SVS_DOMAIN: ("Domain mode", "`svs-domain` leads here."),
     Mode.SVS_CONNECTION: ("Connection mode", "`svs connection NAME` leads here; it is about a hypervisor manager."),
     Mode.ROLE: ("Role mode", "`role name NAME` leads here."),
+    Mode.CONSOLE: (
+        "Console mode",
+        "`line console` leads here; it is about sessions on the supervisor's own socket, as of `vsm cli`.",
+    ),
     Mode.LINE: ("Terminal mode", "`line vty` leads here; it is about sessions over SSH."),
-    Mode.CONSOLE: ("Console mode", "`line console` leads here; it is about local sessions (`vsm cli`)."),
     Mode.SESSION: (
         "Configuration session",
         "`configure session NAME` leads here; commands of all configuration modes are collected, and take effect with "

@@ -30,7 +30,7 @@ from vsm.policy.difference import (
     SetUplink,
     WantedChange,
 )
-from vsm.policy.wanted import PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
+from vsm.policy.wanted import ForwardSpec, PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
 from vsm.runtime import Counters, MacRow, PortStatus
 
 PROTOCOL = 1
@@ -128,6 +128,10 @@ def _switch(switch: SwitchSpec) -> types_pb2.Switch:
         mac_aging_s=switch.mac_aging,
         cdp=switch.cdp.name,
         lldp=switch.lldp.name,
+        cdp_timer_s=switch.cdp_timer,
+        cdp_hold_s=switch.cdp_hold,
+        lldp_timer_s=switch.lldp_timer,
+        lldp_hold_s=switch.lldp_hold,
     )
 
 
@@ -201,11 +205,18 @@ def _port(port: PortSpec) -> types_pb2.Port:
         phase=types_pb2.Port.Phase.Name(port.phase.value),
         shutdown=port.shutdown,
         announce=port.announce,
+        forward=_forward(port.forward),
     )
 
 
+def _forward(forward: ForwardSpec | None) -> types_pb2.Forward | None:
+    if forward is None:
+        return None
+    return types_pb2.Forward(id=forward.id, key=forward.key, seconds=forward.seconds, peer=forward.peer)
+
+
 def _uplink(uplink: UplinkSpec) -> types_pb2.Uplink:
-    return types_pb2.Uplink(number=uplink.number, policy=uplink.policy, shutdown=uplink.shutdown)
+    return types_pb2.Uplink(number=uplink.number, policy=uplink.policy, shutdown=uplink.shutdown, no_cdp=uplink.no_cdp)
 
 
 # ---- up: what modules report
@@ -229,6 +240,7 @@ def read_module(hello: fabric_pb2.Hello) -> Module:
         system=hello.system,
         address=hello.address,
         max_ports=hello.max_ports,
+        mobility=hello.mobility,
     )
 
 

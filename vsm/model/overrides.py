@@ -1,8 +1,8 @@
 """What is said on an interface itself, and the policy of its own that this calls for.
 
 Of a port-channel only `shutdown` can be said, which its members carry (vsm/policy/compile.py).  A port whose overrides
-change how frames are treated gets its own policy id; `shutdown` alone does not, because the port carries that by
-itself.  Ids are never reused.
+change how frames are treated gets its own policy id; `shutdown` and `cdp` do not, because the port carries
+them by itself.  Ids are never reused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def override(state: State, name: str, settings: Settings) -> State:
     else:
         overrides = {**config.overrides, name: settings}
     state = replace(state, config=replace(config, overrides=overrides))
-    own_policy = settings not in (NOTHING, _JUST_SHUTDOWN)
+    own_policy = replace(settings, cdp=None) not in (NOTHING, _JUST_SHUTDOWN)
     return replace(state, inventory=_own_policy(state.inventory, parse_named(name), own_policy))
 
 

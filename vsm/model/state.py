@@ -118,6 +118,11 @@ class Config:
     """What hosts do with CDP on their uplinks (S-220)."""
     lldp: Mode = Mode.NONE
     """Likewise with LLDP."""
+    cdp_timer: int = 60
+    """Seconds between announcements by CDP, and how long neighbours may believe one; likewise of LLDP."""
+    cdp_hold: int = 180
+    lldp_timer: int = 30
+    lldp_hold: int = 120
     mac_prefix: str = "52:54:00"
     """Beginning of addresses that are made here (S-266)."""
     default_max_ports: int = 32
@@ -209,6 +214,8 @@ class Module:
     system: str = ""
     address: str = ""
     max_ports: int = 0
+    mobility: str = ""
+    """Where frames of moving vEths can be passed on to, ADDRESS:PORT; "" = nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +248,8 @@ class Inventory:
     mac_leases: Mapping[tuple[str, int], MacLease] = field(default_factory=dict)
     """By Nic.key."""
     next_policy_id: int = 1
+    mobility_secret: str = field(default="", repr=False)
+    """Hexadecimal; keys of moves are made of it (vsm/policy/forwarding.py)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ MAX_PORTS = 10240
 MTU_RANGE = (1280, 9190)
 MAC_AGING_RANGE = (10, 918000)
 QUERY_RANGE = (32, 3600)
+DISCOVERY_TIMER_RANGE, DISCOVERY_HOLD_RANGE = (5, 254), (10, 255)
 UP_DELAY_RANGE = (1, 600000)
 
 NO_CHANNEL = "a port-channel appears when a host bundles uplinks, by 'channel-group auto' in their port-profile"
@@ -45,6 +46,10 @@ def check(state: State) -> None:
             raise problem
 
 
+_SWITCH_WIDE = dict.fromkeys(("promiscuous", "mac_changes", "forged_transmits", "mobility_forward"))
+"""Settings that may be said for the whole switch: unsaid."""
+
+
 def _system(state: State) -> Iterator[DvsError]:
     config = state.config
     if not _HOSTNAME.fullmatch(config.hostname):
@@ -57,9 +62,15 @@ def _system(state: State) -> Iterator[DvsError]:
         yield from out_of_range("mac address-table aging-time", config.mac_aging, MAC_AGING_RANGE)
     yield from out_of_range("ip igmp snooping query-interval", config.query_interval, QUERY_RANGE)
     yield from out_of_range("teaming up-delay", config.up_delay, UP_DELAY_RANGE)
+    for protocol, timer, hold in (
+        ("cdp", config.cdp_timer, config.cdp_hold),
+        ("lldp", config.lldp_timer, config.lldp_hold),
+    ):
+        yield from out_of_range(f"{protocol} timer", timer, DISCOVERY_TIMER_RANGE)
+        yield from out_of_range(f"{protocol} holdtime", hold, DISCOVERY_HOLD_RANGE)
     check_prefix(config.mac_prefix)
-    if replace(config.port_defaults, promiscuous=None, mac_changes=None, forged_transmits=None) != NOTHING:
-        yield InvalidValue("switch", "only security settings can be said for the whole switch")
+    if replace(config.port_defaults, **_SWITCH_WIDE) != NOTHING:
+        yield InvalidValue("switch", "only security settings and mobility can be said for the whole switch")
     if not 1 <= config.default_max_ports <= MAX_PORTS:
         yield InvalidValue(f"port-profile default max-ports {config.default_max_ports}", f"out of range 1-{MAX_PORTS}")
 

@@ -15,10 +15,11 @@ from vsm.model.interfaces import Ethernet, PortChannel, Vethernet
 from vsm.model.migration import Move, MoveState
 from vsm.model.settings import NO_PIN, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, Phase, PortProfile, ProfileType, State, Uplink, Veth
+from vsm.policy.forwarding import forwarding
 from vsm.policy.inherit import chain, effective
 from vsm.policy.ports import active_vlans, member_vlans
 from vsm.policy.quarantine import carries_nothing, usable
-from vsm.policy.wanted import PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
+from vsm.policy.wanted import ForwardSpec, PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class _Place:
     veth: Veth
     phase: Phase
     generation: int
+    forward: ForwardSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def _build(state: State, before: _Index | None) -> _Index:
     uplinks: dict[int, list[Uplink]] = defaultdict(list)
     moves = state.inventory.moves
     for veth in state.inventory.veths.values():
-        for slot, place in _places(veth, moves.get(veth.number)):
+        for slot, place in _places(state, veth, moves.get(veth.number)):
             places[slot].append(place)
     for uplink in state.inventory.uplinks.values():
         uplinks[uplink.slot].append(uplink)
@@ -99,20 +101,21 @@ def _build(state: State, before: _Index | None) -> _Index:
         known = {
             key: found
             for key, found in before.ports.items()
-            if (veth := veths.get(key[0])) is not None and key[2] >= veth.generation - 1
+            if key[0] in veths and key[2] >= veths[key[0]].generation - 1
         }
         return _Index(places, uplinks, before.active, before.policies, known)
     return _Index(places, uplinks, active_vlans(state.config), {}, {})
 
 
-def _places(veth: Veth, move: Move | None) -> list[tuple[int, _Place]]:
+def _places(state: State, veth: Veth, move: Move | None) -> list[tuple[int, _Place]]:
     """(slot, place) wherever the vEth is known; the source keeps the generation before the move's."""
     if move is None or move.state not in MOVES:
         return [] if veth.slot is None else [(veth.slot, _Place(veth, Phase.ACTIVE, veth.generation))]
     places = MOVES[move.state]
-    found = [(move.source, _Place(veth, places.source, move.generation - places.behind))]
+    from_source, to_target = forwarding(state, veth, move)
+    found = [(move.source, _Place(veth, places.source, move.generation - places.behind, from_source))]
     if places.target is not None:
-        found.append((move.target, _Place(veth, places.target, move.generation)))
+        found.append((move.target, _Place(veth, places.target, move.generation, to_target)))
     return found
 
 
@@ -128,13 +131,17 @@ def _switch(config: Config) -> SwitchSpec:
         config.mac_aging,
         config.cdp,
         config.lldp,
+        config.cdp_timer,
+        config.cdp_hold,
+        config.lldp_timer,
+        config.lldp_hold,
     )
 
 
 def _port(state: State, index: _Index, place: _Place, policies: dict[int, PolicySpec]) -> PortSpec:
     key = place.veth.number, place.phase, place.generation
     found = index.ports.get(key)
-    if found is None or found[0] is not place.veth:
+    if found is None or found[0] is not place.veth or found[1].forward != place.forward:
         found = index.ports[key] = (place.veth, *_new_port(state, index, place))
     _, port, policy = found
     if policy:
@@ -156,6 +163,7 @@ def _new_port(state: State, index: _Index, place: _Place) -> tuple[PortSpec, Pol
         shutdown=policy is None or _shut(state.config, name),
         # A vEth that came from elsewhere must be announced; true for good, so that the end of a move changes nothing.
         announce=place.phase is Phase.ACTIVE and place.generation > 1,
+        forward=place.forward,
     )
     return port, policy
 
@@ -170,7 +178,10 @@ def _uplink(state: State, index: _Index, uplink: Uplink, policies: dict[int, Pol
         policies[policy.id] = policy
     if policy is None:
         return UplinkSpec(uplink.number, 0, shutdown=True)
-    return UplinkSpec(uplink.number, policy.id, _shut(state.config, name) or _channel_shut(state, uplink.slot, policy))
+    shut = _shut(state.config, name) or _channel_shut(state, uplink.slot, policy)
+    # The uplink carries this by itself, so that it stays in its port-channel, which is of one policy.
+    no_cdp = effective(state.config, uplink.profile, state.config.overrides.get(name)).cdp is False
+    return UplinkSpec(uplink.number, policy.id, shut, no_cdp)
 
 
 def _channel_shut(state: State, slot: int, policy: PolicySpec) -> bool:

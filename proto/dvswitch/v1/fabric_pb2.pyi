@@ -64,7 +64,7 @@ class SupervisorMessage(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ..., install: _Optional[_Union[InstallState, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., cancel: _Optional[_Union[CancelCommand, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation")
+    __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation", "mobility")
     class ModuleType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         VEM: _ClassVar[Hello.ModuleType]
@@ -84,6 +84,7 @@ class Hello(_message.Message):
     REVISION_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    MOBILITY_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     domain: int
     host_uuid: str
@@ -97,7 +98,8 @@ class Hello(_message.Message):
     revision: int
     digest: str
     incarnation: str
-    def __init__(self, protocol: _Optional[int] = ..., domain: _Optional[int] = ..., host_uuid: _Optional[str] = ..., host_name: _Optional[str] = ..., type: _Optional[_Union[Hello.ModuleType, str]] = ..., engine: _Optional[str] = ..., version: _Optional[str] = ..., system: _Optional[str] = ..., address: _Optional[str] = ..., max_ports: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ..., incarnation: _Optional[str] = ...) -> None: ...
+    mobility: str
+    def __init__(self, protocol: _Optional[int] = ..., domain: _Optional[int] = ..., host_uuid: _Optional[str] = ..., host_name: _Optional[str] = ..., type: _Optional[_Union[Hello.ModuleType, str]] = ..., engine: _Optional[str] = ..., version: _Optional[str] = ..., system: _Optional[str] = ..., address: _Optional[str] = ..., max_ports: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ..., incarnation: _Optional[str] = ..., mobility: _Optional[str] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("slot", "switch_name", "heartbeat_ms", "counters_ms")
@@ -171,12 +173,14 @@ class Refuse(_message.Message):
     def __init__(self, revision: _Optional[int] = ..., refusals: _Optional[_Iterable[_Union[Refuse.Refusal, _Mapping]]] = ...) -> None: ...
 
 class Command(_message.Message):
-    __slots__ = ("id", "words")
+    __slots__ = ("id", "words", "live")
     ID_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
     id: int
     words: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[int] = ..., words: _Optional[_Iterable[str]] = ...) -> None: ...
+    live: bool
+    def __init__(self, id: _Optional[int] = ..., words: _Optional[_Iterable[str]] = ..., live: bool = ...) -> None: ...
 
 class CancelCommand(_message.Message):
     __slots__ = ("id",)
@@ -185,14 +189,16 @@ class CancelCommand(_message.Message):
     def __init__(self, id: _Optional[int] = ...) -> None: ...
 
 class CommandOutput(_message.Message):
-    __slots__ = ("id", "text", "ok")
+    __slots__ = ("id", "text", "ok", "more")
     ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     OK_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     id: int
     text: str
     ok: bool
-    def __init__(self, id: _Optional[int] = ..., text: _Optional[str] = ..., ok: bool = ...) -> None: ...
+    more: bool
+    def __init__(self, id: _Optional[int] = ..., text: _Optional[str] = ..., ok: bool = ..., more: bool = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("sequence", "revision")

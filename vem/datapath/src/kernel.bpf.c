@@ -99,6 +99,21 @@ static INL int hoist_tag(struct __sk_buff *skb)
 	return bpf_skb_vlan_push(skb, bpf_htons(type), tci);
 }
 
+/* A frame that the mobility program hands in: takes the service tag off, which says what it is. */
+static INL int take_service(struct dvs_pkt *p, struct __sk_buff *skb, __u32 lport)
+{
+	const struct dvs_port *port;
+
+	if (!skb->vlan_present || skb->vlan_proto != bpf_htons(DVS_TPID_8021AD))
+		return 0;
+	port = dp_port(lport);
+	if (!port || !(port->flags & DVS_PORT_TUNNEL))
+		return 0;
+	p->service = skb->vlan_tci;
+	p->serviced = 1;
+	return (int)bpf_skb_vlan_pop(skb);
+}
+
 /* How much of the frame the pipeline may read: of most the headers of a superframe; membership reports may be behind
  * many options. */
 static INL __u32 head_wanted(const struct __sk_buff *skb)
@@ -139,6 +154,8 @@ static INL int take(struct job *job, struct __sk_buff *skb, __u32 lport)
 	struct dvs_pkt *p = &job->p;
 
 	p->bank = kernel_bank();
+	if (DVS_HAS(MOBILITY) && take_service(p, skb, lport))
+		return -1;
 	if (pull_head(skb))
 		return -1;
 	p->frame = skb;
@@ -232,6 +249,9 @@ static INL void prepare(const struct way *way, const struct dvs_copy *copy, stru
 	leave->lacks = dvs_padding(&way->job->p, copy);
 	if (set_length(way, leave->lacks))
 		return;
+	if (DVS_HAS(MOBILITY) && way->job->p.to_tunnel && copy->lport == way->job->p.out &&
+	    bpf_skb_vlan_push(way->skb, bpf_htons(DVS_TPID_8021AD), way->job->p.to_tunnel))
+		return;
 	leave->ifindex = port->ifindex;
 }
 
@@ -239,6 +259,8 @@ static INL void count_copy(const struct way *way, const struct dvs_copy *copy, _
 {
 	struct job *job = way->job;
 
+	if (DVS_HAS(MOBILITY) && job->p.held)
+		return;
 	if (!sent) {
 		dvs_drop_out(copy->lport, DVS_DROP_TX_ERROR);
 		watch_drop(way->skb, &job->p, copy->lport, DVS_OUT, DVS_DROP_TX_ERROR);
@@ -450,6 +472,8 @@ static INL int forward(struct way *way, int live)
 		offer(way, p->out_uplink, live);
 	if (p->out && receive(way, p->out, live))
 		way->job->direct = p->own_mac;
+	if (DVS_HAS(MOBILITY) && p->held)
+		return DVS_OK;
 	if (!way->job->copies)
 		return nobody(way);
 	dvs_count_forwarded(p, way->job->copies);

@@ -618,6 +618,7 @@ API int dvs_clear_counters(struct dvs *e, __u32 lport)
 	engine_enter(e);
 	memset(&e->counters[lport], 0, sizeof(e->counters[lport]));
 	memset(e->live[lport].storm, 0, sizeof(e->live[lport].storm));
+	e->live[lport].held = e->live[lport].released = 0;
 	free(e->last_drop[lport]);
 	e->last_drop[lport] = NULL;
 	engine_leave(e);

@@ -29,7 +29,7 @@
 #define RX_ROOM 65600    /* the longest superframe, and a tag */
 #define TX_BATCH 64
 #define TX_PARTS 4       /* vnet header, head, payload, padding */
-#define TX_HEAD 16       /* MACs and a tag */
+#define TX_HEAD 20       /* MACs, a service tag and a tag */
 #define ARENA_BYTES 65536 /* headers of segments that wait in queues */
 #define MEMORY_FRAMES 8192
 #define DROP_RECORDS (2 * DVS_DROP_SLOTS) /* last drops of a port: DVS_IN, then DVS_OUT, by reason */

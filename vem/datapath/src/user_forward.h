@@ -27,7 +27,7 @@ static void record_copy(struct recorder *r, const struct dvs_pkt *p, const struc
 	struct out o = { .parts = 0 };
 
 	out_whole(&o, p, copy);
-	if (!copy->reason)
+	if (!copy->reason && !p->held)
 		tx_sent(p, copy->lport, copy->tagged, o.padding);
 	if (at >= DVS_TRACE_COPIES)
 		return;
@@ -160,6 +160,8 @@ static int forward(struct dvs *e, struct frame *f)
 		give(e, f, f->pkt.out);
 	else
 		copies = give_many(e, f);
+	if (f->pkt.held)
+		return DVS_OK;
 	if (!copies)
 		return nobody(e, &f->pkt);
 	dvs_count_forwarded(&f->pkt, copies);

@@ -43,6 +43,20 @@ static INL void frame_init(struct frame *f, __u32 lport, __u8 *bytes, __u32 len,
 	f->pkt.len = len;
 }
 
+/* A frame that the mobility program hands in: without its service tag, which says what it is. */
+static inline void frame_service(struct frame *f)
+{
+	struct dvs_pkt *p = &f->pkt;
+	__u32 lport = p->lport;
+	__u16 service = p->tci;
+
+	if (!p->tag_present || !p->tag_foreign || lport >= DVS_MAX_PORTS || !(self->port[lport].flags & DVS_PORT_TUNNEL))
+		return;
+	frame_init(f, lport, f->bytes, p->len, (__u32)(p->end - p->data));
+	p->service = service;
+	p->serviced = 1;
+}
+
 /* A private copy of a frame from outside, as the pipeline wants it; rx buffer 0 is free while the lock is held. */
 static inline struct frame *hand_in(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32 gso)
 {
@@ -50,6 +64,7 @@ static inline struct frame *hand_in(struct dvs *e, __u32 lport, const __u8 *fram
 
 	memcpy(e->rx.buffers, frame, len);
 	frame_init(f, lport, e->rx.buffers, len, len);
+	frame_service(f);
 	f->pkt.gso = gso;
 	return f;
 }

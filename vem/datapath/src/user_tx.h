@@ -270,15 +270,27 @@ static INL __u16 out_tag(const struct dvs_pkt *p, const struct dvs_copy *copy, _
 	return copy->tagged ? DVS_TPID_8021Q : 0;
 }
 
-/* head_bytes of bytes, which start with the MACs, then the tag behind the MACs, then n bytes of payload. */
-static INL void out_compose(struct out *o, __u16 tpid, __u16 tci, const __u8 *bytes, __u32 head_bytes,
-			    const __u8 *payload, __u32 n)
+static INL __u32 out_store_tag(struct out *o, __u32 at, __u16 tpid, __u16 tci)
 {
-	if (tpid) {
+	store_be16(o->head + at, tpid);
+	store_be16(o->head + at + 2, tci);
+	return at + 4;
+}
+
+/* head_bytes of bytes, which start with the MACs, then the tags of that copy behind the MACs, then n bytes of payload. */
+static INL void out_compose(struct out *o, const struct dvs_pkt *p, const struct dvs_copy *copy, const __u8 *bytes,
+			    __u32 head_bytes, const __u8 *payload, __u32 n)
+{
+	__u16 tci, tpid = out_tag(p, copy, &tci);
+	__u32 head = 12;
+
+	if (tpid || p->to_tunnel) {
 		memcpy(o->head, bytes, 12);
-		store_be16(o->head + 12, tpid);
-		store_be16(o->head + 14, tci);
-		out_part(o, o->head, TX_HEAD);
+		if (p->to_tunnel && copy->lport == p->out)
+			head = out_store_tag(o, head, DVS_TPID_8021AD, p->to_tunnel);
+		if (tpid)
+			head = out_store_tag(o, head, tpid, tci);
+		out_part(o, o->head, head);
 		out_part(o, bytes + 12, head_bytes - 12);
 	} else {
 		out_part(o, bytes, head_bytes);
@@ -298,9 +310,7 @@ static INL void out_pad(struct out *o, const struct dvs_copy *copy)
 /* A whole frame as it leaves: tag, payload, padding. */
 static INL void out_whole(struct out *o, const struct dvs_pkt *p, const struct dvs_copy *copy)
 {
-	__u16 tci, tpid = out_tag(p, copy, &tci);
-
-	out_compose(o, tpid, tci, p->data, p->len, NULL, 0);
+	out_compose(o, p, copy, p->data, p->len, NULL, 0);
 	if (!p->gso)
 		out_pad(o, copy);
 }
@@ -370,7 +380,6 @@ static int can_cut(const struct frame *f)
 
 static void send_segments(struct dvs *e, const struct frame *f, const struct dvs_copy *copy)
 {
-	__u16 tci, tpid = out_tag(&f->pkt, copy, &tci);
 	struct cut cut;
 	struct out *o;
 	__u8 *head;
@@ -385,11 +394,12 @@ static void send_segments(struct dvs *e, const struct frame *f, const struct dvs
 		head = arena_take(e);
 		cut_headers(&cut, f->bytes, i, head);
 		o = queue_next(e, copy->lport);
-		out_compose(o, tpid, tci, head, cut.payload, f->bytes + cut.payload + i * cut.gso, cut_bytes(&cut, i));
+		out_compose(o, &f->pkt, copy, head, cut.payload, f->bytes + cut.payload + i * cut.gso,
+			    cut_bytes(&cut, i));
 		out_pad(o, copy);
 		o->tagged = (__u8)copy->tagged;
 		o->padding = 0; /* counted as the one superframe it was */
-		o->counts_as = i + 1 == cut_count(&cut) ? &f->pkt : NULL;
+		o->counts_as = i + 1 == cut_count(&cut) && !f->pkt.held ? &f->pkt : NULL;
 		queue_commit(e, copy->lport);
 	}
 }
@@ -445,7 +455,7 @@ static void send_made(struct dvs *e, struct frame *f, const struct dvs_copy *cop
 	if (capable)
 		pass_offload(o, f, copy->tagged || f->pkt.tag_foreign);
 	o->tagged = (__u8)copy->tagged;
-	o->counts_as = &f->pkt;
+	o->counts_as = f->pkt.held ? NULL : &f->pkt;
 	queue_commit(e, copy->lport);
 }
 

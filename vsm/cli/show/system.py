@@ -64,10 +64,14 @@ def serial_number(domain: int) -> str:
 
 
 def version_text(row: VersionRow) -> str:
-    """In the form of NX-OS, which clients go by: `cisco Nexus 1000V Chassis` names the command set, not a maker."""
+    """In the form of NX-OS, which clients go by: `cisco Nexus 1000V Chassis` names the command set, not a maker.
+
+    Genie wants the name of the system on a line of its own, before `Software`.
+    """
     return lines(
         "dvswitch, a distributed virtual switch for Linux hosts",
-        "Commands and layouts as in Cisco Nexus Operating System (NX-OS) Software",
+        "Commands and layouts as in",
+        "Cisco Nexus Operating System (NX-OS) Software",
         "",
         "Software",
         f"  kickstart: version {row.version}",
