@@ -142,6 +142,7 @@ async def _serve(settings: config.Settings) -> None:
         settings.mac_age,
         settings.reverse_teaming,
         settings.rpf_promiscuous,
+        settings.mobility,
     )
     await agent.start()
     try:

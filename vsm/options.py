@@ -12,6 +12,7 @@ from typing import Any
 
 from dvswitch.errors import InvalidValue
 from vsm.fabric.session import Timing
+from vsm.mobility.driver import Patience
 
 
 def _option(text: str, read: Callable[[str], Any], default: Any, metavar: str, low: float = 0, high: float = 0) -> Any:
@@ -50,6 +51,15 @@ class Options:
     login_penalty_s: float = _option(
         "wait after a wrong password; doubled with each more", float, 1.0, "SECONDS", 0, 60
     )
+    mqtt: str = _option(
+        "broker that events are published to: mqtts://[USER@]HOST[:PORT], on this machine also mqtt://127.0.0.1[:PORT] "
+        "or unix:PATH; default: none", str, "", "BROKER",
+    )  # fmt: skip
+    mqtt_password_file: Path | None = _option("file with the password of the broker's USER", Path, None, "FILE")
+    mqtt_ca: Path | None = _option(
+        "file of the authority that vouches for the broker; default: those that the system trusts", Path, None, "FILE"
+    )
+    mqtt_prefix: str = _option("first words of all topics", str, "dvs", "WORDS")
     tls_dir: Path | None = _option("directory of ca.pem, vsm.pem and vsm.key (see 'vsm pki')", Path, None, "DIR")
     hostname: str = _option("the switch's name, taken at the very first start only", str, "vsm", "NAME")
     domain: int = _option("domain id, taken at the very first start only", int, 1, "ID", 1, 4095)
@@ -57,13 +67,22 @@ class Options:
     absent_s: float = _option("silence after which a module is absent", float, 6.0, "SECONDS", 0.2, 3600)
     counters_ms: int = _option("how often modules report counters", int, 1000, "MS", 50, 600_000)
     persist_s: float = _option("how often counters are stored", float, 5.0, "SECONDS", 0.1, 3600)
+    prepare_s: float = _option(
+        "how long a prepared migration waits for its manager or the VM's frames", float, 3600.0, "SECONDS", 0.1, 604_800
+    )
     drain_s: float = _option("how long a migration waits for its source", float, 3.0, "SECONDS", 0.1, 60)
+    apply_s: float = _option("how long a migration waits for its target to confirm", float, 30.0, "SECONDS", 0.1, 3600)
     log_level: str = _option("debug, info, warning or error", str, "info", "LEVEL")
 
     @property
     def timing(self) -> Timing:
         """The rhythm of module sessions."""
         return Timing(self.heartbeat_ms / 1000, self.absent_s, self.counters_ms / 1000, self.persist_s)
+
+    @property
+    def patience(self) -> Patience:
+        """How long migrations wait."""
+        return Patience(self.prepare_s, self.drain_s, self.apply_s)
 
     @property
     def listen_addresses(self) -> list[str]:

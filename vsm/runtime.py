@@ -5,6 +5,7 @@ The fabric (vsm/fabric) implements Runtime; show commands and the manager API re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -113,6 +114,10 @@ class Runtime(Protocol):
 
     def recent(self) -> list[LogLine]:
         """The last events, the latest last."""
+        ...
+
+    def patience(self) -> Mapping[str, float]:
+        """Seconds that a migration may stay in a state, by the state's name."""
         ...
 
     def uptime(self) -> float:

@@ -196,6 +196,24 @@ REASONS: tuple[DropReason, ...] = (
         "storm",
         "over the storm-control rate",
     ),
+    DropReason(
+        30,
+        "MOVED_AWAY",
+        "moved-away",
+        "the network still delivered here what is for a vEth that has moved; `mobility forward` would pass it on",
+    ),
+    DropReason(
+        31,
+        "MOVE_OVERFLOW",
+        "move-overflow",
+        "there was no room to keep the frame until the vEth that it concerns had moved",
+    ),
+    DropReason(
+        32,
+        "MOVE_EXPIRED",
+        "move-expired",
+        "kept for a vEth that was to move, but it was not activated in time",
+    ),
 )
 
 BY_NAME: Mapping[str, DropReason] = {reason.name: reason for reason in REASONS}

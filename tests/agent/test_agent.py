@@ -323,7 +323,9 @@ async def test_a_prepared_nic_goes_live_when_it_is_attached_for_good(recorded: t
     assert [(sent.veth, sent.prepare) for sent in made.supervisor.all("attached")] == [(0, True), (0, False)]
 
 
-async def test_draining_removes_everything_before_it_is_reported(recorded: tuple[Bench, RecordingEngine]) -> None:
+async def test_draining_takes_all_from_the_port_before_it_is_reported(
+    recorded: tuple[Bench, RecordingEngine],
+) -> None:
     made, engine = recorded
     made.grant()
     await made.supervisor.applied(policy(1, "web", 10, mac_learning=True, forged_transmits=True))
@@ -335,9 +337,10 @@ async def test_draining_removes_everything_before_it_is_reported(recorded: tuple
     await made.supervisor.update(port(5, "web1", phase=pb.Port.DRAINING))
     drained = (await until(lambda: made.supervisor.all("drained"), "PortDrained"))[0]
     assert (drained.veth, drained.generation, drained.last.rx_frames) == (5, 1, 12)
-    assert engine.changes() == ["set_static_macs", "set_port", "set_members", "forget"]
-    assert engine.image().static_macs == {mac(6): 3} and engine.image().ports[2].blocked
-    assert [entry.lport for entry in engine.learned_macs] == [3]
+    assert engine.changes() == ["set_port", "set_config", "set_members", "forget"]
+    gone = engine.image().ports[2]
+    assert gone.blocked and gone.moved and not gone.forward  # its addresses are nobody's here, learned ones too
+    assert engine.image().control.moved and engine.image().members == {10: (3,)}
     await made.supervisor.applied(port(5, "web1", phase=pb.Port.DRAINING))
     assert len(made.supervisor.all("drained")) == 1
 

@@ -52,6 +52,8 @@ BARS = (
     Bar("config.show_running_ms", 1000, False, "show running-config, 1,000 profiles and 10,000 vEths"),
     Bar("silence.kernel.failover_own_ms", 150, False, "silence by failover, kernel engine"),
     Bar("silence.user.failover_own_ms", 150, False, "silence by failover, user engine"),
+    Bar("migration.one_p99_ms", 20, False, "one vEth handed over, 99 of 100"),
+    Bar("migration.of_50_p99_ms", 100, False, "each of 50 vEths handed over at once, 99 of 100"),
     Bar("memory.kernel.1000_ports_mb", 100, False, "agent with 1,000 ports, kernel engine"),
     Bar("memory.user.1000_ports_mb", 100, False, "agent with 1,000 ports, user engine"),
 )

@@ -10,8 +10,9 @@ from dvswitch.errors import StorageError
 from dvswitch.vlan import VlanSet
 from tests.support.switches import HOSTS, MemoryStore, Terminal, flash, runtime, state
 from vsm.cli.service import CliService
+from vsm.model.migration import Move, MoveState
 from vsm.model.settings import Settings
-from vsm.model.state import Move, MoveState, ProfileType, State
+from vsm.model.state import ProfileType, State
 from vsm.supervisor import Supervisor
 
 FIFTH = "1d2f8a10-55aa-4c1e-9a41-0c0ffee00055"

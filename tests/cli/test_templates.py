@@ -40,6 +40,8 @@ COMPARED = {
     "show module uptime": "module_uptime",
     "show svs domain": "svs_domain",
     "show svs neighbors": "svs_neighbors",
+    "show svs migration": "svs_migration",
+    "show svs migration transitions": "svs_transition",
     "show network-uplinks": "network_uplinks",
     "show pinning": "pinning",
     "show pinning module 4": "pinning",

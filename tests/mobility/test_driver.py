@@ -16,6 +16,7 @@ from dvswitch.v1 import manager_pb2 as pb
 from dvswitch.v1 import types_pb2
 from tests.support.fabric_rig import Rig, host, mac
 from tests.support.fake_module import FakeModule
+from vsm.mobility.driver import Patience
 
 BEGIN, COMMIT, CANCEL = pb.MigrateRequest.BEGIN, pb.MigrateRequest.COMMIT, pb.MigrateRequest.CANCEL
 ACTIVE, PREPARED, DRAINING = types_pb2.Port.ACTIVE, types_pb2.Port.PREPARED, types_pb2.Port.DRAINING
@@ -115,7 +116,7 @@ async def test_an_absent_source_does_not_stop_a_migration(stage: Stage) -> None:
     await stage.prepared()
     await stage.source.close()
     await stage.rig.until(lambda: not stage.rig.fabric.connected(3))
-    stage.rig.mobility._drain_timeout = 0.5
+    stage.rig.mobility.patience = Patience(drain=0.5)
     reply = await stage.migrate(COMMIT)
     assert (reply.state, reply.slot) == ("done", 4)
     # It comes back with what it held, claims the vEth, and is sent away.

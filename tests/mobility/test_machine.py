@@ -16,7 +16,8 @@ from vsm.mobility import machine
 from vsm.mobility.machine import TRANSITIONS, Input, begin, step
 from vsm.mobility.reports import AttachReport, Stale, attached, detached
 from vsm.model import lifecycle
-from vsm.model.state import Module, MoveState, Nic, Phase, State
+from vsm.model.migration import MoveState
+from vsm.model.state import Module, Nic, Phase, State
 from vsm.policy.compile import wanted
 
 SOURCE, TARGET, THIRD = 3, 4, 5

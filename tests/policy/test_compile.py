@@ -11,13 +11,12 @@ from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from tests.support.switches import bare, mac, state, veth
+from vsm.model.migration import Move, MoveState
 from vsm.model.overrides import override
 from vsm.model.settings import NO_NATIVE, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import (
     Config,
     Inventory,
-    Move,
-    MoveState,
     Nic,
     Phase,
     PortProfile,

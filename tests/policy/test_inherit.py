@@ -41,6 +41,8 @@ VALUES = Settings(
     pin=2,
     pin_backup=(1,),
     channel=ChannelMode.ACTIVE,
+    mobility_forward=20,
+    cdp=False,
 )
 
 

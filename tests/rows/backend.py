@@ -46,6 +46,8 @@ class BackendKind:
     open: Any
     """() -> Backend"""
     supports_gso: bool = True
+    service_tags: bool = True
+    """Whether it shows the service tag of what goes to the mobility program."""
     short_frames: bool = True
     """Whether frames below an Ethernet header's length reach the engine."""
     marks: tuple[Any, ...] = ()

@@ -114,7 +114,7 @@ class Taps:
 
 KERNEL = (pytest.mark.kernel,)
 BACKENDS = [
-    BackendKind("kernel-testrun", "kernel", DryRun, short_frames=False, marks=KERNEL),
+    BackendKind("kernel-testrun", "kernel", DryRun, service_tags=False, short_frames=False, marks=KERNEL),
     BackendKind("kernel-taps", "kernel", Taps, short_frames=False, marks=KERNEL),
 ]
 """Neither takes frames below an Ethernet header: the kernel refuses them (tests/kernel/test_short_frames.py)."""

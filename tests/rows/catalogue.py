@@ -7,6 +7,7 @@ from tests.rows import (
     rows_forwarding,
     rows_groups,
     rows_methods,
+    rows_mobility,
     rows_physical,
     rows_promiscuous,
     rows_teaming,
@@ -23,5 +24,6 @@ _PARTS = (
     rows_physical,
     rows_promiscuous,
     rows_groups,
+    rows_mobility,
 )
 ROWS: list[Row] = [row for part in _PARTS for row in part.ROWS]

@@ -17,6 +17,8 @@ from vem.datapath.image import Counters, Fate, Image
 
 BROADCAST = b"\xff" * 6
 ETHERNET_MIN = 60
+SERVICE_TAG = 4
+"""Bytes."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Copy:
     lport: int
     frame: bytes = b""
     reason: str = ""
+    service: bool = False
+    """For the mobility program: its outer tag counts for nothing."""
     flooded: bool = False
     """A unicast frame sent because nobody owns its destination."""
 
@@ -47,6 +51,12 @@ class Step:
     learned: Mapping[int, int] | None = None
     """MACs that ports have learned after this step."""
     world: Image | None = None
+    back_to: int = 0
+    """From the mobility program, as if that lport had just sent it; its service tag counts for nothing."""
+    tunnelled: bool = False
+    """From the mobility program, for a vEth; likewise."""
+    held: bool = False
+    """Goes to the mobility program to come back: counts for nothing yet."""
     forget: bool = False
     """With ``world``: learned MACs are forgotten too."""
 
@@ -67,6 +77,11 @@ class Row:
     def id(self) -> str:
         """For pytest: rules and title."""
         return f"{'+'.join(self.rules)} {self.title}"
+
+    @property
+    def shows_service_tags(self) -> bool:
+        """Of copies, or of frames that are delivered: records of the kernel's test runs know neither."""
+        return any(step.tunnelled or any(copy.service for copy in step.copies) for step in self.steps)
 
     @property
     def needs_gso(self) -> bool:
@@ -113,9 +128,11 @@ class Ledger:
 
     def enter(self, step: Step) -> None:
         """Book one step's frame."""
-        port = self.of(step.lport)
+        if step.held:
+            return
+        port = self.of(step.back_to or step.lport)
         port.rx_frames += 1
-        port.rx_bytes += len(step.frame)
+        port.rx_bytes += len(step.frame) - (SERVICE_TAG if step.back_to or step.tunnelled else 0)
         self.of(step.learner or step.lport).mac_moves += step.moved
         if len(step.frame) >= 14:
             port.rx_broadcast += step.frame[:6] == BROADCAST
@@ -134,7 +151,7 @@ class Ledger:
             port.drops_out[copy.reason] = port.drops_out.get(copy.reason, 0) + 1
             return
         port.tx_frames += 1
-        port.tx_bytes += len(copy.frame)
+        port.tx_bytes += len(copy.frame) - (SERVICE_TAG if copy.service else 0)
         port.tx_broadcast += copy.frame[:6] == BROADCAST
         port.tx_multicast += bool(copy.frame[0] & 1) and copy.frame[:6] != BROADCAST
         port.tx_flooded += copy.flooded

@@ -26,6 +26,8 @@ def suits(row: Row, kind: BackendKind) -> bool:
     """Whether the back end can put these frames in."""
     if row.needs_gso and not kind.supports_gso:
         return False
+    if row.shows_service_tags and not kind.service_tags:
+        return False
     return kind.engine in row.engines and (kind.short_frames or not row.needs_short_frames)
 
 

@@ -83,6 +83,7 @@ async def test_commands_and_facts(rig: Rig) -> None:
     assert "Nexus 1000V Chassis" in shown["stdout"][0], shown
     rows = shown["stdout"][1]["TABLE_vlanbriefxbrief"]["ROW_vlanbriefxbrief"]
     assert {row["vlanshowbr-vlanname"] for row in rows} >= {"default", "web"}
+    assert "ansible_facts" in found, found
     facts = found["ansible_facts"]
     assert (facts["ansible_net_hostname"], facts["ansible_net_serialnum"]) == ("vsm-a", "DVS0100")
     assert facts["ansible_net_platform"] and facts["ansible_net_version"]

@@ -16,7 +16,7 @@ from vsm.fabric.runtime import FabricRuntime
 from vsm.fabric.service import FabricService
 from vsm.fabric.session import Timing
 from vsm.listen import bind, make_server
-from vsm.mobility.driver import Mobility
+from vsm.mobility.driver import Mobility, Patience
 from vsm.model.settings import Settings
 from vsm.model.state import PortProfile, ProfileType, State, Vlan
 from vsm.store.sqlite import SqliteStore
@@ -73,7 +73,7 @@ class Rig:
         self.runtime = FabricRuntime(time.time)
         self.bus = EventBus(time.time)
         self.fabric = FabricService(self.supervisor, self.runtime, self.bus, self._timing)
-        self.mobility = Mobility(self.supervisor, self.runtime, self.fabric, self._drain_timeout)
+        self.mobility = Mobility(self.supervisor, self.runtime, self.fabric, Patience(drain=self._drain_timeout))
         self.server = make_server()
         fabric_pb2_grpc.add_FabricServicer_to_server(self.fabric, self.server)
         manager = ManagerService(self.supervisor, self.runtime, self.mobility)

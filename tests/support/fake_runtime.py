@@ -46,5 +46,8 @@ class FakeRuntime:
     def recent(self) -> list[LogLine]:
         return list(self.log)
 
+    def patience(self) -> dict[str, float]:
+        return {"prepared": 3600.0, "paused": 3.0, "activated": 30.0, "cancelled": 3.0}
+
     def uptime(self) -> float:
         return self.seconds

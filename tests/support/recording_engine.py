@@ -116,6 +116,11 @@ class RecordingEngine(Engine):
     def learned(self) -> list[LearnedMac]:
         return list(self.learned_macs)
 
+    def remember(self, macs: Iterable[LearnedMac]) -> None:
+        known = {(entry.mac, entry.vlan) for entry in self.learned_macs}
+        self.learned_macs += [entry for entry in macs if (entry.mac, entry.vlan) not in known]
+        self._note("remember", self.learned_macs)
+
     def forget(self, macs: Iterable[LearnedMac]) -> None:
         gone = list(macs)
         self.learned_macs = [entry for entry in self.learned_macs if entry not in gone]

@@ -9,6 +9,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 from dvswitch.errors import DvsError, Unavailable
@@ -16,6 +17,8 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from tests.support.fake_runtime import FakeRuntime
 from vsm.cli.service import CliReply, CliService
+from vsm.machine import Machine
+from vsm.model.migration import Move, MoveState, MoveStep, PastMove
 from vsm.model.passwords import hashed
 from vsm.model.settings import ChannelMode, PortMode, Settings
 from vsm.model.state import (
@@ -170,6 +173,23 @@ def with_channels(mode: ChannelMode = ChannelMode.ACTIVE) -> State:
     return replace(start, config=replace(start.config, profiles=profiles), inventory=inventory)
 
 
+def with_moves() -> State:
+    """The switch with a vEth that moves, one that did, and one whose manager thought better of it."""
+    start, began = state(), 1_795_379_587.25
+
+    def steps(*found: tuple[MoveState, float, str]) -> tuple[MoveStep, ...]:
+        return tuple(MoveStep(where, began + after, cause) for where, after, cause in found)
+
+    prepared, paused = (MoveState.PREPARED, 0.0, "begin"), (MoveState.PAUSED, 2.125, "commit")
+    activated = (MoveState.ACTIVATED, 2.131, "drained")
+    move = Move(1, 3, 4, MoveState.PAUSED, 4, asked_by="libvirt on kvm-1", steps=steps(prepared, paused))
+    done = steps(prepared, paused, activated, (MoveState.DONE, 2.14, "applied"))
+    cancelled = steps(prepared, (MoveState.CANCELLED, 4.0, "cancelled by operator"), (MoveState.DONE, 4.002, "applied"))
+    past = {7: PastMove(2, 4, 3, 3, "done", "manager", done)}
+    past[8] = PastMove(3, 4, 3, 2, "cancelled", "manager", cancelled)
+    return replace(start, inventory=replace(start.inventory, moves={1: move}, past_moves=past))
+
+
 def lacp_channel() -> ChannelStatus:
     """Host 3's channel, with a member in each state."""
     return ChannelStatus(3, 4, tuple(_member(*one) for one in UPLINKS))
@@ -210,6 +230,12 @@ def flash() -> Bootflash:
     return files
 
 
+def machine() -> Machine:
+    """A machine that is always the same: a NIC eth0 in the network."""
+    files = Path(__file__).parents[1] / "cli" / "machine"
+    return Machine(files / "proc", files / "sys", lambda _: IPv4Interface("192.0.2.10/24"))
+
+
 class Terminal:
     """One CLI session over a switch of its own."""
 
@@ -218,10 +244,14 @@ class Terminal:
         self.runtime = runtime()
         self.now = NOW
         self.files = flash()
-        self.service = CliService(self.supervisor, self.runtime, lambda: self.now, self._module, files=self.files)
+        self.service = CliService(
+            self.supervisor, self.runtime, lambda: self.now, self._module, files=self.files, machine=machine()
+        )
         self.asked: list[tuple[int, list[str]]] = []
         """What modules were asked, in order."""
-        self.answers: dict[int, str | DvsError] = {3: "Veth1 in forged-tx: 0.3 s ago\n    what it means\n"}
+        self.answers: dict[int, str | DvsError] = {
+            3: "Veth1 in forged-tx: 0.3 s ago\n    what it means\n    ffff ff52\n"
+        }
         """What they say; others are not there."""
 
     async def _module(self, slot: int, words: Sequence[str]) -> str:

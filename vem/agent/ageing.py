@@ -16,14 +16,15 @@ def aged(entries: Iterable[LearnedMac], limit: float) -> list[LearnedMac]:
 
 
 def stale(entries: Iterable[LearnedMac], image: Image) -> list[LearnedMac]:
-    """Entries of ports that are gone, blocked, moved to another VLAN, or that learn no more."""
+    """Entries of ports that are gone, blocked, moved to another VLAN, or that learn no more.  Those of a vEth that has
+    moved away still tell what is for it."""
     return [entry for entry in entries if not _valid(entry, image)]
 
 
 def _valid(entry: LearnedMac, image: Image) -> bool:
     port = image.ports.get(entry.lport)
     policy = image.policies.get(port.policy) if port else None
-    if port is None or policy is None or port.blocked:
+    if port is None or policy is None or (port.blocked and not port.moved):
         return False
     return policy.learn and policy.carries(entry.vlan) and entry.mac not in image.static_macs
 

@@ -24,8 +24,10 @@ from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent import announce, convert, observed
 from vem.agent.ageing import DEFAULT_AGE
 from vem.agent.announcer import Announcer
+from vem.agent.arrivals import Arrivals
 from vem.agent.attachments import Attachment, Stage
 from vem.agent.balancer import Balancer
+from vem.agent.carrying import Carrying
 from vem.agent.compile import Compiled
 from vem.agent.console import Console
 from vem.agent.control_plane import ControlPlane
@@ -34,8 +36,9 @@ from vem.agent.discovery_side import HostFacts
 from vem.agent.holdings import Holdings
 from vem.agent.links import Links
 from vem.agent.mac_moves import MacMoves
+from vem.agent.mobility_side import MobilitySide
 from vem.agent.remote import RemoteCommands
-from vem.agent.reports import Reports
+from vem.agent.reports import Reports, answer
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
 from vem.agent.status import port_name
@@ -76,6 +79,7 @@ class Agent:
         mac_age: float = DEFAULT_AGE,
         reverse_teaming: bool = True,
         rpf_promiscuous: bool = True,
+        mobility: tuple[str, int] | None = None,
     ) -> None:
         self.identity = identity
         self.session = Session(endpoint, self)
@@ -83,12 +87,10 @@ class Agent:
         self._remote = RemoteCommands(self.console, lambda output: self.session.send(output))
         self.lock = asyncio.Lock()
         """Held while NICs, numbers and tables change."""
-        self._uplink_configs = uplinks
-        self._state = state
+        self._uplink_configs, self._state = uplinks, state
         self._open_engine = open_engine
-        self._reverse_teaming = reverse_teaming
-        self._rpf_promiscuous = rpf_promiscuous
-        self._mac_age = mac_age
+        self._reverse_teaming, self._rpf_promiscuous = reverse_teaming, rpf_promiscuous
+        self._mac_age, self._mobility_address = mac_age, mobility
         self.holdings: Holdings
         self.datapath: Datapath
         self.compiled = Compiled(Wanted(), Image(), {}, ())
@@ -96,19 +98,16 @@ class Agent:
         self._moves = MacMoves(lambda lport: port_name(self, lport, self.datapath.image))
         self._counters_every = 1.0
         self._unacked: list[tuple[int, float]] = []
-        self._in_sync = False
-        self._report_all = False
+        self._in_sync = self._report_all = self._stopped = False
         self._drained: dict[int, int] = {}
         self._saved = b""
         self._absent: set[int] = set()
-        self._dirty = asyncio.Event()
+        self._dirty, self._passed = asyncio.Event(), asyncio.Event()
         self._saving = asyncio.Lock()
         self._due: asyncio.TimerHandle | None = None
-        self._passed = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._finishing: set[asyncio.Task[None]] = set()
-        self._stopped = False
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -125,6 +124,7 @@ class Agent:
         for config in self._uplink_configs:
             self.holdings.add_uplink(config, self.identity.host_uuid)
         ports = self.holdings.staging.committed.ports.values()
+        self._arrivals = Arrivals(self.holdings, lambda message: self.session.send(message))
         self._announcer.active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
         self.control = ControlPlane(
             self.datapath,
@@ -134,21 +134,17 @@ class Agent:
             self._dirty.set,
             self._duplicate,
             HostFacts(self.identity.name, self.identity.system, self.identity.address),
+            self._arrivals.spoke,
         )
+        self.mobility = MobilitySide(self.datapath, self.holdings, self._mobility_address)
+        self._carrying = Carrying(self.datapath, self.holdings, self.control)
         self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
         self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
         async with self.lock:
             await self._pass()
         await self._save()
-        loops = (
-            self._reconcile_loop,
-            self._links.run,
-            self.control.run,
-            self._balancer.run,
-            self._counter_loop,
-            self._age_loop,
-        )
-        for job in (*loops, self._announcer.run, self.session.run):
+        parts = (self._links, self.control, self._balancer, self._announcer, self.session)
+        for job in (self._reconcile_loop, self._counter_loop, self._age_loop, *(part.run for part in parts)):
             self._spawn(job())
 
     async def run(self) -> None:
@@ -169,6 +165,7 @@ class Agent:
         if not (keep and self.datapath.kind == "kernel"):
             await self.datapath.emit(self.control.discovery.farewells(time.monotonic()))
         await self.datapath.close(keep)
+        await self.mobility.close()
 
     def _spawn(self, job: Coroutine[None, None, None]) -> None:
         self._tasks.add(asyncio.create_task(job))
@@ -192,6 +189,7 @@ class Agent:
             revision=wanted.revision if digest else 0,
             digest=digest,
             incarnation=self.datapath.incarnation,
+            mobility=self.mobility.endpoint,
         )
 
     def applied_revision(self) -> int:
@@ -217,9 +215,14 @@ class Agent:
             self._unacked.append((update.revision, time.monotonic()))
             self._dirty.set()
 
+    def installed(self, message: fabric.InstallState) -> None:
+        """A moved port left this behind where it was: taken up when the port is active here."""
+        self._carrying.hold(message)
+
     def in_sync(self, message: fabric.InSync) -> None:
         """From now on what is not wanted may go; reported in full after the next pass."""
         self._in_sync = self._report_all = True
+        self._arrivals.again()
         self._dirty.set()
 
     def attach_refused(self, message: fabric.AttachRefused) -> None:
@@ -289,10 +292,15 @@ class Agent:
         plugs = self.holdings.plugs()
         absent = await self.datapath.plug_all(plugs)
         self._note_uplinks()
+        await self._carrying.before()
         compiled, old = self._compile(), self.datapath.image
         failures = await self._converge(compiled)
+        if not failures and await self.mobility.settle():
+            compiled = self._compile()
+            failures = await self._converge(compiled)
         self.compiled = compiled
         if not failures:
+            await self._carrying.after()
             touched = announce.touched(old, self.datapath.image)
             await self._announcer.moved(old, compiled, touched)
             self.control.configure(compiled, touched)
@@ -306,7 +314,7 @@ class Agent:
     def _compile(self) -> Compiled:
         """The Image for now; a pass is due when only time changes it."""
         now = time.monotonic()
-        compiled = self.holdings.compile(self.datapath.links, now)
+        compiled = self.mobility.overlay(self.holdings.compile(self.datapath.links, now))
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -367,7 +375,7 @@ class Agent:
         for item in unacked:
             if item in self._unacked:
                 self._unacked.remove(item)
-                self.session.send(_answer(item[0], problems, now - item[1]))
+                self.session.send(answer(item[0], problems, now - item[1]))
         self._send_uplinks()
         if self._in_sync:
             states = self.compiled.veths
@@ -430,7 +438,8 @@ class Agent:
         counters = await self.datapath.counters([attachment.lport for attachment, _ in draining])
         for attachment, port in draining:
             last = convert.counters_to(counters[attachment.lport])
-            drained = fabric.PortDrained(veth=port.veth, generation=port.generation, last=last)
+            carried = self._carrying.left(port.veth, port.generation)
+            drained = fabric.PortDrained(veth=port.veth, generation=port.generation, last=last, carried=carried)
             if self.session.send(fabric.ModuleMessage(drained=drained)):
                 self._drained[port.veth] = port.generation
 
@@ -489,12 +498,3 @@ class Agent:
         """Seconds after which an address that is not seen goes: the switch's setting, else the host's."""
         switch = self.holdings.staging.committed.switch
         return (switch.mac_age if switch else 0.0) or self._mac_age
-
-
-def _answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:
-    if not problems:
-        return fabric.ModuleMessage(ack=fabric.Ack(revision=revision, apply_us=int(seconds * 1e6)))
-    refuse = fabric.Refuse(revision=revision)
-    for problem in problems:
-        refuse.refusals.add(object=problem.object, reason=problem.reason)
-    return fabric.ModuleMessage(refuse=refuse)

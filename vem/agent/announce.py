@@ -84,10 +84,18 @@ def relocations(old: Image, new: Image, lports: Collection[int], learned: Iterab
         known = () if moved else [frame for _, frame in location(old, lport, uplink)]
         frames += [(uplink, frame) for _, frame in location(new, lport, uplink) if frame not in known]
     for entry in learned:
-        if entry.lport in lports and (uplink := placed(new, entry.lport, entry.mac)):
-            carrying = _policy(new, uplink)
-            if uplink != placed(old, entry.lport, entry.mac) and carrying.carries(entry.vlan):
-                frames.append((uplink, rarp(entry.mac, entry.vlan if leaves_tagged(entry.vlan, carrying) else 0)))
+        if entry.lport in lports and placed(new, entry.lport, entry.mac) != placed(old, entry.lport, entry.mac):
+            frames += behind(new, entry.lport, [entry])
+    return frames
+
+
+def behind(image: Image, lport: int, learned: Iterable[LearnedMac]) -> list[Frame]:
+    """One RARP for each of these addresses that was learned behind a vNIC, in its VLAN."""
+    frames = []
+    for entry in learned:
+        uplink = placed(image, lport, entry.mac) if entry.lport == lport else 0
+        if uplink and (carrying := _policy(image, uplink)).carries(entry.vlan):
+            frames.append((uplink, rarp(entry.mac, entry.vlan if leaves_tagged(entry.vlan, carrying) else 0)))
     return frames
 
 

@@ -18,6 +18,8 @@ from vem.datapath.image import Image
 PER_TICK = 128
 TICK = 0.1
 """Seconds."""
+_WITH_LEARNED = (announce.SCHEDULE[0], announce.SCHEDULE[-1])
+"""Moments at which addresses behind a port are announced, too: there may be thousands."""
 REMEMBER = 10.0
 """Seconds for which it is known what was announced."""
 
@@ -98,12 +100,17 @@ class Announcer:
             await asyncio.sleep(max(0.0, start + moment - time.monotonic()))
             if self.active.get(veth) != generation:
                 return
-            self._add(self._announcements(veth))
+            self._add(await self._announcements(veth, moment in _WITH_LEARNED))
 
-    def _announcements(self, veth: int) -> list[announce.Frame]:
+    async def _announcements(self, veth: int, with_learned: bool) -> list[announce.Frame]:
+        """Its own address in each VLAN, and what it has learned behind it (S-247)."""
         state, image = self._compiled.veths.get(veth) if self._compiled else None, self._datapath.image
         port = image.ports.get(state.lport) if state else None
         if state is None or port is None or not self._notifies(veth):
             return []
         uplink = announce.placed(image, state.lport, port.mac)
-        return announce.location(image, state.lport, uplink) if uplink else []
+        own = announce.location(image, state.lport, uplink) if uplink else []
+        if not with_learned or not image.policies[port.policy].learn:
+            return own
+        learned = await self._datapath.learned()
+        return own + announce.behind(image, state.lport, learned)

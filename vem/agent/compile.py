@@ -281,6 +281,7 @@ class _Compiler:
             link_up=nic.link_up,
             blocked=not live or wanted.shutdown,
             mac_violation=violation,
+            awaited=wanted.phase is want.Phase.PREPARED,
             pin=self._pin(wanted, policy),
         )
         state = self._veth_state(nic, port)

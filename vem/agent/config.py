@@ -18,6 +18,7 @@ from typing import Any
 
 from dvswitch.client import TlsFiles
 from dvswitch.errors import InvalidValue, StorageError
+from dvswitch.mobility import DEFAULT_PORT, parse_endpoint
 from vem.agent.ageing import DEFAULT_AGE
 from vem.agent.session import Endpoint
 from vem.agent.uplinks import UplinkConfig, check_numbers, parse_uplink
@@ -76,6 +77,10 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _mobility(text: str) -> tuple[str, int]:
+    return parse_endpoint(text, DEFAULT_PORT)
+
+
 def _state_dir() -> str:
     if os.geteuid() == 0:
         return "/var/lib/dvswitch/vem"
@@ -107,6 +112,7 @@ KEYS: tuple[Key, ...] = (
         "N,profile=NAME,device=DEV or N,profile=NAME,wire=LOCAL>REMOTE[,speed=MBITS]",
         many=True,
     ),
+    Key("mobility", _mobility, "ADDR[:PORT]", "", "address for frames of moving VMs, from host to host; port 8474"),
     Key("mac-age", _seconds, "SECONDS", f"{DEFAULT_AGE:g}", "learned MACs not seen for so long are forgotten"),
     Key("reverse-teaming", _one_of("reverse-teaming", _SWITCH), "on|off", "on", "off, for diagnosis: duplicates pass"),
     Key(
@@ -138,6 +144,7 @@ class Settings:
     mac_age: float
     reverse_teaming: bool
     rpf_promiscuous: bool
+    mobility: tuple[str, int] | None
     log_level: str
 
 
@@ -184,6 +191,7 @@ def load_settings(arguments: argparse.Namespace, needs_vsm: bool = True) -> Sett
         mac_age=values["mac-age"],
         reverse_teaming=values["reverse-teaming"] == "on",
         rpf_promiscuous=values["rpf-check-promiscuous"] == "on",
+        mobility=values["mobility"],
         log_level=values["log-level"],
     )
 

@@ -51,6 +51,7 @@ class ControlPlane:
         dirty: Callable[[], None],
         duplicate: Callable[[MacAddress, int], None],
         facts: HostFacts,
+        arrived: Callable[[int, MacAddress], None],
     ) -> None:
         self.lacp = LacpSide(host_uuid)
         self.discovery = DiscoverySide(facts, self.lacp.system)
@@ -60,12 +61,23 @@ class ControlPlane:
         self._announcer = announcer
         self._dirty = dirty
         self._duplicate = duplicate
+        self._arrived = arrived
         self._beacons = beacon.Beacons(self._host)
         self._undecided: frozenset[int] = frozenset()
         self._snooper: Snooper | None = None
         self._vlans: dict[int, list[int]] = {}
         self._warned: dict[MacAddress, float] = {}
         self._wake = asyncio.Event()
+
+    @property
+    def snooper(self) -> Snooper | None:
+        """Who listens to which group; None while nobody asks."""
+        return self._snooper
+
+    def tell_groups(self) -> None:
+        """The groups have changed otherwise than by frames: the next compilation has them."""
+        if self._snooper is not None:
+            self._holdings.teaming.groups = self._snooper.groups()
 
     def configure(self, compiled: Compiled, moved: Iterable[int]) -> None:
         """A pass is over; ``moved``: vNICs whose uplink may have changed."""
@@ -129,6 +141,8 @@ class ControlPlane:
                 self._beacons.receive(uplink, punt.frame, punt.time)
             case Punt.SNOOPED if self._snooper is not None:
                 self._snooper.receive(punt.lport, bool(uplink), punt.vlan, punt.frame, punt.time)
+            case Punt.ARRIVED:
+                self._arrived(punt.lport, MacAddress(punt.frame[6:12]))
             case Punt.MOVED if uplink:
                 self._suspect(MacAddress(punt.frame[6:12]), uplink, punt.time)
 

@@ -14,13 +14,15 @@ from dvswitch.digest import wanted_digest
 from dvswitch.errors import DvsError, InvalidValue
 from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
+from dvswitch.mobility import KEY_BYTES, parse_endpoint
 from dvswitch.v1 import fabric_pb2 as fabric
 from dvswitch.v1 import manager_pb2 as manager
 from dvswitch.v1 import types_pb2 as pb
 from dvswitch.vlan import VlanSet, check_vlan
-from vem.agent.wanted import Change, Nic, Phase, Policy, Port, Refusal, Remove, Switch, Update, Uplink, Wanted
+from vem.agent.wanted import Change, Forward, Nic, Phase, Policy, Port, Refusal, Remove, Switch, Update, Uplink, Wanted
 from vem.datapath.engine import Plug
 from vem.datapath.image import Counters, Storm
+from vem.discovery.uplinks import CDP_TIMES, LLDP_TIMES, Times
 from vem.snooping.groups import QUERY_INTERVAL
 from vem.teaming.health import UP_DELAY
 from vem.teaming.team import Balance, Channel, Rules
@@ -77,7 +79,13 @@ def _switch_from(message: pb.Switch) -> Switch:
         float(message.mac_aging_s),
         _DISCOVERY[message.cdp],
         _DISCOVERY[message.lldp],
+        _times(message.cdp_timer_s, message.cdp_hold_s, CDP_TIMES),
+        _times(message.lldp_timer_s, message.lldp_hold_s, LLDP_TIMES),
     )
+
+
+def _times(timer: int, hold: int, usual: Times) -> Times:
+    return Times(float(timer) or usual.interval, hold or usual.hold)
 
 
 def _policy_from(message: pb.Policy) -> Policy:
@@ -129,11 +137,19 @@ def _port_from(message: pb.Port) -> Port:
         phase=Phase(message.phase),
         shutdown=message.shutdown,
         announce=message.announce,
+        forward=_forward_from(message.forward) if message.HasField("forward") else None,
     )
 
 
+def _forward_from(message: pb.Forward) -> Forward:
+    if len(message.key) != KEY_BYTES or not message.id or not message.seconds:
+        raise InvalidValue("mobility forward", "needs an id, a key of 16 bytes and a number of seconds")
+    peer = parse_endpoint(message.peer) if message.peer else None
+    return Forward(message.id, message.key, float(message.seconds), peer)
+
+
 def _uplink_from(message: pb.Uplink) -> Uplink:
-    return Uplink(message.number, message.policy, message.shutdown)
+    return Uplink(message.number, message.policy, message.shutdown, message.no_cdp)
 
 
 _SETTERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], Switch | Policy | Port | Uplink]]] = {

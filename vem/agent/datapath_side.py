@@ -166,6 +166,10 @@ class Datapath:
         """See Engine.learned."""
         return await self._thread.call(self._engine.learned)
 
+    async def remember(self, macs: Iterable[LearnedMac]) -> None:
+        """See Engine.remember."""
+        await self._thread.call(self._engine.remember, list(macs))
+
     async def age(self, limit: float) -> None:
         """Remove learned MACs not seen for ``limit`` seconds."""
         await self._thread.call(self._age, limit)

@@ -6,10 +6,12 @@ Pure: methods here decide and remember; agent.py does what follows from it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import structlog
 
 from dvswitch.errors import Unavailable
+from vem.agent import moves
 from vem.agent.attachments import Attachment, Attachments, Stage, nic_key
 from vem.agent.compile import Compiled, Indexes, NicEntries, PluggedNic, PluggedUplink, compile_image, restrict
 from vem.agent.lports import FIRST_LPORT, LAST_LPORT, LAST_POLICY, LAST_TEAM, Numbers
@@ -43,6 +45,9 @@ class Holdings:
         self.staging = Staging(saved.wanted)
         self.attachments = Attachments()
         self.uplinks: dict[int, UplinkStatus] = {}
+        self.moves = moves.Moves()
+        self.own_plugs: dict[int, Plug] = {}
+        """NICs of the agent's own, by lport."""
         self.lports = Numbers(FIRST_LPORT, LAST_LPORT, "switch ports of this host", saved.lports)
         self.indexes = Indexes(
             Numbers(1, LAST_POLICY, "port profiles", saved.policies), Numbers(1, LAST_TEAM, "uplink teams", saved.teams)
@@ -51,7 +56,7 @@ class Holdings:
         for attachment in saved.attachments:
             self.attachments.add(attachment)
         known = {attachment.lport for attachment in saved.attachments}
-        known |= {lport for key, lport in saved.lports.items() if key.startswith("uplink ")}
+        known |= {lport for key, lport in saved.lports.items() if key.startswith("uplink ") or key == moves.KEY}
         self._adopted_plugs = dict(plugs)
         self.teaming = Teaming(_adopted_places(image) | saved.places)
         self.orphans = restrict(image, image.ports.keys() - known)
@@ -146,6 +151,7 @@ class Holdings:
         owners |= {_uplink_key(number) for number in self.uplinks}
         owners |= {_orphan_key(lport) for lport in self.orphans.lports}
         owners |= {key for key, lport in self.lports.owned().items() if lport in plugged}
+        owners |= self.moves.lport_keys()
         self.lports.keep_only(owners)
 
     # --- what the datapath should be ----------------------------------------------------------------------------
@@ -154,6 +160,7 @@ class Holdings:
         """What should be plugged in, by lport, orphans left out."""
         plugs = {attachment.lport: attachment.plug for attachment in self.attachments.plugged()}
         plugs.update((uplink.lport, uplink.config.plug) for uplink in self.uplinks.values())
+        plugs.update(self.own_plugs)
         return plugs
 
     def compile(self, links: Mapping[int, bool], now: float) -> Compiled:
@@ -169,9 +176,11 @@ class Holdings:
             for number, uplink in self.uplinks.items()
             if uplink.present
         ]
-        return compile_image(
-            self.staging.committed, nics, uplinks, self.indexes, self.orphans, self.teaming, self._memory
-        )
+        wanted = self.staging.committed
+        if left := self.moves.policies().keys() - wanted.policies.keys():
+            kept = {ident: policy for ident, policy in self.moves.policies().items() if ident in left}
+            wanted = replace(wanted, policies={**wanted.policies, **kept})
+        return compile_image(wanted, nics, uplinks, self.indexes, self.orphans, self.teaming, self._memory)
 
     @property
     def up_delay(self) -> float:
@@ -181,7 +190,8 @@ class Holdings:
 
     def due(self, now: float) -> float | None:
         """When compile() would say something else although nothing happened."""
-        return self.teaming.health.due(now, self.up_delay)
+        due = (self.teaming.health.due(now, self.up_delay), self.moves.due())
+        return min((moment for moment in due if moment is not None), default=None)
 
     def draining(self, wanted: Wanted) -> list[tuple[Attachment, Port]]:
         """Plugged vEths that have to be reported as drained."""

@@ -10,8 +10,19 @@ from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent.compile import VethState
 from vem.agent.convert import counters_to
 from vem.agent.uplinks import UplinkStatus
+from vem.agent.wanted import Refusal
 from vem.datapath.image import Counters, LearnedMac, Port
 from vem.discovery.uplinks import Protocol
+
+
+def answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:
+    """What is said to an Update that took so long to apply: all is well, or what could not be done."""
+    if not problems:
+        return fabric.ModuleMessage(ack=fabric.Ack(revision=revision, apply_us=int(seconds * 1e6)))
+    refuse = fabric.Refuse(revision=revision)
+    for problem in problems:
+        refuse.refusals.add(object=problem.object, reason=problem.reason)
+    return fabric.ModuleMessage(refuse=refuse)
 
 
 @dataclass(slots=True)

@@ -47,6 +47,9 @@ class SessionOwner(Protocol):
     def updated(self, update: fabric.Update) -> None:
         """Desired state changed."""
 
+    def installed(self, message: fabric.InstallState) -> None:
+        """What a port goes on with that becomes active here."""
+
     def in_sync(self, message: fabric.InSync) -> None:
         """All desired state has come."""
 
@@ -174,6 +177,7 @@ class Session:
     async def _read(self, call: Any) -> None:
         handlers: dict[str, Callable[[Any], None]] = {
             "update": self._owner.updated,
+            "install": self._owner.installed,
             "in_sync": self._owner.in_sync,
             "attach_refused": self._owner.attach_refused,
             "command": self._owner.commanded,

@@ -14,6 +14,7 @@ from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vem.datapath.image import Storm
+from vem.discovery.uplinks import CDP_TIMES, LLDP_TIMES, Times
 from vem.teaming.health import UP_DELAY
 from vem.teaming.team import Balance, Channel, Rules
 
@@ -64,6 +65,8 @@ class Switch:
     """Seconds (S-069); 0 = as the host is configured."""
     cdp: Mode = Mode.NONE
     lldp: Mode = Mode.NONE
+    cdp_times: Times = CDP_TIMES
+    lldp_times: Times = LLDP_TIMES
     wire: bytes = field(default=b"", repr=False)
     """The message as it came: digest and state file are made of it, so that nothing a newer VSM said is lost."""
 
@@ -99,6 +102,18 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Forward:
+    """types.proto Forward."""
+
+    id: int
+    key: bytes = field(repr=False)
+    """16 bytes."""
+    seconds: float
+    peer: tuple[str, int] | None = None
+    """Where the target listens; None: this host is the target."""
+
+
+@dataclass(frozen=True, slots=True)
 class Port:
     """types.proto Port."""
 
@@ -110,6 +125,8 @@ class Port:
     phase: Phase = Phase.ACTIVE
     shutdown: bool = False
     announce: bool = False
+    forward: Forward | None = None
+    """Frames for the moving vEth are passed on."""
     wire: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:
@@ -123,6 +140,7 @@ class Uplink:
     number: int
     policy: int = 0
     shutdown: bool = False
+    no_cdp: bool = False
     wire: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:

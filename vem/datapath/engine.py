@@ -104,6 +104,11 @@ class Engine(abc.ABC):
         """The learned part of the MAC table."""
 
     @abc.abstractmethod
+    def remember(self, macs: Iterable[LearnedMac]) -> None:
+        """Enter learned MACs as if their ports had just sent a frame from them (a VM brought them along); one that is
+        known already, or finds no room, is left as it is."""
+
+    @abc.abstractmethod
     def forget(self, macs: Iterable[LearnedMac]) -> None:
         """Remove learned entries (ageing, flush); those already gone are ignored."""
 

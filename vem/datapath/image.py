@@ -26,6 +26,10 @@ class Control:
     """Promiscuous ports too get no reflected frames of local origin (S-111)."""
     snooping: bool = False
     """Multicast goes by ``groups`` where a group is registered (S-232)."""
+    moved: bool = False
+    """Some port may be ``moved``."""
+    tunnel: int = 0
+    """lport of the port that leads to the mobility program; 0 = none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class Port:
     link_up: bool = True
     blocked: bool = False
     mac_violation: bool = False
+    awaited: bool = False
+    """Blocked until its VM speaks here: a frame with the port's own MAC is shown to the agent (Punt.ARRIVED)."""
     pin: int = 0
     """lport of the one uplink this port uses (MAC pinning, failback=no, load-based); 0 = as its team's method says.
     The agent pins only to usable uplinks."""
@@ -54,6 +60,16 @@ class Port:
     """lport that is shown all that comes in here, dropped or not; 0 = none."""
     mirror_tx: int = 0
     """lport that is shown all that goes out here; 0 = none."""
+    tunnel: bool = False
+    """Its NIC is the mobility program (src/mobility.c)."""
+    moved: bool = False
+    """The vEth lives elsewhere: its MACs, learned ones too, are nobody's here."""
+    forward: bool = False
+    """... and what comes for them goes through the tunnel."""
+    held: bool = False
+    """What it sends waits in the mobility program."""
+    releasing: bool = False
+    """... as long as something that it sent before waits there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +192,8 @@ class Punt(Enum):
     MOVED = 4
     """RARP or gratuitous ARP that came by an uplink with a local port's MAC (S-089); dropped.  Also what the network
     reflects of our own announcements."""
+    ARRIVED = 5
+    """Out of an awaited port, with its MAC: the VM runs here (S-246); dropped."""
 
 
 @dataclass(frozen=True, slots=True)

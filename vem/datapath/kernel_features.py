@@ -50,6 +50,7 @@ def of_port(port: Port | None) -> int:
         "uplink": port.uplink,
         "lag": port.is_lag or port.lag,
         "mirror": port.mirror_rx or port.mirror_tx,
+        "mobility": port.tunnel,
     }
     return bits(*(name for name, yes in wanted.items() if yes))
 

@@ -12,6 +12,7 @@ import ctypes
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from dvswitch.mac import MacAddress
@@ -44,6 +45,8 @@ SHARED = [
 
 _U32 = 4
 _PORT_WORDS = abi.ffi.sizeof("struct dvs_port") // 8
+_NO_EXIST = 1
+"""BPF_NOEXIST."""
 _PORT_USED, _PORT_PEER = abi.CONSTANTS["DVS_PORT_USED"], abi.CONSTANTS["DVS_PORT_PEER"]
 _PORT_OWNS_MAC = abi.CONSTANTS["DVS_PORT_OWNS_MAC"]
 _SLOTS = abi.CONSTANTS["DVS_POLICY_SLOTS"]
@@ -296,6 +299,16 @@ class Tables:
             if not static
         ]
 
+    def remember(self, macs: Iterable[LearnedMac]) -> None:
+        """Enter learned addresses that are not known yet, and put them on the ports' counts."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        for entry in macs:
+            key = tables.pack_mac_key(entry.mac, entry.vlan)
+            with suppress(EngineError):  # known meanwhile, or the table is full
+                self._maps["dvs_macs"].update(key, tables.pack_mac(entry.lport, static=False, seen=now), _NO_EXIST)
+                live = self._live[entry.lport]
+                live.forgotten = (live.forgotten - 1) & 0xFFFFFFFF
+
     def forget(self, macs: Iterable[LearnedMac]) -> None:
         """Remove learned entries, and take them off the ports' counts.  (One that moves to another port in the very
         instant of its removal may be taken off the wrong one.)"""
@@ -412,6 +425,7 @@ class Tables:
         counters.update(_key(lport), bytes(counters.value_bytes))
         for kind in range(_STORM_KINDS):
             self._live[lport].storm[kind] = 0
+        self._live[lport].held = self._live[lport].released = 0
         drops = self._maps["dvs_last_drops"]
         drops.delete_many([key for key in drops.each_key() if _number(key) & 0xFFFF == lport])
 

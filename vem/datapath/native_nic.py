@@ -74,7 +74,7 @@ def open_nic(plug: Plug) -> Nic:
     if opener is None:
         raise EngineError(f"port kind '{plug.kind}'", "is unknown to the user engine", f"use {', '.join(openers)}")
     try:
-        with _in_netns(plug.netns):
+        with in_netns(plug.netns):
             return opener(plug)
     except OSError as problem:
         raise EngineError(f"{plug.kind} {plug.device or plug.local}", _explain(problem), _remedy(problem)) from problem
@@ -93,7 +93,7 @@ def _remedy(problem: OSError) -> str:
 
 
 @contextlib.contextmanager
-def _in_netns(name: str) -> Iterator[None]:
+def in_netns(name: str) -> Iterator[None]:
     """Run the body in /run/netns/<name>; sockets opened there belong to it for ever.  "" = stay."""
     if not name:
         yield
@@ -119,8 +119,8 @@ def _setns(target: str | int) -> None:
             os.close(fd)
 
 
-def _big_buffers(sock: socket.socket) -> None:
-    """As big as we may: beyond the system's limit as root, up to it otherwise."""
+def big_buffers(sock: socket.socket) -> None:
+    """Make a socket's buffers as big as we may: beyond the system's limit as root, up to it otherwise."""
     for forced, plain in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
         try:
             sock.setsockopt(socket.SOL_SOCKET, forced, _BUFFER)
@@ -149,7 +149,7 @@ def _open_wire(plug: Plug) -> Nic:
 
 def _wire(sock: socket.socket, peer: bytes) -> Nic:
     sock.setblocking(False)
-    _big_buffers(sock)
+    big_buffers(sock)
     return Nic(API["DVS_NIC_WIRE"], sock.fileno(), peer, undo=[sock.close])
 
 
@@ -224,7 +224,7 @@ def _open_raw(plug: Plug) -> Nic:
     try:
         for option in (_PACKET_VNET_HDR, _PACKET_AUXDATA, _PACKET_IGNORE_OUTGOING, _PACKET_QDISC_BYPASS):
             sock.setsockopt(_SOL_PACKET, option, 1)
-        _big_buffers(sock)
+        big_buffers(sock)
         sock.setblocking(False)
         index = socket.if_nametoindex(plug.device)
         membership = struct.pack("iHH8x", index, _PACKET_MR_PROMISC, 0)

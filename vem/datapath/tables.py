@@ -25,6 +25,12 @@ _PORT_FLAGS = {
     "blocked": CONSTANTS["DVS_PORT_BLOCKED"],
     "mac_violation": CONSTANTS["DVS_PORT_MAC_VIOLATION"],
     "is_lag": CONSTANTS["DVS_PORT_LAG"],
+    "awaited": CONSTANTS["DVS_PORT_AWAITED"],
+    "tunnel": CONSTANTS["DVS_PORT_TUNNEL"],
+    "moved": CONSTANTS["DVS_PORT_MOVED"],
+    "forward": CONSTANTS["DVS_PORT_FORWARD"],
+    "held": CONSTANTS["DVS_PORT_HELD"],
+    "releasing": CONSTANTS["DVS_PORT_RELEASING"],
 }
 _PORT_USED = CONSTANTS["DVS_PORT_USED"]
 _POLICY_FLAGS = {
@@ -42,6 +48,7 @@ _KEEP_PRIORITY_TAG = CONSTANTS["DVS_CTL_KEEP_PRIORITY_TAG"]
 _NO_RPF_PROMISCUOUS = CONSTANTS["DVS_CTL_NO_RPF_PROMISCUOUS"]
 _CAPTURE = CONSTANTS["DVS_CTL_CAPTURE"]
 _SNOOPING = CONSTANTS["DVS_CTL_SNOOPING"]
+_MOVED = CONSTANTS["DVS_CTL_MOVED"]
 _MAC_STATIC = CONSTANTS["DVS_MAC_STATIC"]
 _SLOTS = CONSTANTS["DVS_DROP_SLOTS"]
 _COUNTER_WORDS = ffi.sizeof("struct dvs_counters") // 8
@@ -79,8 +86,9 @@ def pack_control(control: Control, bank: int = 0, policies: Iterable[Policy] = (
     flags |= _KEEP_PRIORITY_TAG if control.keep_priority_tag else 0
     flags |= 0 if control.rpf_promiscuous else _NO_RPF_PROMISCUOUS
     flags |= _SNOOPING if control.snooping else 0
+    flags |= _MOVED if control.moved else 0
     flags |= _in_use(control, policies, teams)
-    return _bytes("dvs_control", {"bank": bank, "flags": flags, "mtu": control.mtu})
+    return _bytes("dvs_control", {"bank": bank, "flags": flags, "mtu": control.mtu, "tunnel": control.tunnel})
 
 
 def _in_use(control: Control, policies: Iterable[Policy], teams: Iterable[Team]) -> int:
@@ -101,6 +109,8 @@ def unpack_control(data: Readable) -> Control:
         keep_priority_tag=bool(raw.flags & _KEEP_PRIORITY_TAG),
         rpf_promiscuous=not raw.flags & _NO_RPF_PROMISCUOUS,
         snooping=bool(raw.flags & _SNOOPING),
+        moved=bool(raw.flags & _MOVED),
+        tunnel=raw.tunnel,
     )
 
 

@@ -172,6 +172,11 @@ class UserEngine(Engine):
             if vlan != VLAN_ANY
         ]
 
+    def remember(self, macs: Iterable[LearnedMac]) -> None:
+        """See Engine."""
+        for entry in macs:
+            self._lib.dvs_remember(self._engine, tables.mac_key(entry.mac, entry.vlan), entry.lport)
+
     def forget(self, macs: Iterable[LearnedMac]) -> None:
         """An entry that has moved to another port since is kept."""
         for entry in macs:

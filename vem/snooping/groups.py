@@ -33,6 +33,21 @@ class _Wish:
     """None: any."""
 
 
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What a port's guests told, for the host where the port goes on."""
+
+    vlan: int
+    address: bytes
+    """Of the group; empty: a router asked there."""
+    host: bytes
+    """MAC; empty for a router."""
+    left: float
+    """Seconds for which it still counts."""
+    sources: tuple[bytes, ...] | None = None
+    """None: any."""
+
+
 _Key = tuple[Group, int, bytes]
 """Group, lport, the host's MAC."""
 
@@ -110,6 +125,27 @@ class Snooper:
             self._drop(key)
         self._routers = {key: until for key, until in self._routers.items() if key[1] in ports}
 
+    def memberships(self, port: int, now: float) -> list[Membership]:
+        """All that is known of one port's guests."""
+        found = [
+            Membership(group.vlan, group.address, host, wish.until - now, _listed(wish.sources))
+            for (group, lport, host), wish in self._wishes.items()
+            if lport == port and wish.until > now
+        ]
+        routers = [(vlan, until) for (vlan, lport), until in self._routers.items() if lport == port and until > now]
+        return found + [Membership(vlan, b"", b"", until - now) for vlan, until in routers]
+
+    def take_over(self, port: int, memberships: Iterable[Membership], now: float) -> None:
+        """What a port's guests told where they ran before; what they have told here since is newer, and stays."""
+        for told in memberships:
+            until = now + min(told.left, self.lifetime)
+            key = Group(told.vlan, told.address), port, told.host
+            if not told.address:
+                self._routers.setdefault((told.vlan, port), until)
+            elif key not in self._wishes and self._counts.get(port, 0) < MAX_GROUPS:
+                self._counts[port] = self._counts.get(port, 0) + 1
+                self._wishes[key] = _Wish(until, None if told.sources is None else frozenset(told.sources))
+
     def groups(self) -> dict[Group, tuple[int, ...]]:
         """Ports by group; routers among the guests hear every group of their VLAN (RFC 4541)."""
         found: dict[Group, set[int]] = {}
@@ -146,6 +182,10 @@ class Snooper:
         return due
 
 
+def _listed(sources: frozenset[bytes] | None) -> tuple[bytes, ...] | None:
+    return None if sources is None else tuple(sorted(sources))
+
+
 def _is_registrable(group: bytes) -> bool:
     """224.0.0.0/24 and link-local IPv6 groups are flooded always (S-237)."""
     if len(group) == 4:
@@ -153,4 +193,4 @@ def _is_registrable(group: bytes) -> bool:
     return group[0] == 0xFF and group[1] & 15 > 2
 
 
-__all__ = ["MAX_SOURCES", "QUERY_INTERVAL", "Snooper"]
+__all__ = ["MAX_SOURCES", "QUERY_INTERVAL", "Membership", "Snooper"]

@@ -25,6 +25,8 @@ from vsm.supervisor import Supervisor
 
 _DEFAULT_STEP = 10.0
 """Seconds for one step of a migration when the caller does not say."""
+_MAX_REQUESTER = 64
+"""Characters that are kept of who asks for a migration."""
 
 
 class ManagerService(manager_pb2_grpc.ManagerServicer):
@@ -66,15 +68,18 @@ class ManagerService(manager_pb2_grpc.ManagerServicer):
     async def Migrate(self, request: manager_pb2.MigrateRequest) -> manager_pb2.MigrateReply:
         """One step of a migration."""
         number, seconds = self._number(request.veth, request.nic), request.timeout_ms / 1000 or _DEFAULT_STEP
+        by = request.requester[:_MAX_REQUESTER] or "manager"
         match request.step:
             case manager_pb2.MigrateRequest.BEGIN:
                 target = self._mobility.find_target(request.target_host)
-                return _reply(await self._mobility.begin(number, target, seconds))
+                return _reply(await self._mobility.begin(number, target, seconds, by))
+            case manager_pb2.MigrateRequest.CHECK:
+                return _reply(self._mobility.check(number, self._mobility.find_target(request.target_host)))
             case manager_pb2.MigrateRequest.COMMIT:
                 return _reply(await self._mobility.commit(number, seconds))
             case manager_pb2.MigrateRequest.CANCEL:
-                return _reply(await self._mobility.cancel(number, seconds))
-        raise InvalidValue("migration step", f"{request.step} is unknown", "use BEGIN, COMMIT or CANCEL")
+                return _reply(await self._mobility.cancel(number, seconds, by))
+        raise InvalidValue("migration step", f"{request.step} is unknown", "use BEGIN, COMMIT, CANCEL or CHECK")
 
     @answering
     async def ListVeths(self, request: manager_pb2.ListVethsRequest) -> manager_pb2.ListVethsReply:

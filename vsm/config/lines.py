@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 
-from vsm.cli.tables.guards import SWITCH_WIDE
+from vsm.cli.tables import guards, mobility
 from vsm.cli.tables.settings import SETTINGS
 from vsm.model.settings import DEFAULTS, Settings
 from vsm.model.state import Config
 
+_SWITCH_WIDE = (*guards.SWITCH_WIDE, mobility.SWITCH_WIDE)
 _TOGETHER = {"mac_limit": ("mac_limit", "mac_limit_allow"), "pin": ("pin", "pin_backup")}
 """Attributes that one line says."""
 
@@ -51,7 +52,7 @@ def line_of(name: str, settings: Settings, switch_wide: bool = False) -> str:
     together = {item: getattr(settings, item) for item in _TOGETHER.get(name, (name,))}
     said = Settings(**together)
     if switch_wide:
-        return next(line for row in SWITCH_WIDE if row.render for line in row.render(Config(port_defaults=said)))
+        return next(line for row in _SWITCH_WIDE if row.render for line in row.render(Config(port_defaults=said)))
     return next(iter(_lines()[name](_Bare(said))))
 
 

@@ -7,7 +7,8 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from vsm.events.bus import News
-from vsm.model.state import Config, Module, Move, MoveState, PortProfile, State, Uplink, Veth
+from vsm.model.migration import Move, MoveState
+from vsm.model.state import Config, Module, PortProfile, State, Uplink, Veth
 
 _Value = TypeVar("_Value")
 

@@ -116,6 +116,7 @@ class CounterBook:
         self._records: dict[str, Record] = dict(records or {})
         self._changed: set[str] = set()
         self._gone: set[str] = set()
+        self._urgent: set[str] = set()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._records)
@@ -128,10 +129,14 @@ class CounterBook:
         """Whether the module in ``slot`` ever reported this port."""
         return place_of(self._records.get(interface, _EMPTY), slot) is not None
 
-    def report(self, interface: str, slot: int, incarnation: str, generation: int, counters: Counters) -> None:
-        """Take a module's report in."""
+    def report(
+        self, interface: str, slot: int, incarnation: str, generation: int, counters: Counters, last: bool = False
+    ) -> None:
+        """Take a module's report in; ``last``: no later one would bring the same again, so it is to be stored soon."""
         old = self._records.get(interface, _EMPTY)
         self._put(interface, reported(old, slot, incarnation, generation, counters))
+        if last and interface in self._changed:
+            self._urgent.add(interface)
 
     def close(self, interface: str, slot: int) -> None:
         """The port has left the module in ``slot``."""
@@ -141,16 +146,27 @@ class CounterBook:
         """The port exists no more."""
         if self._records.pop(interface, None) is not None:
             self._changed.discard(interface)
+            self._urgent.discard(interface)
             self._gone.add(interface)
 
     def unsaved(self) -> tuple[dict[str, Record], set[str]]:
         """Records changed, and interfaces forgotten, since the last saved()."""
         return {name: self._records[name] for name in self._changed}, set(self._gone)
 
+    def urgent(self) -> dict[str, Record]:
+        """Those of the changed records that hold last reports."""
+        return {name: self._records[name] for name in self._urgent}
+
     def saved(self) -> None:
         """What unsaved() told is stored now."""
         self._changed.clear()
         self._gone.clear()
+        self._urgent.clear()
+
+    def urgent_saved(self) -> None:
+        """What urgent() told is stored now."""
+        self._changed -= self._urgent
+        self._urgent.clear()
 
     def _put(self, interface: str, record: Record) -> None:
         if record != self._records.get(interface, _EMPTY):

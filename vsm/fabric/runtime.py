@@ -14,6 +14,7 @@ from dataclasses import replace
 from vsm.fabric.counters import CounterBook, Record
 from vsm.fabric.mac_moves import MacMoves
 from vsm.model.interfaces import Vethernet
+from vsm.model.migration import Carried
 from vsm.model.state import State
 from vsm.observed import ChannelStatus, ManagerStatus, Neighbor
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
@@ -35,11 +36,16 @@ class FabricRuntime:
         self._macs: dict[int, list[MacRow]] = {}
         self._channels: dict[int, dict[int, ChannelStatus]] = {}
         self._neighbors: dict[int, tuple[float, list[Neighbor]]] = {}
-        self._drained: dict[tuple[int, int], int] = {}
+        self._drained: dict[tuple[int, int], tuple[int, tuple[Carried, ...]]] = {}
         self._plugged: set[tuple[int, int]] = set()
         self.watchers: dict[object, ManagerStatus] = {}
         """Kept by vsm/api/catalog.py."""
+        self._looking = False
+        self.port_listeners: list[Callable[[int], None]] = []
+        """Called with the number of each vEth that a module reported."""
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self.timeouts: Mapping[str, float] = {}
+        """Kept by vsm/mobility/driver.py."""
         self.final = asyncio.Event()
         """Set when last counters of a port came in, which no later report would bring again: to be stored soon."""
         self.book = CounterBook(records)
@@ -86,6 +92,10 @@ class FabricRuntime:
         """The last events, the latest last."""
         return list(self._log)
 
+    def patience(self) -> Mapping[str, float]:
+        """Seconds that a migration may stay in a state, by the state's name."""
+        return self.timeouts
+
     def uptime(self) -> float:
         """Seconds since this VSM started."""
         return self._clock() - self._started
@@ -120,6 +130,8 @@ class FabricRuntime:
     def port_reported(self, slot: int, veth: int, status: PortStatus) -> None:
         """A vEth's link or forwarding state."""
         self._ports[veth] = (slot, status)
+        for listener in self.port_listeners:
+            listener(veth)
 
     def macs_reported(self, slot: int, rows: list[MacRow]) -> None:
         """All addresses that a module has learned."""
@@ -133,9 +145,9 @@ class FabricRuntime:
         """All neighbours that a module's uplinks have now."""
         self._neighbors[slot] = (self._clock(), neighbors)
 
-    def drained(self, slot: int, veth: int, generation: int) -> None:
-        """The vEth of that generation delivers and accepts nothing any more on that module."""
-        self._drained[slot, veth] = generation
+    def drained(self, slot: int, veth: int, generation: int, carried: tuple[Carried, ...] = ()) -> None:
+        """The vEth of that generation delivers and accepts nothing any more on that module, and left this behind."""
+        self._drained[slot, veth] = generation, carried
         self.notify()
 
     def plugged(self, slot: int, veth: int, present: bool) -> None:
@@ -162,14 +174,24 @@ class FabricRuntime:
 
     def is_drained(self, slot: int, veth: int, generation: int) -> bool:
         """Whether drained() told so, for this generation or a later one."""
-        return self._drained.get((slot, veth), -1) >= generation
+        return self._drained.get((slot, veth), (-1, ()))[0] >= generation
+
+    def carried(self, slot: int, veth: int) -> tuple[Carried, ...]:
+        """What the vEth left behind when it drained there last."""
+        return self._drained.get((slot, veth), (-1, ()))[1]
 
     def is_plugged(self, slot: int, veth: int) -> bool:
         """Whether the vEth's NIC is plugged in on that module, as far as its present session told."""
         return (slot, veth) in self._plugged
 
     def notify(self) -> None:
-        """Something changed: see whether that is what somebody waits for."""
+        """Something changed: see, once for all that changes in this moment, whether that is what somebody waits for."""
+        if self._waiting and not self._looking:
+            self._looking = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._looking = False
         for entry in tuple(self._waiting):
             ready, future = entry
             if not future.done() and ready():

@@ -21,6 +21,7 @@ from vsm.fabric import wire
 from vsm.fabric.identity import check_certificate
 from vsm.fabric.resume import Held, concerned
 from vsm.fabric.runtime import FabricRuntime
+from vsm.fabric.secret import with_secret
 from vsm.fabric.session import ModuleSession, SessionEnded, Timing
 from vsm.model import lifecycle
 from vsm.model.state import State
@@ -68,14 +69,17 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         session = self._sessions.get(slot)
         return session is not None and session.applied(revision)
 
-    async def command(self, slot: int, words: Sequence[str]) -> str:
-        """Have a module run a command: its output.  Unavailable if it does not answer, DvsError if it refuses."""
+    async def command(self, slot: int, words: Sequence[str], part: Callable[[str], None] | None = None) -> str:
+        """Have a module run a command: its output.  Unavailable if it does not answer, DvsError if it refuses.
+
+        ``part`` gets what a capture shows as it comes; then it goes on until the caller is cancelled.
+        """
         session = self._sessions.get(slot)
         if session is None:
             raise Unavailable(f"module {slot}", "is not connected", "see `show module`")
         try:
-            async with asyncio.timeout(_COMMAND_TIMEOUT):
-                return await session.command(words)
+            async with asyncio.timeout(None if part and words[:1] == ["capture"] else _COMMAND_TIMEOUT):
+                return await session.command(words, part)
         except TimeoutError:
             raise Unavailable(f"module {slot}", f"did not answer within {_COMMAND_TIMEOUT:g} seconds") from None
 
@@ -113,7 +117,7 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         """Give the module its slot and make its session the one that counts; DvsError: it is not wanted here."""
         module = wire.read_module(hello)
         check_certificate(context.auth_context(), module, self._supervisor.state)
-        state = self._supervisor.transact(lambda state: lifecycle.joined(state, hello.domain, module))
+        state = self._supervisor.transact(lambda state: with_secret(lifecycle.joined(state, hello.domain, module)))
         slot = lifecycle.slot_of_host(state.config, module.host_uuid)
         assert slot is not None, "joined() has just given it one"
         older = self._sessions.get(slot)

@@ -10,6 +10,7 @@ vsm/fabric/service.py; time is passed in.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -93,9 +94,11 @@ class ModuleSession:
         """What the module acknowledged last; None: not known."""
         self._sent: Held | None = None
         self._considered = 0
+        self._installed: set[tuple[int, int]] = set()
+        """(vEth, generation) of moves whose carried state the module was sent."""
         self._beats = 0
         self._commands = 0
-        self._asked: dict[int, asyncio.Future[tuple[str, bool]]] = {}
+        self._asked: dict[int, tuple[asyncio.Future[tuple[str, bool]], Callable[[str], None] | None]] = {}
         self._refusals: tuple[tuple[str, str], ...] = ()
         self._handlers: dict[str, Callable[..., None]] = {
             "ack": self._ack,
@@ -111,6 +114,7 @@ class ModuleSession:
             "event": self._event,
             "channels": self._channels,
             "neighbors": self._neighbors,
+            "seen": self._seen,
             "output": self._output,
         }
 
@@ -171,6 +175,7 @@ class ModuleSession:
         self.held = self._sent = known
         self._considered = now.revision
         messages = [] if known and known.wanted == now.wanted else self._send(known, now)
+        messages = [*self._installs(), *messages]
         assert self._sent is not None
         self._report_progress()
         in_sync = fabric_pb2.InSync(revision=self._sent.revision)
@@ -183,7 +188,7 @@ class ModuleSession:
         now, sent = self._wanted(), self._sent
         assert sent is not None
         self._considered = now.revision
-        messages = [] if sent.wanted == now.wanted else self._send(sent, now)
+        messages = [] if sent.wanted == now.wanted else [*self._installs(), *self._send(sent, now)]
         self._report_progress()
         return messages
 
@@ -192,6 +197,14 @@ class ModuleSession:
         self._sent = now
         self._unacked.append(now)
         return list(wire.updates(now.revision, changes, snapshot=known is None))
+
+    def _installs(self) -> list[fabric_pb2.SupervisorMessage]:
+        """What ports that become active here left behind elsewhere, as far as the module was not told yet."""
+        moves = self._supervisor.state.inventory.moves.values()
+        coming = [move for move in moves if move.carried and move.lives_on == self.slot]
+        fresh = [move for move in coming if (move.veth, move.generation) not in self._installed]
+        self._installed = {(move.veth, move.generation) for move in coming}
+        return [wire.install(move) for move in fresh]
 
     def _wanted(self) -> Held:
         state = self._supervisor.state
@@ -254,7 +267,7 @@ class ModuleSession:
 
     def _attached(self, message: fabric_pb2.PortAttached) -> None:
         try:
-            report = wire.read_attached(self.slot, message)
+            report = wire.read_attached(self.slot, message, time.time())
             state = self._supervisor.transact(lambda state: reports.attached(state, report))
         except DvsError as error:
             self._refuse_attach(message, error)
@@ -275,12 +288,19 @@ class ModuleSession:
         Vethernet(message.veth)
         self._count_last(message)
         self._runtime.plugged(self.slot, message.veth, False)
-        self._supervisor.transact(lambda state: reports.detached(state, self.slot, message.veth, message.generation))
+        now, veth, generation = time.time(), message.veth, message.generation
+        self._supervisor.transact(lambda state: reports.detached(state, self.slot, veth, generation, now))
 
     def _drained(self, message: fabric_pb2.PortDrained) -> None:
         Vethernet(message.veth)
+        carried = wire.read_carried(message)
         self._count_last(message)
-        self._runtime.drained(self.slot, message.veth, message.generation)
+        self._runtime.drained(self.slot, message.veth, message.generation, carried)
+
+    def _seen(self, message: fabric_pb2.PortSeen) -> None:
+        Vethernet(message.veth)
+        now, veth, generation = time.time(), message.veth, message.generation
+        self._supervisor.transact(lambda state: reports.seen(state, self.slot, veth, generation, now))
 
     def _uplink(self, message: fabric_pb2.UplinkState) -> None:
         uplink = wire.read_uplink(self.slot, message)
@@ -303,10 +323,10 @@ class ModuleSession:
     def _count_last(self, message: fabric_pb2.PortDetached | fabric_pb2.PortDrained) -> None:
         """The last counters of a port's life here."""
         if message.HasField("last"):
-            self._count(message.veth, message.generation, wire.read_counters(message.last))
+            self._count(message.veth, message.generation, wire.read_counters(message.last), last=True)
             self._runtime.final.set()
 
-    def _count(self, veth: int, generation: int, counters: Counters) -> None:
+    def _count(self, veth: int, generation: int, counters: Counters, last: bool = False) -> None:
         """Counters of a vEth, if it has anything to do with this module."""
         state, name = self._supervisor.state, Vethernet(veth).full
         record, move = state.inventory.veths.get(veth), state.inventory.moves.get(veth)
@@ -314,7 +334,7 @@ class ModuleSession:
             return
         here = record.slot == self.slot or (move is not None and self.slot in (move.source, move.target))
         if here or self._runtime.book.knows(name, self.slot):
-            self._runtime.book.report(name, self.slot, self._incarnation, generation, counters)
+            self._runtime.book.report(name, self.slot, self._incarnation, generation, counters, last)
 
     def _macs(self, report: fabric_pb2.MacReport) -> None:
         rows = wire.read_macs(self.slot, report)
@@ -337,8 +357,8 @@ class ModuleSession:
         self._events.append(now)
         self._publish(news)
 
-    async def command(self, words: Sequence[str]) -> str:
-        """Have the module run a command, and wait for its output.
+    async def command(self, words: Sequence[str], part: Callable[[str], None] | None = None) -> str:
+        """Have the module run a command, and wait for its output; ``part`` gets what it shows meanwhile.
 
         DvsError with the module's words if it refuses; Unavailable if the session ends, or too many wait.  When the
         caller gives up (is cancelled), the module is told to end the command.
@@ -348,8 +368,9 @@ class ModuleSession:
         self._commands += 1
         ident = self._commands
         answer: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
-        self._asked[ident] = answer
-        self._post(fabric_pb2.SupervisorMessage(command=fabric_pb2.Command(id=ident, words=words)))
+        self._asked[ident] = answer, part
+        command = fabric_pb2.Command(id=ident, words=words, live=part is not None)
+        self._post(fabric_pb2.SupervisorMessage(command=command))
         try:
             text, ok = await answer
         except asyncio.CancelledError:
@@ -363,7 +384,7 @@ class ModuleSession:
 
     def ended(self) -> None:
         """The session is over: nobody will answer."""
-        for answer in self._asked.values():
+        for answer, _ in self._asked.values():
             if not answer.done():
                 answer.set_exception(Unavailable(f"module {self.slot}", "was lost before it answered"))
 
@@ -372,9 +393,13 @@ class ModuleSession:
         self.poke()
 
     def _output(self, message: fabric_pb2.CommandOutput) -> None:
-        answer = self._asked.get(message.id)
-        if answer is not None and not answer.done():
+        answer, part = self._asked.get(message.id, (None, None))
+        if answer is None or answer.done():
+            return
+        if not message.more:
             answer.set_result((message.text, message.ok))
+        elif part:
+            part(message.text)
 
     def _port(self, message: fabric_pb2.PortState) -> None:
         status = wire.read_port_status(message)

@@ -6,6 +6,7 @@ Reading checks what a module says (InvalidValue names the field), so that nothin
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 
 from dvswitch.digest import wanted_digest
@@ -16,6 +17,7 @@ from vsm.config.lines import said_lines
 from vsm.events.bus import News
 from vsm.mobility.reports import AttachReport
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Vethernet
+from vsm.model.migration import Carried, Move
 from vsm.model.settings import ChannelMode
 from vsm.model.state import Module, Nic, Uplink
 from vsm.policy.difference import (
@@ -28,12 +30,15 @@ from vsm.policy.difference import (
     SetUplink,
     WantedChange,
 )
-from vsm.policy.wanted import PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
+from vsm.policy.wanted import ForwardSpec, PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
 from vsm.runtime import Counters, MacRow, PortStatus
 
 PROTOCOL = 1
 CHANGES_PER_UPDATE = 2000
 """Keeps an Update well below gRPC's message limit of 4 MiB."""
+MAX_CARRIED, MAX_CARRIED_BYTES = 16, 192 << 10
+"""Kinds of state that follow a port, and bytes of each; together they fit into one message."""
+_CARRIED_KIND = re.compile("[a-z0-9-]{1,32}")
 _COUNTER_FIELDS = (
     "rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies",
     "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded",
@@ -83,6 +88,16 @@ def counters_message(counters: Counters) -> types_pb2.Counters:
     return message
 
 
+def install(move: Move) -> fabric_pb2.SupervisorMessage:
+    """What the port of a move goes on with where it lives now."""
+    carried = [
+        fabric_pb2.CarriedState(kind=part.kind, version=part.version, data=b64decode(part.data))
+        for part in move.carried
+    ]
+    told = fabric_pb2.InstallState(veth=move.veth, generation=move.generation, carried=carried)
+    return fabric_pb2.SupervisorMessage(install=told)
+
+
 def _change(change: WantedChange) -> fabric_pb2.Change:
     match change:
         case SetSwitch(switch):
@@ -113,6 +128,10 @@ def _switch(switch: SwitchSpec) -> types_pb2.Switch:
         mac_aging_s=switch.mac_aging,
         cdp=switch.cdp.name,
         lldp=switch.lldp.name,
+        cdp_timer_s=switch.cdp_timer,
+        cdp_hold_s=switch.cdp_hold,
+        lldp_timer_s=switch.lldp_timer,
+        lldp_hold_s=switch.lldp_hold,
     )
 
 
@@ -186,11 +205,18 @@ def _port(port: PortSpec) -> types_pb2.Port:
         phase=types_pb2.Port.Phase.Name(port.phase.value),
         shutdown=port.shutdown,
         announce=port.announce,
+        forward=_forward(port.forward),
     )
 
 
+def _forward(forward: ForwardSpec | None) -> types_pb2.Forward | None:
+    if forward is None:
+        return None
+    return types_pb2.Forward(id=forward.id, key=forward.key, seconds=forward.seconds, peer=forward.peer)
+
+
 def _uplink(uplink: UplinkSpec) -> types_pb2.Uplink:
-    return types_pb2.Uplink(number=uplink.number, policy=uplink.policy, shutdown=uplink.shutdown)
+    return types_pb2.Uplink(number=uplink.number, policy=uplink.policy, shutdown=uplink.shutdown, no_cdp=uplink.no_cdp)
 
 
 # ---- up: what modules report
@@ -214,6 +240,7 @@ def read_module(hello: fabric_pb2.Hello) -> Module:
         system=hello.system,
         address=hello.address,
         max_ports=hello.max_ports,
+        mobility=hello.mobility,
     )
 
 
@@ -224,8 +251,8 @@ def read_nic(nic: types_pb2.Nic) -> Nic:
     return Nic(vm=nic.vm or nic.vm_uuid, index=nic.index, adapter=nic.adapter, vm_uuid=nic.vm_uuid)
 
 
-def read_attached(slot: int, message: fabric_pb2.PortAttached) -> AttachReport:
-    """A plugged NIC as the module in ``slot`` reports it."""
+def read_attached(slot: int, message: fabric_pb2.PortAttached, time: float = 0.0) -> AttachReport:
+    """A plugged NIC as the module in ``slot`` reports it at that (Unix) time."""
     return AttachReport(
         slot=slot,
         nic=read_nic(message.nic),
@@ -234,6 +261,7 @@ def read_attached(slot: int, message: fabric_pb2.PortAttached) -> AttachReport:
         prepare=message.prepare,
         veth=message.veth,
         generation=message.generation,
+        time=time,
     )
 
 
@@ -271,6 +299,19 @@ def read_event(slot: int, message: fabric_pb2.LogEvent) -> News:
         raise InvalidValue(f"event {message.kind}", "holds characters that can't be printed")
     subject = message.object[:80] or f"module {slot}"
     return News("host", subject, message.kind, f"Module {slot}: {message.text[:300]}", message.veth)
+
+
+def read_carried(message: fabric_pb2.PortDrained) -> tuple[Carried, ...]:
+    """What a drained port left behind; InvalidValue if it is more than anybody should have to keep."""
+    if len(message.carried) > MAX_CARRIED or any(len(part.data) > MAX_CARRIED_BYTES for part in message.carried):
+        problem = f"leaves more than {MAX_CARRIED} kinds of state, or more than {MAX_CARRIED_BYTES} bytes of one"
+        raise InvalidValue(f"vethernet {message.veth}", problem)
+    for part in message.carried:
+        if not _CARRIED_KIND.fullmatch(part.kind):
+            raise InvalidValue(
+                f"vethernet {message.veth}", f"leaves a state of kind '{part.kind[:40]}'", "see fabric.proto"
+            )
+    return tuple(Carried(part.kind, part.version, b64encode(part.data).decode()) for part in message.carried)
 
 
 def read_macs(slot: int, message: fabric_pb2.MacReport) -> list[MacRow]:

@@ -1,13 +1,15 @@
 """Carries migrations out: puts inputs to the machine (vsm/mobility/machine.py) as modules and managers deliver them.
 
-One task per vEth that is PAUSED, ACTIVATED or CANCELLED waits for the module concerned and takes the next step; the
-stored State says where a migration is, so a restarted supervisor simply starts the tasks again.  A migration that is
-PREPARED waits for its manager.
+One task per vEth that moves waits for the module concerned (PREPARED: for its manager, or the VM's frames) or for the
+state's time-out, and takes the next step; the stored State says where a migration is and since when, so a restarted
+supervisor simply starts the tasks again.  Steps of many migrations share their transactions (vsm/mobility/batch.py).
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,10 +18,13 @@ import structlog
 from dvswitch.errors import Conflict, DvsError, NotFound, Unavailable
 from vsm.fabric.runtime import FabricRuntime
 from vsm.mobility import machine
-from vsm.mobility.machine import Input
+from vsm.mobility.admission import check_target
+from vsm.mobility.batch import Batch
+from vsm.mobility.machine import Input, Occasion
 from vsm.model.lifecycle import slot_of_host
-from vsm.model.state import Move, MoveState, State, Veth
-from vsm.supervisor import Supervisor
+from vsm.model.migration import Move, MoveState
+from vsm.model.state import State, Veth
+from vsm.supervisor import Change, Supervisor
 
 _RETRY = 1.0
 """Seconds before a step that the store refused is tried again."""
@@ -49,14 +54,40 @@ class Outcome:
     """Where the vEth is active now; 0 = nowhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a migration stays in a state that waits for somebody, in seconds."""
+
+    prepare: float = 3600.0
+    """PREPARED: until a manager commits, or the VM's frames are seen on the target; then it is cancelled."""
+    drain: float = 3.0
+    """PAUSED: until the source has drained; then the target goes on without it.  CANCELLED: until the source forwards
+    again."""
+    apply: float = 30.0
+    """ACTIVATED: until the target has confirmed; then the move is over, and a target that was away finds its port."""
+
+    @property
+    def by_state(self) -> dict[str, float]:
+        """For people."""
+        waits = ((MoveState.PREPARED, self.prepare), (MoveState.PAUSED, self.drain), (MoveState.ACTIVATED, self.apply))
+        return {state.value: seconds for state, seconds in (*waits, (MoveState.CANCELLED, self.drain))}
+
+
 class Mobility:
-    """Runs all migrations.  ``drain_timeout`` is how long a source may take to answer, in seconds."""
+    """Runs all migrations; ``clock`` gives Unix time."""
 
     def __init__(
-        self, supervisor: Supervisor, runtime: FabricRuntime, modules: Modules, drain_timeout: float = 3.0
+        self,
+        supervisor: Supervisor,
+        runtime: FabricRuntime,
+        modules: Modules,
+        patience: Patience | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._supervisor, self._runtime, self._modules = supervisor, runtime, modules
-        self._drain_timeout = drain_timeout
+        self.patience = patience or Patience()
+        self._clock, self._batch = clock, Batch(supervisor)
+        runtime.timeouts = self.patience.by_state
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._unsubscribe = supervisor.subscribe(lambda old, new: self._changed(old, new))
 
@@ -75,15 +106,25 @@ class Mobility:
 
     # ---- what managers ask for; each may be repeated
 
-    async def begin(self, number: int, target: int, seconds: float) -> Outcome:
+    def check(self, number: int, target: int) -> Outcome:
+        """Where the vEth is, if module ``target`` can take it now; else Unavailable, Conflict or NotFound say what is
+        in the way (S-256)."""
+        self._veth(number)
+        if not self._modules.connected(target):
+            raise Unavailable(f"module {target}", "is not connected", "start its agent, or choose another target")
+        status = self._runtime.module(target)
+        check_target(self._supervisor.state, number, target, dict(status.refusals) if status else {})
+        return self._outcome(number)
+
+    async def begin(self, number: int, target: int, seconds: float, by: str = "manager") -> Outcome:
         """Prepare module ``target``; returns once the NIC is plugged in there and the module is ready for it.
 
         Unavailable, Conflict or NotFound: the target can't take it, or did not get ready in time; nothing has changed.
+        ``by``: who asks, for people.
         """
-        veth = self._veth(number)
-        if not self._modules.connected(target):
-            raise Unavailable(f"module {target}", "is not connected", "start its agent, or choose another target")
-        state = self._supervisor.transact(lambda state: machine.begin(state, number, target))
+        self.check(number, target)
+        veth, occasion = self._veth(number), self._occasion(by=by)
+        state = await self._batch.transact(lambda state: machine.begin(state, number, target, Input.BEGIN, occasion))
         revision = state.revision
 
         def ready() -> bool:
@@ -93,7 +134,7 @@ class Mobility:
         in_time = await self._runtime.until(ready, seconds)
         problem = self._refusal(target, number) if in_time else self._not_ready(target, number, revision)
         if problem:
-            self._put(number, Input.CANCEL)
+            await self._put(number, Input.CANCEL, self._occasion(note=problem))
             raise Unavailable(f"vethernet {number} ({veth.nic.vm})", problem, "the vEth stays where it is")
         return self._outcome(number)
 
@@ -102,7 +143,7 @@ class Mobility:
         move = self._move(number)
         if move is None:
             return self._repeated(number)
-        self._supervisor.transact(lambda state: machine.step(state, number, Input.COMMIT))
+        await self._batch.transact(self._step(number, Input.COMMIT, self._occasion()))
         if not await self._runtime.until(lambda: self._move(number) is None, seconds):
             now = self._move(number)
             assert now is not None
@@ -113,9 +154,9 @@ class Mobility:
             )
         return self._outcome(number)
 
-    async def cancel(self, number: int, seconds: float) -> Outcome:
+    async def cancel(self, number: int, seconds: float, by: str = "manager") -> Outcome:
         """Everything back to the source; returns once the source forwards again or did not answer in time."""
-        self._supervisor.transact(lambda state: machine.step(state, number, Input.CANCEL))
+        await self._batch.transact(self._step(number, Input.CANCEL, self._occasion(note=f"cancelled by {by}")))
         await self._runtime.until(lambda: self._move(number) is None, seconds)
         return self._outcome(number, MoveState.CANCELLED)
 
@@ -150,9 +191,9 @@ class Mobility:
     async def _drive(self, number: int) -> None:
         """Step after step until the migration is over or waits for its manager."""
         try:
-            while (move := self._move(number)) is not None and move.state is not MoveState.PREPARED:
+            while (move := self._move(number)) is not None:
                 given = await self._next_input(move)
-                if self._move(number) == move and not self._put(number, given):
+                if self._move(number) == move and not await self._put(number, given, self._occasion_of(given, move)):
                     await asyncio.sleep(_RETRY)
         finally:
             # At once, not by a callback: whatever changes the move next must start a new task.
@@ -160,31 +201,43 @@ class Mobility:
 
     async def _next_input(self, move: Move) -> Input:
         """Wait for what moves the migration on, or for somebody else to have done so."""
-        if move.state is MoveState.PAUSED:
-            return await self._drained(move)
-        settles = move.target if move.state is MoveState.ACTIVATED else move.source
-        revision = self._supervisor.state.revision
-        patience = self._drain_timeout if move.state is MoveState.CANCELLED else None
-        await self._runtime.until(
-            lambda: self._modules.applied(settles, revision) or self._move(move.veth) != move, patience
-        )
-        return Input.APPLIED
+        ready, in_time, too_late, patience = self._awaited(move)
+        left = patience - (self._clock() - move.since)
+        if await self._runtime.until(lambda: ready() or self._move(move.veth) != move, max(left, 0.0)):
+            return in_time
+        _log.warning("migration waited in vain", veth=move.veth, state=move.state.value, seconds=patience)
+        return too_late
 
-    async def _drained(self, move: Move) -> Input:
-        drained = await self._runtime.until(
-            lambda: (
-                self._runtime.is_drained(move.source, move.veth, move.generation - 1) or self._move(move.veth) != move
-            ),
-            self._drain_timeout,
-        )
-        if not drained:
-            _log.warning("source does not answer, going on without it", veth=move.veth, source=move.source)
-        return Input.DRAINED if drained else Input.DRAIN_TIMEOUT
+    def _awaited(self, move: Move) -> tuple[Callable[[], bool], Input, Input, float]:
+        """What a state waits for, the input that it brings, the input if it does not come, and within how many seconds
+        from the state's beginning."""
+        lives_on, revision = move.lives_on, self._supervisor.state.revision
+        match move.state:
+            case MoveState.PREPARED:
+                return lambda: False, Input.COMMIT, Input.PREPARE_TIMEOUT, self.patience.prepare
+            case MoveState.PAUSED:
+                source, generation = move.source, move.generation - 1
+                drained = lambda: self._runtime.is_drained(source, move.veth, generation)  # noqa: E731
+                return drained, Input.DRAINED, Input.DRAIN_TIMEOUT, self.patience.drain
+        patience = self.patience.apply if move.state is MoveState.ACTIVATED else self.patience.drain
+        applied = lambda: self._modules.applied(lives_on, revision)  # noqa: E731
+        return applied, Input.APPLIED, Input.APPLY_TIMEOUT, patience
 
-    def _put(self, number: int, given: Input) -> bool:
+    def _occasion(self, by: str = "", note: str = "") -> Occasion:
+        return Occasion(self._clock(), by, note)
+
+    def _occasion_of(self, given: Input, move: Move) -> Occasion:
+        carried = self._runtime.carried(move.source, move.veth) if given is Input.DRAINED else ()
+        return Occasion(self._clock(), carried=carried)
+
+    @staticmethod
+    def _step(number: int, given: Input, occasion: Occasion) -> Change:
+        return lambda state: machine.step(state, number, given, occasion)
+
+    async def _put(self, number: int, given: Input, occasion: Occasion) -> bool:
         """Put an input to the machine; False if it was not taken."""
         try:
-            self._supervisor.transact(lambda state: machine.step(state, number, given))
+            await self._batch.transact(self._step(number, given, occasion))
         except DvsError as error:
             _log.warning("migration step failed", veth=number, step=given.value, reason=str(error))
             return False

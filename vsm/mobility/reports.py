@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from dvswitch.errors import Conflict, NotFound
 from dvswitch.mac import MacAddress
 from vsm.mobility import machine
-from vsm.mobility.machine import Input
+from vsm.mobility.machine import Input, Occasion
 from vsm.model import lifecycle
-from vsm.model.state import MoveState, Nic, State, Veth
+from vsm.model.migration import MoveState
+from vsm.model.state import Nic, State, Veth
 
 
 class Stale(Conflict):
@@ -34,6 +35,13 @@ class AttachReport:
     """The number the module knows for it (a reminder after reconnecting); 0 = newly plugged."""
     generation: int = 0
     """Likewise."""
+    time: float = 0.0
+    """Unix time, seconds."""
+
+    @property
+    def occasion(self) -> Occasion:
+        """For the machine."""
+        return Occasion(self.time, "attach with prepare" if self.prepare else "attach")
 
 
 def attached(state: State, report: AttachReport) -> State:
@@ -46,14 +54,26 @@ def attached(state: State, report: AttachReport) -> State:
     return _plugged(state, report)
 
 
-def detached(state: State, slot: int, number: int, generation: int) -> State:
+def detached(state: State, slot: int, number: int, generation: int, time: float = 0.0) -> State:
     """The NIC of vEth ``number`` was unplugged on the module in ``slot``."""
-    move = state.inventory.moves.get(number)
+    move, occasion = state.inventory.moves.get(number), Occasion(time)
     if move is None:
         return lifecycle.detached(state, slot, number, generation)
     if slot == move.target:
-        return machine.step(state, number, Input.TARGET_GONE)
-    return machine.step(state, number, Input.SOURCE_GONE) if slot == move.source else state
+        return machine.step(state, number, Input.TARGET_GONE, occasion)
+    return machine.step(state, number, Input.SOURCE_GONE, occasion) if slot == move.source else state
+
+
+def seen(state: State, slot: int, number: int, generation: int, time: float = 0.0) -> State:
+    """A frame of the VM came out of its prepared port on the module in ``slot``: it runs there.
+
+    Believed only of the port that the move prepared, with the generation it was given: whatever else says so (a late
+    report, a host that the move is not about) changes nothing.
+    """
+    move = state.inventory.moves.get(number)
+    if move is None or move.state is not MoveState.PREPARED or (move.target, move.generation) != (slot, generation):
+        return state
+    return machine.step(state, number, Input.SEEN, Occasion(time))
 
 
 def _plugged(state: State, report: AttachReport) -> State:
@@ -64,12 +84,17 @@ def _plugged(state: State, report: AttachReport) -> State:
     move = state.inventory.moves.get(veth.number)
     if move is not None and report.slot == move.source:
         # Back where it came from: once the target is active that is a way back, before it is no news.
-        return machine.step(state, veth.number, Input.CANCEL) if move.state is MoveState.ACTIVATED else state
+        return (
+            machine.step(state, veth.number, Input.CANCEL, report.occasion)
+            if move.state is MoveState.ACTIVATED
+            else state
+        )
     if veth.slot == report.slot:
         return state
     if veth.slot is None:
         return lifecycle.placed(state, veth.number, report.slot)
-    return machine.begin(state, veth.number, report.slot, Input.BEGIN if report.prepare else Input.SEEN)
+    given = Input.BEGIN if report.prepare else Input.SEEN
+    return machine.begin(state, veth.number, report.slot, given, report.occasion)
 
 
 def _reminded(state: State, veth: Veth, report: AttachReport) -> State:

@@ -17,6 +17,7 @@ from dvswitch.errors import Conflict, InvalidValue, NotFound, Unavailable
 from dvswitch.mac import MacAddress
 from vsm.model import macs
 from vsm.model.interfaces import Ethernet, Vethernet
+from vsm.model.migration import MAX_HISTORY, Move, MoveState, PastMove
 from vsm.model.overrides import override
 from vsm.model.state import (
     FIRST_SLOT,
@@ -24,7 +25,6 @@ from vsm.model.state import (
     MAX_VETH,
     Config,
     Module,
-    Move,
     Nic,
     PortProfile,
     ProfileType,
@@ -163,8 +163,15 @@ def check_room(state: State, slot: int) -> None:
         raise Unavailable(f"module {slot}", "has not joined", "start its agent")
     if module.max_ports:
         used = sum(1 for veth in state.inventory.veths.values() if veth.slot == slot)
+        used += sum(1 for move in state.inventory.moves.values() if move.target == slot and _comes(state, move))
         if used >= module.max_ports:
             raise Conflict(f"module {slot} ({module.host_name})", f"all {module.max_ports} ports are in use")
+
+
+def _comes(state: State, move: Move) -> bool:
+    """Whether the move has a place on its target that the vEth does not have yet."""
+    veth = state.inventory.veths.get(move.veth)
+    return veth is not None and veth.slot != move.target and move.state is not MoveState.CANCELLED
 
 
 def stored(state: State, veth: Veth) -> State:
@@ -188,6 +195,14 @@ def with_move(state: State, number: int, move: Move | None) -> State:
     if moves == state.inventory.moves:
         return state
     return replace(state, inventory=replace(state.inventory, moves=moves))
+
+
+def with_past(state: State, past: PastMove) -> State:
+    """``state`` that remembers this move, which is over; the oldest beyond MAX_HISTORY are forgotten."""
+    known = state.inventory.past_moves
+    latest = max(known, default=0) + 1
+    kept = {number: move for number, move in known.items() if number > latest - MAX_HISTORY}
+    return replace(state, inventory=replace(state.inventory, past_moves={**kept, latest: past}))
 
 
 # ---- checks

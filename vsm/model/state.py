@@ -15,6 +15,7 @@ from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vsm.model.archive import Archive
+from vsm.model.migration import Move, PastMove
 from vsm.model.settings import NOTHING, Settings
 from vsm.model.users import Role, User
 
@@ -117,6 +118,11 @@ class Config:
     """What hosts do with CDP on their uplinks (S-220)."""
     lldp: Mode = Mode.NONE
     """Likewise with LLDP."""
+    cdp_timer: int = 60
+    """Seconds between announcements by CDP, and how long neighbours may believe one; likewise of LLDP."""
+    cdp_hold: int = 180
+    lldp_timer: int = 30
+    lldp_hold: int = 120
     mac_prefix: str = "52:54:00"
     """Beginning of addresses that are made here (S-266)."""
     default_max_ports: int = 32
@@ -134,6 +140,10 @@ class Config:
     """Those that the operator made, beside vsm.model.users.BUILT_IN."""
     ssh: bool = True
     """`feature ssh`."""
+    banner: str = ""
+    """Shown before a login; may have several lines."""
+    console_timeout: int = 30
+    """Minutes after which an unused local session ends; 0 = never."""
     exec_timeout: int = 30
     """Minutes after which an unused SSH session ends; 0 = never."""
     session_limit: int = 64
@@ -204,6 +214,8 @@ class Module:
     system: str = ""
     address: str = ""
     max_ports: int = 0
+    mobility: str = ""
+    """Where frames of moving vEths can be passed on to, ADDRESS:PORT; "" = nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,30 +231,6 @@ class Uplink:
     mac: str = ""
 
 
-class MoveState(Enum):
-    """Of a migration (DESIGN section 6)."""
-
-    PREPARED = "prepared"
-    PAUSED = "paused"
-    ACTIVATED = "activated"
-    DONE = "done"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A migration under way: one per vEth at most; removed when done or cancelled."""
-
-    veth: int
-    source: int
-    target: int
-    state: MoveState
-    generation: int
-    """The vEth's generation once activated."""
-    returning: bool = False
-    """The target had been activated already and the move was cancelled: source and target have changed roles."""
-
-
 @dataclass(frozen=True, slots=True)
 class Inventory:
     """What exists beside the configuration."""
@@ -251,6 +239,8 @@ class Inventory:
     uplinks: Mapping[tuple[int, int], Uplink] = field(default_factory=dict)
     veths: Mapping[int, Veth] = field(default_factory=dict)
     moves: Mapping[int, Move] = field(default_factory=dict)
+    past_moves: Mapping[int, PastMove] = field(default_factory=dict)
+    """The last that are over, by a number that rises."""
     uplink_policies: Mapping[tuple[int, int], int] = field(default_factory=dict)
     """Own policies of uplinks (slot, number) that have overrides; they outlive the host's reports."""
     channels: Mapping[tuple[int, int], int] = field(default_factory=dict)
@@ -258,6 +248,8 @@ class Inventory:
     mac_leases: Mapping[tuple[str, int], MacLease] = field(default_factory=dict)
     """By Nic.key."""
     next_policy_id: int = 1
+    mobility_secret: str = field(default="", repr=False)
+    """Hexadecimal; keys of moves are made of it (vsm/policy/forwarding.py)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 
 from dvswitch.errors import Conflict, DvsError, InvalidValue
+from dvswitch.mobility import SECONDS_RANGE
 from dvswitch.vlan import MAX_VLAN, MIN_VLAN
 from vsm.model.interfaces import MAX_UPLINK, Vethernet, parse_interface
 from vsm.model.settings import NO_NATIVE, UNTAGGED, Settings, TeamMethod
@@ -31,6 +32,7 @@ GUESTS_ONLY = {
     "storm_unknown": "storm-control",
     **dict.fromkeys(_TEAM, "teaming"),
     "pin": "pinning",
+    "mobility_forward": "mobility",
 }
 """Attributes that mean nothing on an uplink, by the word of their command."""
 
@@ -76,6 +78,7 @@ def _ranges(settings: Settings, subject: str) -> Iterator[DvsError]:
     for level in (settings.storm_broadcast, settings.storm_multicast, settings.storm_unknown):
         yield from out_of_range(f"{subject}: storm-control level", level, STORM_RANGE)
     yield from out_of_range(f"{subject}: pinning id", settings.pin, GROUP_RANGE)
+    yield from out_of_range(f"{subject}: mobility forward", settings.mobility_forward or None, SECONDS_RANGE)
 
 
 def _kinds(settings: Settings, subject: str, kind: ProfileType) -> Iterator[DvsError]:
@@ -86,6 +89,8 @@ def _kinds(settings: Settings, subject: str, kind: ProfileType) -> Iterator[DvsE
         return
     if settings.mtu is not None:
         yield Conflict(subject, "mtu applies to type ethernet only", "set the switch's with 'system mtu'")
+    if settings.cdp is not None:
+        yield Conflict(subject, "cdp applies to type ethernet only", "say it where the uplinks are")
     if settings.channel is not None:
         yield Conflict(subject, "channel-group applies to type ethernet only", "say it in the uplinks' port-profile")
 

@@ -11,13 +11,15 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from dvswitch.vlan import VlanSet
-from vsm.model.interfaces import Ethernet, Vethernet
+from vsm.model.interfaces import Ethernet, PortChannel, Vethernet
+from vsm.model.migration import Move, MoveState
 from vsm.model.settings import NO_PIN, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
-from vsm.model.state import Config, Move, MoveState, Phase, PortProfile, ProfileType, State, Uplink, Veth
+from vsm.model.state import Config, Phase, PortProfile, ProfileType, State, Uplink, Veth
+from vsm.policy.forwarding import forwarding
 from vsm.policy.inherit import chain, effective
 from vsm.policy.ports import active_vlans, member_vlans
 from vsm.policy.quarantine import carries_nothing, usable
-from vsm.policy.wanted import PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
+from vsm.policy.wanted import ForwardSpec, PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class _Place:
     veth: Veth
     phase: Phase
     generation: int
+    forward: ForwardSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,11 @@ class _Index:
     places: dict[int, list[_Place]]
     uplinks: dict[int, list[Uplink]]
     active: VlanSet
-    policies: dict[tuple[str, str], PolicySpec]
-    """Evaluated so far, by (profile, interface with overrides or "")."""
+    policies: dict[tuple[str, str, int], PolicySpec]
+    """Evaluated so far, by (profile, interface with overrides or "", the interface's own policy or 0)."""
+    ports: dict[tuple[int, Phase, int], tuple[Veth, PortSpec, PolicySpec | None]]
+    """Worked out so far, by number, phase and generation.  Like the policies they follow from the vEth and the
+    configuration alone, so they serve until that is edited: most States differ in one vEth's place."""
 
 
 _latest: tuple[State, _Index] | None = None
@@ -75,31 +81,41 @@ def _index(state: State) -> _Index:
     # States are immutable, so one index serves all modules until the next State comes.
     global _latest
     if _latest is None or _latest[0] is not state:
-        _latest = (state, _build(state))
+        before = _latest[1] if _latest is not None and _latest[0].config is state.config else None
+        _latest = (state, _build(state, before))
     return _latest[1]
 
 
-def _build(state: State) -> _Index:
+def _build(state: State, before: _Index | None) -> _Index:
+    """``before``: of a State with the same configuration."""
     places: dict[int, list[_Place]] = defaultdict(list)
     uplinks: dict[int, list[Uplink]] = defaultdict(list)
     moves = state.inventory.moves
     for veth in state.inventory.veths.values():
-        for slot, place in _places(veth, moves.get(veth.number)):
+        for slot, place in _places(state, veth, moves.get(veth.number)):
             places[slot].append(place)
     for uplink in state.inventory.uplinks.values():
         uplinks[uplink.slot].append(uplink)
-    active = active_vlans(state.config)
-    return _Index(places, uplinks, active, {})
+    if before is not None:
+        veths = state.inventory.veths
+        known = {
+            key: found
+            for key, found in before.ports.items()
+            if (now := veths.get(key[0])) is not None and key[2] >= now.generation - 1
+        }
+        return _Index(places, uplinks, before.active, before.policies, known)
+    return _Index(places, uplinks, active_vlans(state.config), {}, {})
 
 
-def _places(veth: Veth, move: Move | None) -> list[tuple[int, _Place]]:
+def _places(state: State, veth: Veth, move: Move | None) -> list[tuple[int, _Place]]:
     """(slot, place) wherever the vEth is known; the source keeps the generation before the move's."""
     if move is None or move.state not in MOVES:
         return [] if veth.slot is None else [(veth.slot, _Place(veth, Phase.ACTIVE, veth.generation))]
     places = MOVES[move.state]
-    found = [(move.source, _Place(veth, places.source, move.generation - places.behind))]
+    from_source, to_target = forwarding(state, veth, move)
+    found = [(move.source, _Place(veth, places.source, move.generation - places.behind, from_source))]
     if places.target is not None:
-        found.append((move.target, _Place(veth, places.target, move.generation)))
+        found.append((move.target, _Place(veth, places.target, move.generation, to_target)))
     return found
 
 
@@ -115,16 +131,29 @@ def _switch(config: Config) -> SwitchSpec:
         config.mac_aging,
         config.cdp,
         config.lldp,
+        config.cdp_timer,
+        config.cdp_hold,
+        config.lldp_timer,
+        config.lldp_hold,
     )
 
 
 def _port(state: State, index: _Index, place: _Place, policies: dict[int, PolicySpec]) -> PortSpec:
+    key = place.veth.number, place.phase, place.generation
+    found = index.ports.get(key)
+    if found is None or found[0] is not place.veth or found[1].forward != place.forward:
+        found = index.ports[key] = (place.veth, *_new_port(state, index, place))
+    _, port, policy = found
+    if policy:
+        policies[policy.id] = policy
+    return port
+
+
+def _new_port(state: State, index: _Index, place: _Place) -> tuple[PortSpec, PolicySpec | None]:
     veth = place.veth
     name = Vethernet(veth.number).full
     policy = _policy(state.config, index, name, veth.profile, ProfileType.VETHERNET, veth.policy_id)
-    if policy:
-        policies[policy.id] = policy
-    return PortSpec(
+    port = PortSpec(
         veth=veth.number,
         policy=policy.id if policy else 0,
         mac=veth.mac,
@@ -134,7 +163,9 @@ def _port(state: State, index: _Index, place: _Place, policies: dict[int, Policy
         shutdown=policy is None or _shut(state.config, name),
         # A vEth that came from elsewhere must be announced; true for good, so that the end of a move changes nothing.
         announce=place.phase is Phase.ACTIVE and place.generation > 1,
+        forward=place.forward,
     )
+    return port, policy
 
 
 def _uplink(state: State, index: _Index, uplink: Uplink, policies: dict[int, PolicySpec]) -> UplinkSpec:
@@ -145,7 +176,20 @@ def _uplink(state: State, index: _Index, uplink: Uplink, policies: dict[int, Pol
         policy = _policy(state.config, index, name, uplink.profile, ProfileType.ETHERNET, own_id)
     if policy:
         policies[policy.id] = policy
-    return UplinkSpec(uplink.number, policy.id if policy else 0, policy is None or _shut(state.config, name))
+    if policy is None:
+        return UplinkSpec(uplink.number, 0, shutdown=True)
+    shut = _shut(state.config, name) or _channel_shut(state, uplink.slot, policy)
+    # The uplink carries this by itself, so that it stays in its port-channel, which is of one policy.
+    no_cdp = effective(state.config, uplink.profile, state.config.overrides.get(name)).cdp is False
+    return UplinkSpec(uplink.number, policy.id, shut, no_cdp)
+
+
+def _channel_shut(state: State, slot: int, policy: PolicySpec) -> bool:
+    """Whether the port-channel that the uplink is part of is shut down."""
+    number = state.inventory.channels.get((slot, policy.id))
+    return (
+        number is not None and policy.channel is not ChannelMode.NONE and _shut(state.config, PortChannel(number).full)
+    )
 
 
 def _shut(config: Config, interface: str) -> bool:
@@ -160,7 +204,7 @@ def _policy(
     found = config.profiles.get(profile)
     if found is None or found.type is not wanted_type:
         return None
-    key = (profile, interface if own_id else "")
+    key = (profile, interface if own_id else "", own_id)
     if key not in index.policies:
         own = config.overrides.get(interface) if own_id else None
         settings = effective(config, profile, own)

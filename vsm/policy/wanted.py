@@ -69,6 +69,17 @@ class PolicySpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardSpec:
+    """types.proto Forward."""
+
+    id: int
+    key: bytes = field(repr=False)
+    seconds: int
+    peer: str = ""
+    """To the source: where the target listens."""
+
+
+@dataclass(frozen=True, slots=True)
 class PortSpec:
     """A vEth on this module: types.proto Port."""
 
@@ -80,6 +91,8 @@ class PortSpec:
     phase: Phase
     shutdown: bool = False
     announce: bool = False
+    forward: ForwardSpec | None = None
+    """While it moves: how its frames are passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,7 @@ class UplinkSpec:
     number: int
     policy: int
     shutdown: bool = False
+    no_cdp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +119,10 @@ class SwitchSpec:
     mac_aging: int = 0
     cdp: Mode = Mode.NONE
     lldp: Mode = Mode.NONE
+    cdp_timer: int = 60
+    cdp_hold: int = 180
+    lldp_timer: int = 30
+    lldp_hold: int = 120
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_origin
@@ -47,6 +47,10 @@ class SqliteStore:
     def __init__(self, path: str | os.PathLike[str], *, busy_ms: int = 1000) -> None:
         self._path = Path(path)
         self._subject = f"store {self._path}"
+        self.beside: Callable[[], tuple[Mapping[str, Any], Callable[[], None]]] | None = None
+        """Counter records that are to be stored with the next State, whatever it is, and whom to tell that they are:
+        what belongs to a step of a port's life must not be lost when the step is not, nor cost another wait for the
+        disk."""
         self._in_doubt = True
         """What is stored may differ from what the caller holds (nothing is stored yet, or a save failed): the next save
         writes everything."""
@@ -76,13 +80,17 @@ class SqliteStore:
     def save(self, old: State, new: State) -> None:
         """Make ``new`` durable before returning; StorageError leaves what was stored."""
         written, removed = _difference(None if self._in_doubt else old, new)
+        counters, stored = self.beside() if self.beside else ({}, None)
         with self._transaction():
             if self._in_doubt:
                 self._db.execute("DELETE FROM objects")
             self._db.executemany("DELETE FROM objects WHERE kind = ? AND key = ?", removed)
             self._db.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", written)
             self._db.execute("UPDATE meta SET value = ? WHERE name = 'revision'", (new.revision,))
+            self._write_counters(counters)
         self._in_doubt = False
+        if stored:
+            stored()
 
     def load_counters(self) -> dict[str, Any]:
         """Counter records by interface name, as plain JSON data."""
@@ -92,10 +100,13 @@ class SqliteStore:
 
     def save_counters(self, records: Mapping[str, Any], gone: Iterable[str] = ()) -> None:
         """Write these records, forget those of the interfaces in ``gone``."""
-        rows = [(interface, _text(record)) for interface, record in records.items()]
         with self._transaction():
             self._db.executemany("DELETE FROM counters WHERE interface = ?", [(interface,) for interface in gone])
-            self._db.executemany("INSERT OR REPLACE INTO counters VALUES (?, ?)", rows)
+            self._write_counters(records)
+
+    def _write_counters(self, records: Mapping[str, Any]) -> None:
+        rows = [(interface, _text(record)) for interface, record in records.items()]
+        self._db.executemany("INSERT OR REPLACE INTO counters VALUES (?, ?)", rows)
 
     def close(self) -> None:
         """Let go of the file; may be called twice."""

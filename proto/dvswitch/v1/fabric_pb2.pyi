@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ModuleMessage(_message.Message):
-    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "channels", "neighbors", "output")
+    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "channels", "neighbors", "seen", "output")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     REFUSE_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class ModuleMessage(_message.Message):
     EVENT_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
     NEIGHBORS_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     ack: Ack
@@ -38,16 +39,18 @@ class ModuleMessage(_message.Message):
     event: LogEvent
     channels: ChannelReport
     neighbors: NeighborReport
+    seen: PortSeen
     output: CommandOutput
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., channels: _Optional[_Union[ChannelReport, _Mapping]] = ..., neighbors: _Optional[_Union[NeighborReport, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., channels: _Optional[_Union[ChannelReport, _Mapping]] = ..., neighbors: _Optional[_Union[NeighborReport, _Mapping]] = ..., seen: _Optional[_Union[PortSeen, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ...) -> None: ...
 
 class SupervisorMessage(_message.Message):
-    __slots__ = ("welcome", "update", "in_sync", "heartbeat", "attach_refused", "command", "cancel")
+    __slots__ = ("welcome", "update", "in_sync", "heartbeat", "attach_refused", "install", "command", "cancel")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_FIELD_NUMBER: _ClassVar[int]
     IN_SYNC_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     ATTACH_REFUSED_FIELD_NUMBER: _ClassVar[int]
+    INSTALL_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     CANCEL_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
@@ -55,12 +58,13 @@ class SupervisorMessage(_message.Message):
     in_sync: InSync
     heartbeat: Heartbeat
     attach_refused: AttachRefused
+    install: InstallState
     command: Command
     cancel: CancelCommand
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., cancel: _Optional[_Union[CancelCommand, _Mapping]] = ...) -> None: ...
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ..., install: _Optional[_Union[InstallState, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., cancel: _Optional[_Union[CancelCommand, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation")
+    __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation", "mobility")
     class ModuleType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         VEM: _ClassVar[Hello.ModuleType]
@@ -80,6 +84,7 @@ class Hello(_message.Message):
     REVISION_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    MOBILITY_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     domain: int
     host_uuid: str
@@ -93,7 +98,8 @@ class Hello(_message.Message):
     revision: int
     digest: str
     incarnation: str
-    def __init__(self, protocol: _Optional[int] = ..., domain: _Optional[int] = ..., host_uuid: _Optional[str] = ..., host_name: _Optional[str] = ..., type: _Optional[_Union[Hello.ModuleType, str]] = ..., engine: _Optional[str] = ..., version: _Optional[str] = ..., system: _Optional[str] = ..., address: _Optional[str] = ..., max_ports: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ..., incarnation: _Optional[str] = ...) -> None: ...
+    mobility: str
+    def __init__(self, protocol: _Optional[int] = ..., domain: _Optional[int] = ..., host_uuid: _Optional[str] = ..., host_name: _Optional[str] = ..., type: _Optional[_Union[Hello.ModuleType, str]] = ..., engine: _Optional[str] = ..., version: _Optional[str] = ..., system: _Optional[str] = ..., address: _Optional[str] = ..., max_ports: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ..., incarnation: _Optional[str] = ..., mobility: _Optional[str] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("slot", "switch_name", "heartbeat_ms", "counters_ms")
@@ -167,12 +173,14 @@ class Refuse(_message.Message):
     def __init__(self, revision: _Optional[int] = ..., refusals: _Optional[_Iterable[_Union[Refuse.Refusal, _Mapping]]] = ...) -> None: ...
 
 class Command(_message.Message):
-    __slots__ = ("id", "words")
+    __slots__ = ("id", "words", "live")
     ID_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
     id: int
     words: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[int] = ..., words: _Optional[_Iterable[str]] = ...) -> None: ...
+    live: bool
+    def __init__(self, id: _Optional[int] = ..., words: _Optional[_Iterable[str]] = ..., live: bool = ...) -> None: ...
 
 class CancelCommand(_message.Message):
     __slots__ = ("id",)
@@ -181,14 +189,16 @@ class CancelCommand(_message.Message):
     def __init__(self, id: _Optional[int] = ...) -> None: ...
 
 class CommandOutput(_message.Message):
-    __slots__ = ("id", "text", "ok")
+    __slots__ = ("id", "text", "ok", "more")
     ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     OK_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     id: int
     text: str
     ok: bool
-    def __init__(self, id: _Optional[int] = ..., text: _Optional[str] = ..., ok: bool = ...) -> None: ...
+    more: bool
+    def __init__(self, id: _Optional[int] = ..., text: _Optional[str] = ..., ok: bool = ..., more: bool = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("sequence", "revision")
@@ -265,14 +275,44 @@ class PortDetached(_message.Message):
     def __init__(self, veth: _Optional[int] = ..., nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., generation: _Optional[int] = ..., last: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ...) -> None: ...
 
 class PortDrained(_message.Message):
-    __slots__ = ("veth", "generation", "last")
+    __slots__ = ("veth", "generation", "last", "carried")
     VETH_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
+    CARRIED_FIELD_NUMBER: _ClassVar[int]
     veth: int
     generation: int
     last: _types_pb2.Counters
-    def __init__(self, veth: _Optional[int] = ..., generation: _Optional[int] = ..., last: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ...) -> None: ...
+    carried: _containers.RepeatedCompositeFieldContainer[CarriedState]
+    def __init__(self, veth: _Optional[int] = ..., generation: _Optional[int] = ..., last: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ..., carried: _Optional[_Iterable[_Union[CarriedState, _Mapping]]] = ...) -> None: ...
+
+class CarriedState(_message.Message):
+    __slots__ = ("kind", "version", "data")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    version: int
+    data: bytes
+    def __init__(self, kind: _Optional[str] = ..., version: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class InstallState(_message.Message):
+    __slots__ = ("veth", "generation", "carried")
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    CARRIED_FIELD_NUMBER: _ClassVar[int]
+    veth: int
+    generation: int
+    carried: _containers.RepeatedCompositeFieldContainer[CarriedState]
+    def __init__(self, veth: _Optional[int] = ..., generation: _Optional[int] = ..., carried: _Optional[_Iterable[_Union[CarriedState, _Mapping]]] = ...) -> None: ...
+
+class PortSeen(_message.Message):
+    __slots__ = ("veth", "generation")
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    veth: int
+    generation: int
+    def __init__(self, veth: _Optional[int] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class PortState(_message.Message):
     __slots__ = ("veth", "link_up", "forwarding", "pinned_uplink")

@@ -202,26 +202,30 @@ class SetMacReply(_message.Message):
     def __init__(self, accepted: bool = ...) -> None: ...
 
 class MigrateRequest(_message.Message):
-    __slots__ = ("veth", "nic", "step", "target_host", "timeout_ms")
+    __slots__ = ("veth", "nic", "step", "target_host", "timeout_ms", "requester")
     class Step(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         BEGIN: _ClassVar[MigrateRequest.Step]
         COMMIT: _ClassVar[MigrateRequest.Step]
         CANCEL: _ClassVar[MigrateRequest.Step]
+        CHECK: _ClassVar[MigrateRequest.Step]
     BEGIN: MigrateRequest.Step
     COMMIT: MigrateRequest.Step
     CANCEL: MigrateRequest.Step
+    CHECK: MigrateRequest.Step
     VETH_FIELD_NUMBER: _ClassVar[int]
     NIC_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     TARGET_HOST_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTER_FIELD_NUMBER: _ClassVar[int]
     veth: int
     nic: _types_pb2.Nic
     step: MigrateRequest.Step
     target_host: str
     timeout_ms: int
-    def __init__(self, veth: _Optional[int] = ..., nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., step: _Optional[_Union[MigrateRequest.Step, str]] = ..., target_host: _Optional[str] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+    requester: str
+    def __init__(self, veth: _Optional[int] = ..., nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., step: _Optional[_Union[MigrateRequest.Step, str]] = ..., target_host: _Optional[str] = ..., timeout_ms: _Optional[int] = ..., requester: _Optional[str] = ...) -> None: ...
 
 class MigrateReply(_message.Message):
     __slots__ = ("veth", "state", "generation", "slot")

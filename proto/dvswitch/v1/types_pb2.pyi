@@ -141,7 +141,7 @@ class ChannelGroup(_message.Message):
     def __init__(self, mode: _Optional[_Union[ChannelGroup.Mode, str]] = ...) -> None: ...
 
 class Port(_message.Message):
-    __slots__ = ("veth", "policy", "mac", "nic", "generation", "phase", "shutdown", "announce")
+    __slots__ = ("veth", "policy", "mac", "nic", "generation", "phase", "shutdown", "announce", "forward")
     class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         PREPARED: _ClassVar[Port.Phase]
@@ -158,6 +158,7 @@ class Port(_message.Message):
     PHASE_FIELD_NUMBER: _ClassVar[int]
     SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
     ANNOUNCE_FIELD_NUMBER: _ClassVar[int]
+    FORWARD_FIELD_NUMBER: _ClassVar[int]
     veth: int
     policy: int
     mac: str
@@ -166,7 +167,20 @@ class Port(_message.Message):
     phase: Port.Phase
     shutdown: bool
     announce: bool
-    def __init__(self, veth: _Optional[int] = ..., policy: _Optional[int] = ..., mac: _Optional[str] = ..., nic: _Optional[_Union[Nic, _Mapping]] = ..., generation: _Optional[int] = ..., phase: _Optional[_Union[Port.Phase, str]] = ..., shutdown: bool = ..., announce: bool = ...) -> None: ...
+    forward: Forward
+    def __init__(self, veth: _Optional[int] = ..., policy: _Optional[int] = ..., mac: _Optional[str] = ..., nic: _Optional[_Union[Nic, _Mapping]] = ..., generation: _Optional[int] = ..., phase: _Optional[_Union[Port.Phase, str]] = ..., shutdown: bool = ..., announce: bool = ..., forward: _Optional[_Union[Forward, _Mapping]] = ...) -> None: ...
+
+class Forward(_message.Message):
+    __slots__ = ("id", "key", "seconds", "peer")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    key: bytes
+    seconds: int
+    peer: str
+    def __init__(self, id: _Optional[int] = ..., key: _Optional[bytes] = ..., seconds: _Optional[int] = ..., peer: _Optional[str] = ...) -> None: ...
 
 class Nic(_message.Message):
     __slots__ = ("vm", "vm_uuid", "index", "adapter")
@@ -181,17 +195,19 @@ class Nic(_message.Message):
     def __init__(self, vm: _Optional[str] = ..., vm_uuid: _Optional[str] = ..., index: _Optional[int] = ..., adapter: _Optional[str] = ...) -> None: ...
 
 class Uplink(_message.Message):
-    __slots__ = ("number", "policy", "shutdown")
+    __slots__ = ("number", "policy", "shutdown", "no_cdp")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
+    NO_CDP_FIELD_NUMBER: _ClassVar[int]
     number: int
     policy: int
     shutdown: bool
-    def __init__(self, number: _Optional[int] = ..., policy: _Optional[int] = ..., shutdown: bool = ...) -> None: ...
+    no_cdp: bool
+    def __init__(self, number: _Optional[int] = ..., policy: _Optional[int] = ..., shutdown: bool = ..., no_cdp: bool = ...) -> None: ...
 
 class Switch(_message.Message):
-    __slots__ = ("name", "domain", "mtu", "keep_priority_tag", "snooping", "querier_interval_s", "up_delay_ms", "mac_aging_s", "cdp", "lldp")
+    __slots__ = ("name", "domain", "mtu", "keep_priority_tag", "snooping", "querier_interval_s", "up_delay_ms", "mac_aging_s", "cdp", "lldp", "cdp_timer_s", "cdp_hold_s", "lldp_timer_s", "lldp_hold_s")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     MTU_FIELD_NUMBER: _ClassVar[int]
@@ -202,6 +218,10 @@ class Switch(_message.Message):
     MAC_AGING_S_FIELD_NUMBER: _ClassVar[int]
     CDP_FIELD_NUMBER: _ClassVar[int]
     LLDP_FIELD_NUMBER: _ClassVar[int]
+    CDP_TIMER_S_FIELD_NUMBER: _ClassVar[int]
+    CDP_HOLD_S_FIELD_NUMBER: _ClassVar[int]
+    LLDP_TIMER_S_FIELD_NUMBER: _ClassVar[int]
+    LLDP_HOLD_S_FIELD_NUMBER: _ClassVar[int]
     name: str
     domain: int
     mtu: int
@@ -212,7 +232,11 @@ class Switch(_message.Message):
     mac_aging_s: int
     cdp: Discovery
     lldp: Discovery
-    def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ..., snooping: bool = ..., querier_interval_s: _Optional[int] = ..., up_delay_ms: _Optional[int] = ..., mac_aging_s: _Optional[int] = ..., cdp: _Optional[_Union[Discovery, str]] = ..., lldp: _Optional[_Union[Discovery, str]] = ...) -> None: ...
+    cdp_timer_s: int
+    cdp_hold_s: int
+    lldp_timer_s: int
+    lldp_hold_s: int
+    def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ..., snooping: bool = ..., querier_interval_s: _Optional[int] = ..., up_delay_ms: _Optional[int] = ..., mac_aging_s: _Optional[int] = ..., cdp: _Optional[_Union[Discovery, str]] = ..., lldp: _Optional[_Union[Discovery, str]] = ..., cdp_timer_s: _Optional[int] = ..., cdp_hold_s: _Optional[int] = ..., lldp_timer_s: _Optional[int] = ..., lldp_hold_s: _Optional[int] = ...) -> None: ...
 
 class Counters(_message.Message):
     __slots__ = ("rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies", "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded", "drops_in", "drops_out")

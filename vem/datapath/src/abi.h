@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #include "drops.h"
 
-#define DVS_ABI_VERSION 2
+#define DVS_ABI_VERSION 3
 
 #define DVS_MAX_PORTS 1024
 #define DVS_MAX_POLICIES 1024
@@ -40,7 +40,13 @@
 #define DVS_PORT_MAC_VIOLATION 16
 #define DVS_PORT_LAG 32 /* no NIC: the members in use are the uplinks of its policy's team */
 #define DVS_PORT_PEER 64 /* kernel engine: the NIC is a veth whose other end is in another network namespace */
-#define DVS_PORT_OWNS_MAC 128 /* kernel engine: the static entry of the port's MAC is the port's (saves asking) */
+#define DVS_PORT_OWNS_MAC 128 /* set by the engine: the static entry of the port's MAC is the port's (saves asking) */
+#define DVS_PORT_AWAITED 256 /* blocked until its VM speaks here: a frame with the port's own MAC is shown to the agent */
+#define DVS_PORT_TUNNEL 512 /* its NIC is the mobility program, to which frames go with a service tag */
+#define DVS_PORT_MOVED 1024 /* the vEth lives elsewhere: its MACs, learned ones too, are nobody's here */
+#define DVS_PORT_FORWARD 2048 /* ... and what comes for them goes through the tunnel */
+#define DVS_PORT_HELD 4096 /* what it sends waits in the mobility program until the port is activated */
+#define DVS_PORT_RELEASING 8192 /* ... as long as something that it sent before waits there */
 
 /* dvs_policy.mode */
 #define DVS_MODE_ACCESS 0
@@ -76,6 +82,7 @@
 /* ... and what follows from policies and teams, so that a feature that nobody uses costs one test of a bit */
 #define DVS_CTL_PROMISCUOUS 16 /* some policy is promiscuous */
 #define DVS_CTL_STORM 32       /* some policy limits storms */
+#define DVS_CTL_MOVED 128      /* some port has moved away */
 #define DVS_CTL_READ_IP 64     /* IP addresses are needed: by a team's hash or by snooping */
 #define DVS_CTL_CAPTURE 1024 /* dvs_capture is in force */
 #define DVS_CTL_IP_HASH 2048 /* some team picks by IP addresses */
@@ -90,7 +97,8 @@
 #define DVS_FEATURE_LAG 32
 #define DVS_FEATURE_MIRROR 64
 #define DVS_FEATURE_UPLINK 128
-#define DVS_FEATURES_ALL 255
+#define DVS_FEATURE_MOBILITY 256
+#define DVS_FEATURES_ALL 511
 
 /* dvs_mac.flags */
 #define DVS_MAC_STATIC 1
@@ -100,6 +108,18 @@
 #define DVS_LIST_UNKNOWN 1
 #define DVS_LIST_PROMISCUOUS 2
 #define DVS_LIST_GROUP 3
+
+/* Service tag of frames between a switch and its mobility program (mobility.c): an 802.1ad tag outside of all others,
+ * whose VLAN is the lport of the vEth concerned and whose priority says what.  To the program: FROM, and TO for what is
+ * to follow a vEth that has moved away. */
+#define DVS_SERVICE_FROM 0          /* the vEth sent it */
+#define DVS_SERVICE_FROM_OVERFLOW 1 /* ... and it is dropped, since there was no room */
+#define DVS_SERVICE_FROM_EXPIRED 2  /* ... since the port was not activated in time */
+#define DVS_SERVICE_TO 3            /* for the vEth */
+#define DVS_SERVICE_TO_OVERFLOW 4
+#define DVS_SERVICE_TO_EXPIRED 5
+#define DVS_SERVICE_SHIFT 13
+#define DVS_SERVICE_LPORT 0x0fff
 
 /* Indexes of dvs_counters.drops */
 #define DVS_IN 0
@@ -111,7 +131,7 @@ struct dvs_control {
 	__u32 bank;  /* 0 or 1 */
 	__u32 flags; /* DVS_CTL_* */
 	__u32 mtu;   /* bytes of L3 payload a segment may carry, 1280..9190 (S-243) */
-	__u32 pad;
+	__u32 tunnel; /* lport of the port with DVS_PORT_TUNNEL; 0 = none */
 };
 
 /* One switch port, by lport.  Small: what many ports share is in the policy. */
@@ -166,6 +186,8 @@ struct dvs_live {
 	__u64 storm[DVS_STORM_KINDS]; /* when the next frame is due at that rate, ns of the engine's clock */
 	__u32 learned;   /* MACs learned here or moved here, less those that moved away; wraps */
 	__u32 forgotten; /* those the agent removed; written by nobody else.  The port has learned - forgotten MACs */
+	__u32 held;      /* frames it sent that went to the mobility program to wait; wraps */
+	__u32 released;  /* ... that came back from there; wraps */
 };
 
 /* A multicast group in a VLAN; an IPv4 address as ::ffff:a.b.c.d. */
@@ -201,12 +223,16 @@ struct dvs_counters {
 	__u64 drops[2][DVS_DROP_SLOTS]; /* [DVS_IN or DVS_OUT][reason] */
 };
 
+/* shortest frame on a physical network, without FCS (S-001) */
+#define DVS_ETH_MIN 60
+
 /* What became of one receiver's copy; the record of a test run or a trace. */
 struct dvs_copy {
 	__u16 lport;
 	__u16 reason; /* 0 = delivered, else DVS_DROP_* */
 	__u16 tci;
-	__u16 tagged; /* 1: leaves with an 802.1Q tag of that tci */
+	__u8 tagged;  /* 1: leaves with an 802.1Q tag of that tci */
+	__u8 padded;  /* 1: leaves with DVS_ETH_MIN bytes, if it has fewer */
 };
 
 #define DVS_TRACE_COPIES 64
@@ -250,6 +276,7 @@ struct dvs_trace {
 #define DVS_PUNT_BEACON 2  /* a host's beacon probe, by an uplink; not forwarded */
 #define DVS_PUNT_SNOOPED 3 /* IGMP or MLD, when snooping; forwarded too */
 #define DVS_PUNT_MOVED 4   /* RARP or gratuitous ARP by an uplink with a local port's MAC (S-089); dropped */
+#define DVS_PUNT_ARRIVED 5 /* out of an awaited port, with its MAC (S-246); dropped */
 
 #define DVS_EVENT_DATA 1600
 
@@ -340,7 +367,7 @@ _Static_assert(sizeof(struct dvs_policy) == 536, "dvs_policy");
 _Static_assert(sizeof(struct dvs_team) == 40, "dvs_team");
 _Static_assert(sizeof(struct dvs_mac_key) == 8, "dvs_mac_key");
 _Static_assert(sizeof(struct dvs_mac) == 16, "dvs_mac");
-_Static_assert(sizeof(struct dvs_live) == 32, "dvs_live");
+_Static_assert(sizeof(struct dvs_live) == 40, "dvs_live");
 _Static_assert(sizeof(struct dvs_group_key) == 24, "dvs_group_key");
 _Static_assert(sizeof(struct dvs_members) == 2048, "dvs_members");
 _Static_assert(sizeof(struct dvs_counters) == 864, "dvs_counters");

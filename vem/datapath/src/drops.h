@@ -40,6 +40,9 @@
 	X(NO_RECEIVER, "no other port carries this VLAN") \
 	X(TX_ERROR, "the receiving NIC refused the frame or its queue was full") \
 	X(NO_PORT, "came from a NIC that is not a port of this switch") \
-	X(STORM, "over the storm-control rate")
+	X(STORM, "over the storm-control rate") \
+	X(MOVED_AWAY, "the network still delivered here what is for a vEth that has moved; `mobility forward` would pass it on") \
+	X(MOVE_OVERFLOW, "there was no room to keep the frame until the vEth that it concerns had moved") \
+	X(MOVE_EXPIRED, "kept for a vEth that was to move, but it was not activated in time")
 
 #endif

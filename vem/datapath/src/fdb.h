@@ -11,6 +11,7 @@
 #include "storm.h"
 #include "team.h"
 #include "vlan.h"
+#include "mobility.h"
 
 #define DVS_REFRESH_NS 1000000000ULL
 
@@ -23,7 +24,7 @@ static INL __u32 dvs_entry_port(const struct dvs_mac *entry, __u32 vlan, __u32 b
 	if (!entry)
 		return 0;
 	port = dp_port(entry->lport);
-	if (!port || !(port->flags & DVS_PORT_USED))
+	if (!port || (port->flags & (DVS_PORT_USED | DVS_PORT_MOVED)) != DVS_PORT_USED)
 		return 0;
 	policy = dp_policy(bank, port->policy);
 	return policy && dvs_carries(policy, vlan) ? entry->lport : 0;
@@ -195,6 +196,7 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 			  __u32 control_flags)
 {
 	__u32 owner;
+	int reason;
 
 	if (dvs_is_multicast(p->dst)) {
 		p->out_uplink = dvs_tx_uplink(p, port, policy);
@@ -212,6 +214,8 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 		p->own_mac = owner >> 16;
 		return DVS_OK;
 	}
+	if ((control_flags & DVS_CTL_MOVED) && (dvs_seek_moved(p, &reason) || reason))
+		return reason;
 	p->unknown = 1;
 	p->out_uplink = dvs_tx_uplink(p, port, policy);
 	dvs_plan_flood(p, DVS_LIST_UNKNOWN * 4096 + p->vlan);

@@ -67,6 +67,8 @@ struct dvs_pkt {
 	__u8 tag_foreign; /* ... but its TPID is not 0x8100 (S-045): carried along unchanged, never matched */
 	__u8 gso_udp;
 	__u8 uplink;   /* came in by an uplink */
+	__u16 service; /* the service tag by which the mobility program handed it in ... */
+	__u8 serviced; /* ... if it did */
 	__u32 bank;    /* the half of the tables that the frame is judged by; user engine: 0 */
 
 	/* filled by the steps */
@@ -88,6 +90,9 @@ struct dvs_pkt {
 	__u8 own_mac;   /* the destination is the own MAC of p->out: never flooded */
 	__u64 packet;   /* number of the frame, when a capture is in force */
 	__u16 nic;      /* ingress: the port by which it came in */
+	__u16 to_tunnel; /* the service tag with which it goes to the mobility program, by p->out; 0 = it does not */
+	__u8 held;      /* ... to come back later: counts nothing yet */
+	__u8 doomed;    /* why its receiver will not have it after all */
 	__u16 mirror;   /* lport that gets it as it came, whatever becomes of it; 0 = none */
 
 	/* filled by dvs_read(), where dvs_must_read() */

@@ -5,7 +5,8 @@
  *   2. on DVS_OK sends the frame to p->out (0 = none); if p->flood, to every port of list p->list that dvs_wants() it;
  *      if p->spies, to every port of list dvs_spy_list() that dvs_spies() on it; and to p->out_uplink (0 = none), if
  *      it dvs_wants() it; calling dvs_receive() for each receiver, and then dvs_count_forwarded() or, if there was
- *      none, dvs_drop_in(p, dvs_nobody(p)).
+ *      none, dvs_drop_in(p, dvs_nobody(p)).  What is p->held is not counted: it comes back.  A copy for p->to_tunnel
+ *      (the port p->out) leaves with that service tag outside of all others.
  * After dvs_decide(), whatever it said, a driver shows the frame to the agent if p->punt, and to p->mirror (0 = none), and
  * it tells of the points on the frame's way if p->capture (watch.h); after each copy that is sent, it asks
  * dvs_mirror_out().  Nothing here changes the frame.
@@ -25,6 +26,7 @@
 #include "fdb.h"
 #include "lag.h"
 #include "mirror.h"
+#include "mobility.h"
 
 static INL int dvs_steps(struct dvs_pkt *p)
 {
@@ -49,6 +51,7 @@ static INL int dvs_steps(struct dvs_pkt *p)
 
 	dvs_punt_control(p);
 	reason = DVS_STEP(ADMIT, dvs_admit(p, port, policy, control->mtu));
+	dvs_punt_arrived(p, port, reason);
 	if (!reason && p->punt)
 		reason = DVS_STEP(CONTROL, DVS_DROP_RESERVED_MCAST);
 	if (!reason)
@@ -75,9 +78,13 @@ static INL int dvs_decide(struct dvs_pkt *p)
 	int reason = DVS_STEP(PARSE, dvs_parse(p));
 
 	p->nic = p->lport;
+	if (DVS_HAS(MOBILITY) && p->serviced && !dvs_is_for_port(p))
+		reason = reason ? reason : dvs_released(p);
+	else if (DVS_HAS(MOBILITY) && !reason && !p->serviced && dvs_hold(p))
+		return DVS_OK; /* not yet */
 	dvs_count_received(p);
 	if (!reason)
-		reason = dvs_steps(p);
+		reason = DVS_HAS(MOBILITY) && dvs_is_for_port(p) ? dvs_tunnelled(p) : dvs_steps(p);
 	return reason ? dvs_drop_in(p, reason) : DVS_OK;
 }
 
@@ -148,6 +155,7 @@ static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)
 	if (!reason)
 		reason = dvs_reverse_teaming(p, copy->lport, port, policy, control->flags);
 	dvs_egress_tag(p, port, policy, control->flags, copy);
+	copy->padded = !!(port->flags & DVS_PORT_UPLINK); /* S-001 */
 	return reason;
 }
 
@@ -155,12 +163,20 @@ static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)
  * dvs_count_sent() or dvs_drop_out(TX_ERROR) for the rest. */
 static INL void dvs_receive(const struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
 {
-	__u32 out = dvs_leave_lag(p, lport);
+	__u32 out;
+
+	if (DVS_HAS(MOBILITY) && p->to_tunnel && lport == p->out) {
+		dvs_receive_tunnel(p, lport, copy);
+		return;
+	}
+	out = dvs_leave_lag(p, lport);
 
 	copy->lport = out ? out : lport;
-	copy->tagged = 0;
+	copy->tagged = copy->padded = 0;
 	copy->tci = 0;
 	copy->reason = out ? dvs_receive_steps(p, copy) : DVS_DROP_LINK_DOWN;
+	if (DVS_HAS(MOBILITY) && p->doomed)
+		copy->reason = p->doomed == DVS_DROP_MOVE_EXPIRED ? DVS_DROP_MOVE_EXPIRED : DVS_DROP_MOVE_OVERFLOW;
 	if (copy->reason)
 		dvs_drop_out(copy->lport, copy->reason);
 }

@@ -52,6 +52,13 @@ static INL void dvs_punt_control(struct dvs_pkt *p)
 		p->punt = DVS_PUNT_BEACON;
 }
 
+/* The VM of a port that is prepared for it speaks: whatever it says comes out of its own NIC here, and of no other. */
+static INL void dvs_punt_arrived(struct dvs_pkt *p, const struct dvs_port *port, int reason)
+{
+	if (reason == DVS_DROP_PORT_BLOCKED && (port->flags & DVS_PORT_AWAITED) && p->src == dvs_load_mac(port->mac))
+		p->punt = DVS_PUNT_ARRIVED;
+}
+
 /* Gratuitous: sender and target address are the same. */
 static INL int dvs_is_gratuitous_arp(const struct dvs_pkt *p)
 {

@@ -44,6 +44,7 @@ int dvs_set_config(struct dvs *e, const struct dvs_control *control, __u32 n_pol
 		   const struct dvs_team *teams);
 int dvs_set_port(struct dvs *e, __u32 lport, const struct dvs_port *port);
 int dvs_set_macs(struct dvs *e, __u32 n, const __u64 *keys, const struct dvs_mac *entries); /* lport 0 removes */
+int dvs_remember(struct dvs *e, __u64 key, __u32 lport); /* a learned entry, unless the MAC is known already */
 int dvs_forget(struct dvs *e, __u64 key, __u32 lport); /* a learned entry, if it still points to lport */
 int dvs_set_list(struct dvs *e, __u32 key, const struct dvs_members *members);
 int dvs_set_group(struct dvs *e, const struct dvs_group_key *group, __u32 list); /* list 0 removes */

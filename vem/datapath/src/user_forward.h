@@ -27,7 +27,7 @@ static void record_copy(struct recorder *r, const struct dvs_pkt *p, const struc
 	struct out o = { .parts = 0 };
 
 	out_whole(&o, p, copy);
-	if (!copy->reason)
+	if (!copy->reason && !p->held)
 		tx_sent(p, copy->lport, copy->tagged, o.padding);
 	if (at >= DVS_TRACE_COPIES)
 		return;
@@ -139,6 +139,12 @@ static INL void expect(const struct dvs *e, const struct frame *f)
 	mac_expect(&e->macs, dvs_mac_key(dvs_load_mac(d + 6), DVS_VLAN_ANY));
 }
 
+/* Is there a promiscuous port in the frame's VLAN? */
+static INL int is_spied(const struct dvs *e, const struct dvs_pkt *p)
+{
+	return p->spies && members(e, dvs_spy_list(p));
+}
+
 /* Returns 0 if the frame had a receiver, else why it was dropped. */
 static int forward(struct dvs *e, struct frame *f)
 {
@@ -150,10 +156,12 @@ static int forward(struct dvs *e, struct frame *f)
 		show(e, f);
 	if (reason)
 		return reason;
-	if (f->pkt.out && !f->pkt.spies)
+	if (f->pkt.out && !is_spied(e, &f->pkt))
 		give(e, f, f->pkt.out);
 	else
 		copies = give_many(e, f);
+	if (f->pkt.held)
+		return DVS_OK;
 	if (!copies)
 		return nobody(e, &f->pkt);
 	dvs_count_forwarded(&f->pkt, copies);

@@ -51,7 +51,7 @@ static void rx_raw(struct dvs *e, struct frame *f, __u32 lport, __u32 i)
 	struct mmsghdr *msg = &e->rx.msg[i];
 	__u32 head = sizeof(struct virtio_net_hdr), len = msg->msg_len > head ? msg->msg_len - head : 0;
 
-	memset(&f->pkt, 0, sizeof(f->pkt));
+	frame_clear(f);
 	f->bytes = rx_buffer(e, i);
 	f->pkt.lport = (__u16)lport;
 	f->pkt.data = f->bytes;
@@ -101,6 +101,7 @@ static int rx_socket(struct dvs *e, __u32 lport, struct nic *nic)
 		else
 			frame_init(f, lport, rx_buffer(e, (__u32)i), e->rx.msg[i].msg_len,
 				   rx_stored(e->rx.msg[i].msg_len));
+		frame_service(f);
 		expect(e, f);
 	}
 	forward_batch(e, (__u32)n);
@@ -117,6 +118,7 @@ static int rx_tap(struct dvs *e, __u32 lport, struct nic *nic)
 		if (len < 0)
 			break;
 		frame_init(&e->rx.frame[i], lport, rx_buffer(e, i), (__u32)len, (__u32)len);
+		frame_service(&e->rx.frame[i]);
 		expect(e, &e->rx.frame[i]);
 	}
 	if (!i)

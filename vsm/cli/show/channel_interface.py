@@ -41,7 +41,7 @@ def channel_row(view: View, channel: Channel) -> InterfaceRow:
         host=module.host_name if module else "",
         hardware="Port-Channel",
         mac=channel_mac(view, channel),
-        description="",
+        description=view.state.config.descriptions.get(channel.name, ""),
         mtu=channel.settings.mtu or view.state.config.mtu,
         bandwidth=channel.speed * 1000 or NOMINAL_KBIT,
         mode=(channel.settings.mode or PortMode.ACCESS).value,

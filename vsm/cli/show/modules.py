@@ -173,12 +173,17 @@ def _slots(state: State, only: int | None) -> list[int]:
 
 def _module_row(view: View, slot: int) -> ModuleRow:
     if slot == SUPERVISOR_SLOT:
-        return ModuleRow(slot, 0, "Virtual Supervisor Module", "dvswitch", "active *")
+        return ModuleRow(slot, 0, "Virtual Supervisor Module", "DVS-VSM", "active *")
     module = view.state.inventory.modules.get(slot)
     kind = _TYPES.get(module.type, module.type) if module else _TYPES["VEM"]
     ports = min(module.max_ports, MAX_VETH) if module else 0
     status = "ok" if _connected(view, slot) else ABSENT
-    return ModuleRow(slot, ports, kind, module.engine or "NA" if module else "NA", status)
+    return ModuleRow(slot, ports, kind, _model(module), status)
+
+
+def _model(module: Module | None) -> str:
+    """Parsers (Genie) know a model by its capitals."""
+    return f"DVS-{module.type}-{module.engine}".upper() if module and module.engine else "NA"
 
 
 def _connected(view: View, slot: int) -> bool:

@@ -143,12 +143,12 @@ def show_brief(view: View, call: Call) -> Report:
     rows = [_brief_row(port) for port in chosen if not port.name.startswith("port-channel")]
     text = lines(
         RULE,
-        "Ethernet        VLAN    Type Mode   Status  Reason                 Speed     Port",
-        "Interface                                                                    Ch #",
+        "Ethernet        VLAN    Type Mode   Status  Reason                 Speed    Port",
+        "Interface                                                                   Ch #",
         RULE,
         *(
             f"{port.short:<15} {row.vlan:<7} {row.type:<4} {row.mode:<6} {row.state:<7} {row.reason:<22} "
-            f"{row.speed + '(D)':<9} {row.channel}"
+            f"{row.speed + '(D)':<8} {row.channel}"
             for port, row in zip(chosen, rows, strict=False)
         ),
     )

@@ -77,7 +77,8 @@ def _switch_wide(word: str, attribute: str, text: str) -> Command:
 
 def _preset(state: State, call: Call) -> State:
     (name,) = (word for word in call.words if word in PRESETS)
-    return replace(state, config=replace(state.config, port_defaults=PRESETS[name]))
+    said = replace(PRESETS[name], mobility_forward=state.config.port_defaults.mobility_forward)
+    return replace(state, config=replace(state.config, port_defaults=said))
 
 
 def _storm(word: str, attribute: str) -> Command:

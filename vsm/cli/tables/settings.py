@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Call, Command, Edit
-from vsm.cli.tables import guards, teaming
+from vsm.cli.tables import guards, mobility, teaming
 from vsm.cli.tables.setting import accept, editor, setting
 from vsm.model.settings import NO_NATIVE, UNTAGGED, PortMode, Settings
 
@@ -79,6 +79,15 @@ SETTINGS: tuple[Command, ...] = (
         lambda said: f"mtu {said.mtu}",
         no="mtu [<mtu:1500-9000>]",
     ),
+    setting(
+        "cdp enable",
+        "Find neighbours by CDP on the uplink, and be found, as far as the switch does",
+        "cdp",
+        lambda _call, _holds: True,
+        lambda said: "cdp enable" if said.cdp else "no cdp enable",
+        no="cdp enable",
+        undo=editor(lambda own, _call, _holds: replace(own, cdp=False)),
+    ),
     *guards.SECURITY,
     setting(
         "mac-learning [enable | disable]",
@@ -107,6 +116,7 @@ SETTINGS: tuple[Command, ...] = (
     ),
     *guards.OTHERS,
     *teaming.ROWS,
+    mobility.SETTING,
     setting(
         "shutdown",
         "Block the port administratively",

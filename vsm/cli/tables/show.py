@@ -19,6 +19,7 @@ from vsm.cli.show import (
     modules,
     neighbors,
     ports,
+    processes,
     profiles,
     system,
     uplinks,
@@ -28,6 +29,10 @@ from vsm.cli.show import (
 
 _ONE = "{vethernet <interfaces:veth> | ethernet <interfaces:port> | <interfaces:interface>}"
 _SOME = "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | <interfaces:interfaces>}"
+_CONFIGURED = (
+    "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | port-channel <interfaces:channels> | mgmt0 "
+    "| <interfaces:any-interfaces>}"
+)
 _ANY = f"[{_SOME[1:-1]}]"
 _SPECIAL = {
     "vethernet": "Virtual ports",
@@ -159,7 +164,7 @@ ROWS: tuple[Command, ...] = (
         profiles.show_sync_status,
     ),
     _row(
-        f"running-config [interface [{_SOME}] | port-profile [<profile:profile>] | vlan [<vlans:vlan-list>]] "
+        f"running-config [interface [{_CONFIGURED}] | port-profile [<profile:profile>] | vlan [<vlans:vlan-list>]] "
         "[all | expand-port-profile]",
         "Show the running configuration",
         system.show_running_config,
@@ -198,7 +203,7 @@ ROWS: tuple[Command, ...] = (
     ),
     _row("svs domain", "Show the domain that hosts belong to", system.show_svs_domain),
     _row("svs neighbors", "Show modules that are connected", about.show_svs_neighbors, neighbors="Modules"),
-    _row("system resources", "Show load and memory of the supervisor's machine", about.show_resources),
+    _row("system resources", "Show load and memory of the supervisor's machine", processes.show_resources),
     _row("system uptime", "Show when the supervisor was started", about.show_uptime),
     _row("tech-support [svs]", "Show what somebody needs who is to help", about.show_tech_support),
     _row("terminal", "Show the settings of this session", system.show_terminal),

@@ -1,0 +1,70 @@
+"""Many changes, one transaction: what is asked for in the same moment becomes durable together.
+
+Each change stands or falls by itself, as if it had had a transaction of its own; they only share the wait for the disk.
+Fifty vEths that move at once would otherwise wait for a hundred and fifty writes, one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from dvswitch.errors import DvsError, StorageError
+from vsm.model.state import State
+from vsm.supervisor import Change, Supervisor
+
+QUIET, CROWD = 0.0005, 0.004
+"""Seconds without another change after which one, or several, are stored.  A write to the disk takes about as long."""
+LONGEST = 0.03
+"""Seconds that the first of them waits at most."""
+
+
+class Batch:
+    """Collects changes for as long as more come, then transacts them in the order they came."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._pending: list[tuple[Change, asyncio.Future[State]]] = []
+
+    async def transact(self, change: Change) -> State:
+        """As Supervisor.transact, a little later: the State in force after all that was changed together."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[State] = loop.create_future()
+        self._pending.append((change, done))
+        if len(self._pending) == 1:
+            loop.call_later(QUIET, self._look, 1, loop.time() + LONGEST)
+        return await done
+
+    def _look(self, before: int, latest: float) -> None:
+        """Store now, unless more have come since there were ``before``: then there may be more to come."""
+        loop = asyncio.get_running_loop()
+        if len(self._pending) > before and loop.time() < latest:
+            loop.call_later(CROWD, self._look, len(self._pending), latest)
+        else:
+            self._flush()
+
+    def _flush(self) -> None:
+        pending, self._pending = self._pending, []
+        errors: list[DvsError | None] = []
+        try:
+            state = self._supervisor.transact(lambda state: _all(state, [change for change, _ in pending], errors))
+        except StorageError as error:
+            errors = [error] * len(pending)
+            state = self._supervisor.state
+        for (_, done), failed in zip(pending, errors, strict=True):
+            if done.done():
+                continue
+            if failed is None:
+                done.set_result(state)
+            else:
+                done.set_exception(failed)
+
+
+def _all(state: State, changes: list[Change], errors: list[DvsError | None]) -> State:
+    """``state`` after those changes that it could take; ``errors`` gets one entry for each."""
+    for change in changes:
+        try:
+            state = change(state)
+            errors.append(None)
+        except DvsError as error:
+            errors.append(error)
+    return state

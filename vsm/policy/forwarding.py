@@ -1,0 +1,39 @@
+"""Which moves have their frames passed on, and what the two hosts are told for it (`mobility forward`): pure.
+
+Both hosts must have a mobility address.  A move's id and key come from the switch's secret and from what makes this
+move different from all others, so they are the same after a restart of the supervisor and never used twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from dvswitch.mobility import KEY_BYTES
+from vsm.model.interfaces import Vethernet
+from vsm.model.migration import Move, MoveState
+from vsm.model.state import State, Veth
+from vsm.policy.inherit import effective
+from vsm.policy.wanted import ForwardSpec
+
+_FOLLOWED = (MoveState.PREPARED, MoveState.PAUSED, MoveState.ACTIVATED)
+
+
+def forwarding(state: State, veth: Veth, move: Move) -> tuple[ForwardSpec | None, ForwardSpec | None]:
+    """What source and target of the move are told; (None, None): its frames are not passed on."""
+    modules, secret = state.inventory.modules, state.inventory.mobility_secret
+    source, target = modules.get(move.source), modules.get(move.target)
+    if move.state not in _FOLLOWED or not secret or not (source and target and source.mobility and target.mobility):
+        return None, None
+    own = state.config.overrides.get(Vethernet(veth.number).full)
+    seconds = effective(state.config, veth.profile, own).mobility_forward or 0
+    if not seconds:
+        return None, None
+    text = f"{veth.number}:{move.generation}:{move.source}:{move.target}"
+    made = hmac.digest(bytes.fromhex(secret), text.encode(), hashlib.sha256)
+    ident = int.from_bytes(made[:8], "little") or 1
+    key = made[8 : 8 + KEY_BYTES]
+    return ForwardSpec(ident, key, seconds, target.mobility), ForwardSpec(ident, key, seconds)
+
+
+__all__ = ["forwarding"]
