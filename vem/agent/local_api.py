@@ -70,6 +70,16 @@ class HostService(manager_grpc.HostServicer):
             await _abort(context, error)
         return manager.DetachReply(was_attached=was_attached)
 
+    async def MayTake(self, request: manager.MayTakeRequest, context: Any) -> manager.MayTakeReply:
+        """What the supervisor says of a NIC that is not here yet."""
+        seconds = request.wait_ms / 1000 or DEFAULT_WAIT
+        try:
+            mac = str(MacAddress.station(request.mac))
+            answer = await self._agent.session.questions.may_take(request.nic, mac, request.profile, seconds)
+        except DvsError as error:
+            await _abort(context, error)
+        return manager.MayTakeReply(reason=answer.reason, veth=answer.veth, index=answer.index)
+
     async def SetMac(self, request: manager.SetMacRequest, context: Any) -> manager.SetMacReply:
         """What the hypervisor says of a guest's MAC address."""
         try:

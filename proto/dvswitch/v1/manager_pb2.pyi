@@ -173,6 +173,28 @@ class AttachReply(_message.Message):
     detail: str
     def __init__(self, veth: _Optional[int] = ..., state: _Optional[_Union[AttachReply.State, str]] = ..., detail: _Optional[str] = ...) -> None: ...
 
+class MayTakeRequest(_message.Message):
+    __slots__ = ("nic", "mac", "profile", "wait_ms")
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    nic: _types_pb2.Nic
+    mac: str
+    profile: str
+    wait_ms: int
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ..., wait_ms: _Optional[int] = ...) -> None: ...
+
+class MayTakeReply(_message.Message):
+    __slots__ = ("reason", "veth", "index")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    veth: int
+    index: int
+    def __init__(self, reason: _Optional[str] = ..., veth: _Optional[int] = ..., index: _Optional[int] = ...) -> None: ...
+
 class DetachRequest(_message.Message):
     __slots__ = ("nic", "veth")
     NIC_FIELD_NUMBER: _ClassVar[int]
@@ -354,7 +376,7 @@ class HostMac(_message.Message):
     def __init__(self, mac: _Optional[str] = ..., vlan: _Optional[int] = ..., port: _Optional[str] = ..., is_static: bool = ..., age_s: _Optional[int] = ...) -> None: ...
 
 class HostPort(_message.Message):
-    __slots__ = ("lport", "name", "adapter", "state", "vlan", "mac", "pinned_uplink", "counters")
+    __slots__ = ("lport", "name", "adapter", "state", "vlan", "mac", "pinned_uplink", "counters", "generation")
     LPORT_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
@@ -363,6 +385,7 @@ class HostPort(_message.Message):
     MAC_FIELD_NUMBER: _ClassVar[int]
     PINNED_UPLINK_FIELD_NUMBER: _ClassVar[int]
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
     lport: int
     name: str
     adapter: str
@@ -371,4 +394,5 @@ class HostPort(_message.Message):
     mac: str
     pinned_uplink: int
     counters: _types_pb2.Counters
-    def __init__(self, lport: _Optional[int] = ..., name: _Optional[str] = ..., adapter: _Optional[str] = ..., state: _Optional[str] = ..., vlan: _Optional[str] = ..., mac: _Optional[str] = ..., pinned_uplink: _Optional[int] = ..., counters: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ...) -> None: ...
+    generation: int
+    def __init__(self, lport: _Optional[int] = ..., name: _Optional[str] = ..., adapter: _Optional[str] = ..., state: _Optional[str] = ..., vlan: _Optional[str] = ..., mac: _Optional[str] = ..., pinned_uplink: _Optional[int] = ..., counters: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ..., generation: _Optional[int] = ...) -> None: ...
