@@ -3,9 +3,12 @@ and what a restart or a second call does."""
 
 from __future__ import annotations
 
+import socketserver
+import threading
 from collections.abc import Iterator
 from concurrent import futures
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from tests.libvirt import samples
 from tests.libvirt.samples import MAC, SECOND, UUID
 from tests.support.fabric import home
 from vem.libvirt.commandline import parse
-from vem.libvirt.hook import Hook
+from vem.libvirt.hook import Hook, main
 from vem.libvirt.host import HostAgent
 from vem.libvirt.notes import INCOMING_SECONDS, Notes
 from vem.libvirt.settings import Settings, load
@@ -27,6 +30,7 @@ from vem.libvirt.vsctl import Vsctl
 
 REASON = "vethernet 5 (vm): no uplink of module 4 carries vlan 10; choose another target"
 SECONDS = 4.5
+PENDING = manager.AttachReply.PENDING
 
 
 class Agent(manager_pb2_grpc.HostServicer):
@@ -40,13 +44,20 @@ class Agent(manager_pb2_grpc.HostServicer):
         self.away = False
         self.state: manager.AttachReply.State.ValueType | None = None
         self.refusal = ""
+        self.live: list[str] = []
+        self.live_answer = "forwarding 5 "
 
     def Attach(self, request: manager.AttachRequest, context: Any) -> manager.AttachReply:
         self.attached.append(request)
         if self.refusal:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, self.refusal)
         usual = manager.AttachReply.PREPARED if request.prepare else manager.AttachReply.FORWARDING
-        return manager.AttachReply(veth=5, state=usual if self.state is None else self.state, detail="so it is")
+        return manager.AttachReply(
+            veth=0 if self.state == PENDING else 5,
+            state=usual if self.state is None else self.state,
+            detail="so it is",
+            generation=7,
+        )
 
     def Detach(self, request: manager.DetachRequest, context: Any) -> manager.DetachReply:
         self.detached.append(request)
@@ -60,10 +71,22 @@ class Agent(manager_pb2_grpc.HostServicer):
 
     def Status(self, request: manager.StatusRequest, context: Any) -> manager.StatusReply:
         reply = manager.StatusReply()
-        port = reply.ports.add(name="Veth5", adapter="vnet0", generation=7)
+        port = reply.ports.add(name="Veth5", adapter="vnet0")
         port.counters.rx_frames, port.counters.tx_bytes = 3, 400
         port.counters.drops_out["no_room"] = 2
         return reply
+
+
+class Live(socketserver.StreamRequestHandler):
+    """The agent's other socket."""
+
+    def __init__(self, agent: Agent, *given: Any) -> None:
+        self._agent = agent
+        super().__init__(*given)
+
+    def handle(self) -> None:
+        self._agent.live.append(self.rfile.readline().decode())
+        self.wfile.write(f"{self._agent.live_answer}\n".encode())
 
 
 @dataclass
@@ -95,7 +118,11 @@ def scene() -> Iterator[Scene]:
         server.add_insecure_port(f"unix:{path}/vem.sock")
         server.start()
         (path / "n1k.xml").write_text(samples.NETWORK)
+        live = socketserver.ThreadingUnixStreamServer(f"{path}/vem.sock.live", partial(Live, agent))
+        threading.Thread(target=live.serve_forever, args=[0.01]).start()
         yield Scene(agent, Settings(path / "vem.sock", path / "run", (path / "none", path)))
+        live.shutdown()
+        live.server_close()
         server.stop(None).wait()
 
 
@@ -124,8 +151,9 @@ def test_a_migration_prepares_and_goes_live(scene: Scene) -> None:
     assert len(scene.agent.asked) == 1  # the second is about the same arrival
     scene.run(samples.add())
     scene.run(samples.set_data("dvs1:vethernet=5:generation=7"))
-    assert [each.prepare for each in scene.agent.attached] == [True, False]
-    assert [each.nic.index for each in scene.agent.attached] == [2, 2]  # as the supervisor counts
+    (request,) = scene.agent.attached
+    assert request.prepare and request.nic.index == 2  # as the supervisor counts
+    assert scene.agent.live == ["live vnet0 4.5\n"]
     note = scene.notes.domain(UUID)
     assert note is not None and not note.expected(scene.now)
 
@@ -216,9 +244,22 @@ def test_only_our_bridge(scene: Scene) -> None:
         scene.run(samples.add())
 
 
+def test_what_does_not_go_live_at_once(scene: Scene) -> None:
+    scene.run(samples.add())
+    scene.agent.live_answer = "prepared 5 silent until a migration activates it"
+    scene.run(samples.set_data("of another switch"))
+    assert "first frame will make it go live" in scene.said[-1]
+    scene.agent.live_answer = "refused 0 the supervisor's reason"
+    with pytest.raises(DvsError, match="the supervisor's reason"):
+        scene.run(samples.set_data("x"))
+    scene.settings = Settings(scene.settings.run_dir / "nobody", scene.settings.run_dir)
+    with pytest.raises(DvsError, match="the agent does not answer"):
+        scene.run(samples.set_data("x"))
+
+
 def test_other_operations_are_not_read(scene: Scene) -> None:
-    scene.hook("started", "begin", "<not-xml")
-    scene.hook("stopped", "end", "<not-xml")
+    assert main(["vm", "started", "begin", "-"]) == main(["vm", "release", "begin", "-"]) == 0
+    assert main(["vm"]) == 1
     assert not scene.agent.asked
 
 

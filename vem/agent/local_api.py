@@ -57,7 +57,9 @@ class HostService(manager_grpc.HostServicer):
             outcome = await self._attaching.attach(_attach_from(request))
         except DvsError as error:
             await _abort(context, error)
-        return manager.AttachReply(veth=outcome.veth, state=_STATES[outcome.state], detail=outcome.detail)
+        return manager.AttachReply(
+            veth=outcome.veth, state=_STATES[outcome.state], detail=outcome.detail, generation=outcome.generation
+        )
 
     async def Detach(self, request: manager.DetachRequest, context: Any) -> manager.DetachReply:
         """Unplug a NIC."""

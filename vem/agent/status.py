@@ -52,7 +52,6 @@ def _host_port(agent: Agent, lport: int, port: Port, counters: Counters) -> mana
         mac=str(port.mac),
         pinned_uplink=state.pinned_uplink if state and not port.uplink else 0,
         counters=counters_to(counters),
-        generation=_generation(agent, lport),
     )
 
 
@@ -62,10 +61,6 @@ def port_name(agent: Agent, lport: int, image: Image) -> str:
     if port is None or not port.number:
         return "-"
     return f"Eth{agent.holdings.slot}/{port.number}" if port.uplink else f"Veth{port.number}"
-
-
-def _generation(agent: Agent, lport: int) -> int:
-    return next((found.generation for found in agent.holdings.attachments if found.lport == lport), 0)
 
 
 def _adapter(agent: Agent, lport: int) -> str:

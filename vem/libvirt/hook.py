@@ -19,7 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from dvswitch.errors import DvsError, InvalidValue, Unavailable
-from dvswitch.v1 import types_pb2 as pb
 from vem.libvirt import settings as configuration
 from vem.libvirt.domain import Domain, DomainNic, Network, numbered, read_domain, read_network
 from vem.libvirt.host import HostAgent, is_away
@@ -54,8 +53,6 @@ class Hook:
 
     def called(self, operation: str, sub_operation: str, xml: Callable[[], str]) -> None:
         """What happens to a domain; DvsError is a veto."""
-        if _BEGINNINGS.get(operation) != sub_operation:
-            return
         domain = read_domain(xml(), self._network)
         if operation == "release":
             self._release(domain)
@@ -78,9 +75,8 @@ class Hook:
 
     def _ask(self, domain: Domain, nic: DomainNic, known: dict[str, int], coming: bool) -> None:
         """Whether this host can take it; adds to ``known`` which NIC of the VM it is."""
-        identity = pb.Nic(vm=domain.name, vm_uuid=domain.uuid, index=nic.position)
         try:
-            reply = self._agent.may_take(identity, nic.mac, nic.profile, PATIENCE)
+            reply = self._agent.may_take(domain.name, domain.uuid, nic.position, nic.mac, nic.profile, PATIENCE)
         except DvsError as error:
             if not is_away(error):
                 raise
@@ -124,6 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if len(words) < 3:
             raise InvalidValue("hook", "is called by libvirt: DOMAIN OPERATION SUB-OPERATION EXTRA")
+        if _BEGINNINGS.get(words[1]) != words[2]:
+            return 0
         settings = configuration.load()
         Hook(settings, HostAgent(settings.socket), Notes(settings.run_dir), say).called(
             words[1], words[2], sys.stdin.read

@@ -52,6 +52,9 @@ class PortNote:
     mac: str
     profile: str
     prepare: bool = False
+    veth: int = 0
+    """As the agent told; 0 = not yet."""
+    generation: int = 0
 
 
 class Notes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +36,8 @@ def load(path: Path | None = None) -> Settings:
     file = Path(named or PATH)
     if not named and not file.exists():
         return Settings()
+    import tomllib  # takes longer to load than all the rest here
+
     try:
         values = tomllib.loads(file.read_text())
     except (OSError, tomllib.TOMLDecodeError) as error:

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 
 from dvswitch.errors import Conflict, DvsError, InvalidValue, NotFound, Unavailable
 from dvswitch.mac import MacAddress
-from dvswitch.v1 import manager_pb2 as manager
 from vem.libvirt import settings as configuration
 from vem.libvirt.commandline import (
     PORT_DATA,
@@ -33,13 +32,13 @@ from vem.libvirt.commandline import (
     parse,
 )
 from vem.libvirt.host import HostAgent
+from vem.libvirt.live import go_live
 from vem.libvirt.notes import DomainNote, Notes, PortNote
 
 FAILED = 1
 LAST = 0.5
 """Seconds of the caller's time-out that are left for everything but waiting."""
 _PORT_DATA = re.compile(r"dvs1:vethernet=(\d+):generation=(\d+)")
-_NOT_LIVE = (manager.AttachReply.PENDING, manager.AttachReply.PREPARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +102,13 @@ class Vsctl:
         self._notes.keep(note)
         try:
             reply = self._agent.attach(note, seconds)
-            if note.prepare and reply.state == manager.AttachReply.PENDING:
+            if note.prepare and not reply.veth:  # pending
                 self._agent.detach(note)
                 raise Unavailable(_subject(note), reply.detail, "a VM is not moved to where its port may not come up")
         except DvsError:
             self._notes.forget(note)
             raise
+        self._notes.keep(replace(note, veth=reply.veth, generation=reply.generation))
         if reply.detail:
             self._say(f"{_subject(note)}: {reply.detail}")
         return ""
@@ -159,29 +159,35 @@ class Vsctl:
         note = self._notes.port(command.port)
         if note is None and not command.if_exists:
             raise _no_port(command.port)
-        if note is None or command.key != PORT_DATA:
+        if note is None or command.key != PORT_DATA or not note.veth:
             return "\n"
-        port = self._agent.port(note.device)
-        if port is None or not port.name.startswith("Veth"):
-            return "\n"
-        return f'"{PortData(int(port.name.removeprefix("Veth")), port.generation)}"\n'
+        return f'"{PortData(note.veth, note.generation)}"\n'
 
     def _set(self, command: SetIds, seconds: float) -> str:
         note = self._noted(command.port)
         if command.ids.keys() != {PORT_DATA}:
             raise InvalidValue(f"set Interface {note.device}", f"of {', '.join(command.ids)} is not done here")
-        note = replace(note, prepare=False)
-        reply = self._agent.attach(note, seconds)
-        self._notes.keep(note)
+        outcome = go_live(self._settings.socket, note.device, seconds)
+        if outcome is None:
+            raise Unavailable(_subject(note), "the agent does not answer", "start 'vem run' on this host")
+        if outcome.state == "refused":
+            raise Conflict(_subject(note), outcome.detail)
+        self._lives(note)
+        if not outcome.is_settled:
+            self._say(f"{_subject(note)}: {outcome.detail}; the VM's first frame will make it go live")
+        data = PortData.read(command.ids[PORT_DATA])
+        if data and outcome.veth and data.veth != outcome.veth:
+            raise Conflict(
+                _subject(note), f"is vethernet {outcome.veth} here and was {data.veth} where the VM came from"
+            )
+        return ""
+
+    def _lives(self, note: PortNote) -> None:
+        """Its VM runs here from now on; with the last of its ports, the VM is no longer expected."""
+        self._notes.keep(replace(note, prepare=False))
         domain = self._notes.domain(note.vm_uuid)
         if domain is not None and not any(port.prepare for port in self._notes.ports_of(note.vm_uuid)):
             self._notes.keep(replace(domain, incoming=0.0))
-        if reply.state in _NOT_LIVE:
-            self._say(f"{_subject(note)}: {reply.detail}; the VM's first frame will make it go live")
-        data = PortData.read(command.ids[PORT_DATA])
-        if data and reply.veth and data.veth != reply.veth:
-            raise Conflict(_subject(note), f"is vethernet {reply.veth} here and was {data.veth} where the VM came from")
-        return ""
 
     # ---- figures
 

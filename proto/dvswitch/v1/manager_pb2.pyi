@@ -154,7 +154,7 @@ class AttachRequest(_message.Message):
     def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ..., plug: _Optional[_Union[_types_pb2.Plug, _Mapping]] = ..., prepare: bool = ..., wait_ms: _Optional[int] = ...) -> None: ...
 
 class AttachReply(_message.Message):
-    __slots__ = ("veth", "state", "detail")
+    __slots__ = ("veth", "state", "detail", "generation")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         PENDING: _ClassVar[AttachReply.State]
@@ -168,10 +168,12 @@ class AttachReply(_message.Message):
     VETH_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
     veth: int
     state: AttachReply.State
     detail: str
-    def __init__(self, veth: _Optional[int] = ..., state: _Optional[_Union[AttachReply.State, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+    generation: int
+    def __init__(self, veth: _Optional[int] = ..., state: _Optional[_Union[AttachReply.State, str]] = ..., detail: _Optional[str] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class MayTakeRequest(_message.Message):
     __slots__ = ("nic", "mac", "profile", "wait_ms")
@@ -376,7 +378,7 @@ class HostMac(_message.Message):
     def __init__(self, mac: _Optional[str] = ..., vlan: _Optional[int] = ..., port: _Optional[str] = ..., is_static: bool = ..., age_s: _Optional[int] = ...) -> None: ...
 
 class HostPort(_message.Message):
-    __slots__ = ("lport", "name", "adapter", "state", "vlan", "mac", "pinned_uplink", "counters", "generation")
+    __slots__ = ("lport", "name", "adapter", "state", "vlan", "mac", "pinned_uplink", "counters")
     LPORT_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
@@ -385,7 +387,6 @@ class HostPort(_message.Message):
     MAC_FIELD_NUMBER: _ClassVar[int]
     PINNED_UPLINK_FIELD_NUMBER: _ClassVar[int]
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
-    GENERATION_FIELD_NUMBER: _ClassVar[int]
     lport: int
     name: str
     adapter: str
@@ -394,5 +395,4 @@ class HostPort(_message.Message):
     mac: str
     pinned_uplink: int
     counters: _types_pb2.Counters
-    generation: int
-    def __init__(self, lport: _Optional[int] = ..., name: _Optional[str] = ..., adapter: _Optional[str] = ..., state: _Optional[str] = ..., vlan: _Optional[str] = ..., mac: _Optional[str] = ..., pinned_uplink: _Optional[int] = ..., counters: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ..., generation: _Optional[int] = ...) -> None: ...
+    def __init__(self, lport: _Optional[int] = ..., name: _Optional[str] = ..., adapter: _Optional[str] = ..., state: _Optional[str] = ..., vlan: _Optional[str] = ..., mac: _Optional[str] = ..., pinned_uplink: _Optional[int] = ..., counters: _Optional[_Union[_types_pb2.Counters, _Mapping]] = ...) -> None: ...
