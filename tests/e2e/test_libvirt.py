@@ -172,6 +172,17 @@ def test_a_target_that_dies(scene: Scene) -> None:
     check_stayed(scene, before)
 
 
+def test_a_target_that_dies_after_the_hand_over(scene: Scene) -> None:
+    """libvirt lets the guest go on where it was; so does its port, which had left."""
+    before, beta = scene.info, scene.daemons["beta"]
+    beta.fail_after_hand_over()
+    with pytest.raises(Refused):
+        scene.migrate("alpha", "beta")
+    (beta.home / "calls.dies").unlink()
+    assert scene.info.generation > before.generation + 1, "it had not been handed over"
+    check_stayed(scene, before)
+
+
 def test_agent_and_libvirtd_restarted_in_between(scene: Scene) -> None:
     """The domain runs on, moves on, and what is unplugged in the end was plugged in by another life of both."""
     for name in ("alpha", "beta"):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -60,6 +61,7 @@ printf '%s\\n' "{what} $*" >>'{log}'
 {python} -m {module} "$@" 2>'{log}'.$$
 status=$?
 cat '{log}'.$$ >&2
+test "${{3-}}" = Interface && test -e '{log}.dies' && kill -9 $(cat /run/libvirt/qemu/vm.pid)
 sed 's/^/  /' '{log}'.$$ >>'{log}'
 echo "  {what} done: $status" >>'{log}'
 rm -f '{log}'.$$
@@ -114,7 +116,9 @@ class Libvirtd:
         self.process.end()
         for file in (self.home / "run" / "qemu").glob("*.pid"):  # a domain that libvirtd lost sight of
             with suppress(OSError, ValueError):
-                os.kill(int(file.read_text()), 9)
+                pid = int(file.read_text())
+                if b"qemu-system" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
 
     def virsh(self, *words: str) -> str:
         """A command of virsh; its output.  Raises Refused."""
@@ -145,6 +149,10 @@ class Libvirtd:
         )
         self.virsh("net-define", str(file))
         self.virsh("net-start", NETWORK)
+
+    def fail_after_hand_over(self) -> None:
+        """From now on a guest dies here as soon as its port has been handed over, before it runs."""
+        (self.home / "calls.dies").touch()
 
     def said(self) -> str:
         """All that libvirt said to us so far, and our answers."""

@@ -304,7 +304,11 @@ class ModuleSession:
         self._count_last(message)
         self._runtime.plugged(self.slot, message.veth, False)
         now, veth, generation = time.time(), message.veth, message.generation
-        self._supervisor.transact(lambda state: reports.detached(state, self.slot, veth, generation, now))
+
+        def plugged(slot: int) -> bool:
+            return self._runtime.is_plugged(slot, veth)
+
+        self._supervisor.transact(lambda state: reports.detached(state, self.slot, veth, generation, now, plugged))
 
     def _drained(self, message: fabric_pb2.PortDrained) -> None:
         Vethernet(message.veth)
