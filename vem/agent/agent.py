@@ -38,7 +38,7 @@ from vem.agent.links import Links
 from vem.agent.mac_moves import MacMoves
 from vem.agent.mobility_side import MobilitySide
 from vem.agent.remote import RemoteCommands
-from vem.agent.reports import Reports, answer
+from vem.agent.reports import Reports, answer, duplicate
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
 from vem.agent.status import port_name
@@ -474,9 +474,7 @@ class Agent:
     def _duplicate(self, mac: MacAddress, uplink: int) -> None:
         """S-269: to the log, and to the supervisor's events if it is in touch."""
         log.warning("duplicate MAC: a local port's address is used outside too", mac=str(mac), uplink=uplink)
-        text = f"{mac} of a local port is used outside too: it was seen on uplink {uplink}."
-        event = fabric.LogEvent(kind="duplicate_mac", object=f"uplink {uplink}", text=text)
-        self.session.send(fabric.ModuleMessage(event=event))
+        self.session.send(duplicate(mac, uplink))
 
     # --- loops --------------------------------------------------------------------------------------------------
 
