@@ -7,8 +7,10 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 ROUNDS ?= 5
 ARGS ?=
-
-export PYTHONDONTWRITEBYTECODE ?=
+# Several processes share the tests; with ARGS, which mostly name a few, one does them all unless it says -n too.
+SHARED := -n auto
+# The daemons that tests start by the hundred find their code compiled, whatever the environment says.
+test test-fast check: export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -22,10 +24,10 @@ lab: build ## play the lab's story: supervisor, two hosts, a physical switch and
 	$(BIN)/dvs lab --demo $(ARGS)
 
 test: $(STAMPS)/test build ## run all tests; as root also the kernel engine and real QEMU guests
-	$(BIN)/python -m pytest -rs $(if $(ARGS),,--rules) $(ARGS)
+	$(BIN)/python -m pytest -rs $(if $(ARGS),,$(SHARED) --rules) $(ARGS)
 
-test-fast: build ## run the tests that need no root, in a minute or two
-	$(BIN)/python -m pytest -rs -m "not kernel and not qemu and not slow" $(ARGS)
+test-fast: build ## run the tests that need no root, in less than a minute
+	$(BIN)/python -m pytest -rs $(if $(ARGS),,$(SHARED)) -m "not kernel and not qemu and not slow" $(ARGS)
 
 bench: $(STAMPS)/bench build ## measure against direct veth, the Linux bridge and Open vSwitch (ARGS=--quick: roughly)
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -8,7 +8,7 @@ set -euo pipefail
 
 BUILD=()
 TEST=(clang llvm libbpf1 libbpf-dev libelf-dev zlib1g-dev qemu-system-x86 busybox-static iproute2 ethtool iperf3 iputils-ping
-	tshark lldpd)
+	tshark lldpd tmux mosquitto)
 BENCH=(openvswitch-switch)
 APT=(apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120)
 export DEBIAN_FRONTEND=noninteractive
@@ -39,7 +39,7 @@ forbid_daemons() {
 # Nor at the next boot, if it was us who brought it.
 disable_daemons() {
 	local daemon
-	for daemon in openvswitch-switch lldpd; do
+	for daemon in openvswitch-switch lldpd mosquitto; do
 		[[ " $* " == *" $daemon "* ]] || continue
 		! command -v systemctl >/dev/null || systemctl --quiet disable "$daemon" 2>/dev/null || true
 	done

@@ -114,6 +114,17 @@ def _drops(options: argparse.Namespace) -> int:
     return _become_vsm("exec", "--connect", options.vsm, "--", "show drops")
 
 
+def _watch_arguments(parser: argparse.ArgumentParser) -> None:
+    _vsm_arguments(parser)
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="module, veth, migration, ... [all]")
+    parser.add_argument("--json", action="store_true", help="an object per line instead of text")
+
+
+def _watch(options: argparse.Namespace) -> int:
+    shape = ["--json"] if options.json else []
+    return _become_vsm("watch", "--connect", options.vsm, *shape, "--", *options.kinds)
+
+
 def _become_vsm(*arguments: str) -> int:
     """The prompt is the supervisor's own client; this is another door to it."""
     sys.stdout.flush()
@@ -165,6 +176,7 @@ COMMANDS = {
     "exec": Command("run command lines on a supervisor", _exec_arguments, _exec),
     "trace": Command("what the switch would do with a frame, step by step", _trace_arguments, _trace),
     "drops": Command("frames dropped on all hosts, by reason, and the last of each", _vsm_arguments, _drops),
+    "watch": Command("what happens in the switch, a line per event, until interrupted", _watch_arguments, _watch),
     "guest": Command("a light guest on a datagram wire", _guest_arguments, _guest),
 }
 

@@ -30,9 +30,9 @@ import grpc
 from dvswitch import client
 from dvswitch.errors import DvsError, NotFound
 from dvswitch.v1 import manager_pb2, operator_pb2, types_pb2
-from physical import control
+from physical import broker, control
 from physical.cable import Cable
-from physical.plan import HOSTS, SUPERVISOR, SWITCH, UPLINK_PROFILE, GuestPlan
+from physical.plan import BROKER, HOSTS, SUPERVISOR, SWITCH, UPLINK_PROFILE, GuestPlan
 from physical.processes import LabError, Processes
 from physical.traffic import Guest, Probe, Stream
 
@@ -68,6 +68,8 @@ class Lab:
         self._cables = {host: Cable(self.directory, f"up-{host}") for host in HOSTS}
         self.prompt = "vsm# "
         """Of the lab's own CLI session, as last told."""
+        self.broker_port = broker.free_port() if broker.available() else 0
+        """Of the MQTT broker; 0 = there is none."""
         self._streams = itertools.count(1)
         self._session = f"lab-{uuid.uuid4()}"
         self._channels: dict[str, grpc.Channel] = {}
@@ -92,6 +94,9 @@ class Lab:
     def start(self) -> None:
         """Start switch, supervisor and hosts; returns when both hosts have joined."""
         names = (SWITCH, SUPERVISOR, *HOSTS)
+        if self.broker_port:
+            # Nobody waits for it: the supervisor publishes as soon as it answers.
+            self.processes.start(BROKER, _module("physical.broker", str(self.broker_port)))
         for name in names:
             self.start_process(name, wait=False)
         for name in names:
@@ -130,6 +135,7 @@ class Lab:
             *("--data", str(self.directory / "vsm"), "--hostname", "vsm", "--domain", _DOMAIN),
             *("--listen", f"unix:{self.directory}/fabric.sock", "--operator", self.address(SUPERVISOR)),
             *("--ssh", "none", "--heartbeat-ms", "500", "--counters-ms", "250"),
+            *(("--mqtt", broker.url(self.broker_port)) if self.broker_port else ()),
         ]
 
     def _vem_command(self, host: str) -> list[str]:

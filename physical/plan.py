@@ -7,6 +7,7 @@ from dataclasses import dataclass
 HOSTS = ("vem1", "vem2")
 SWITCH = "sw1"
 SUPERVISOR = "vsm"
+BROKER = "broker"
 UPLINK_PROFILE = "uplink"
 
 PROFILES = (

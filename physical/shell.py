@@ -98,6 +98,9 @@ def _status(lab: Lab, words: list[str]) -> str:
     for guest in lab.guests.values():
         rows.append(f"{guest.plan.name:10}{guest.plan.address:12}{guest.plan.mac:20}{guest.host:6}")
     rows += ["", f"logs and sockets: {lab.directory}"]
+    if lab.broker_port:
+        listen = f"mosquitto_sub -h 127.0.0.1 -p {lab.broker_port} -v -t 'dvs/#'"
+        rows.append(f"events (MQTT): {listen}")
     return "\n".join(rows)
 
 

@@ -19,7 +19,7 @@ from tests.kernel import rig
 from tests.support import fabric, netns
 from tests.support.leftovers import describe_children
 
-pytest_plugins = ["tests.coverage_rules"]
+pytest_plugins = ["tests.coverage_rules", "tests.model_switch.figures", "tests.side_by_side"]
 DEEP = ("kernel", "qemu")
 NOT_FOR = "Skipped: not for "
 PINS = Path("/sys/fs/bpf/dvswitch")
@@ -62,7 +62,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """The whole run must not leave a process, a namespace or a kernel datapath."""
+    """No process of a run may leave a process, a namespace or a kernel datapath."""
     yield
     children = describe_children(os.getpid())
     spaces = sorted(path.name for path in Path(netns.RUN_NETNS).glob(f"{netns.PREFIX}{os.getpid()}-*"))

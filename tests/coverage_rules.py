@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,8 @@ SEMANTICS = HERE.parent / "docs" / "semantics.md"
 NUMBER = re.compile(r"\bS-\d{3}[a-f]?\b")
 NOT_APPLICABLE = "## Rules that do not apply"
 COLUMNS = 10
+CITES = "cites"
+"""Attribute of a report."""
 
 
 def titles() -> dict[str, str]:
@@ -63,29 +65,37 @@ def _numbers_in(function: Callable[..., object]) -> frozenset[str]:
         return frozenset()
 
 
+class Citing:
+    """Writes on each report which rules its test shows; reports travel between the processes of a run."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if report.when == "call":
+            setattr(report, CITES, sorted(cited(item)))
+        return report
+
+
 @dataclass(eq=False)
 class Coverage:
-    """The tally of one run; also the plugin that keeps it."""
+    """The tally of one run; also the plugin that keeps it, in the process that hears of every test."""
 
     shown: dict[str, set[str]] = field(default_factory=dict)
     """Rule -> tests."""
     collect_only: bool = False
 
-    def add(self, item: pytest.Item) -> None:
-        for rule in cited(item):
-            self.shown.setdefault(rule, set()).add(item.nodeid)
+    def add(self, test: str, rules: Iterable[str]) -> None:
+        for rule in rules:
+            self.shown.setdefault(rule, set()).add(test)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         if self.collect_only:
             for item in session.items:
-                self.add(item)
+                self.add(item.nodeid, cited(item))
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Iterable[None]:
-        report = yield
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:
-            self.add(item)
-        return report
+            self.add(report.nodeid, getattr(report, CITES, ()))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -132,6 +142,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--rules"):
+    if not config.getoption("--rules"):
+        return
+    config.pluginmanager.register(Citing())
+    if not hasattr(config, "workerinput"):
         collect_only = bool(config.getoption("collectonly"))
         config.pluginmanager.register(Coverage(collect_only=collect_only), "rule-coverage")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import grpc.aio
 import structlog
 
-from dvswitch.errors import InvalidValue, StorageError
+from dvswitch.errors import InvalidValue, StorageError, Unavailable
 from dvswitch.v1 import fabric_pb2_grpc, manager_pb2_grpc, operator_pb2_grpc
 from vsm.api.manager import ManagerService
 from vsm.api.operator import OperatorService
@@ -28,6 +28,7 @@ from vsm.fabric.counters import Record
 from vsm.fabric.runtime import FabricRuntime
 from vsm.fabric.service import FabricService
 from vsm.listen import bind, make_server
+from vsm.machine import SAMPLE_S, Machine
 from vsm.mobility import console
 from vsm.mobility.driver import Mobility
 from vsm.model.state import Config, State
@@ -51,6 +52,7 @@ _log = structlog.get_logger("vsm")
 
 
 if TYPE_CHECKING:
+    from vsm.mqtt.publisher import Publisher
     from vsm.ssh.front import SshFront
 
 
@@ -73,6 +75,7 @@ class Daemon:
         self._supervisor.subscribe(self._publish)
         self._fabric = FabricService(self._supervisor, self._runtime, self._bus, options.timing)
         self._files = Bootflash(options.data / "bootflash")
+        self._machine = Machine()
         self._cli = CliService(
             self._supervisor,
             self._runtime,
@@ -81,9 +84,11 @@ class Daemon:
             files=self._files,
             restart=self._restart,
             factory=self._factory(),
+            machine=self._machine,
         )
         self._mobility = Mobility(self._supervisor, self._runtime, self._fabric, options.patience)
         self._ssh: SshFront | None = None
+        self._events = self._publisher()
         self._servers: list[grpc.aio.Server] = []
         self._addresses: list[str] = []
         """What is being listened on."""
@@ -97,7 +102,9 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         persist = asyncio.create_task(self._persist_regularly())
+        sample = asyncio.create_task(self._sample_regularly())
         revert = asyncio.create_task(self._revert_in_time())
+        published = asyncio.create_task(self._events.run()) if self._events else None
         try:
             await self._listen()
             self._mobility.start()
@@ -106,8 +113,12 @@ class Daemon:
             await stop.wait()
         finally:
             persist.cancel()
+            sample.cancel()
             revert.cancel()
             await self._stop()
+            if published:
+                published.cancel()
+                await asyncio.wait([published], timeout=_GRACE)
         return self._again
 
     async def _listen(self) -> None:
@@ -137,6 +148,17 @@ class Daemon:
 
         self._ssh = SshFront(self._options, self._supervisor, self._cli, self._bus, self._files)
         self._addresses += [f"ssh:{address}" for address in await self._ssh.start()]
+
+    def _publisher(self) -> Publisher | None:
+        """Who tells an MQTT broker; None: nobody is to."""
+        options = self._options
+        if not options.mqtt:
+            return None
+        from vsm.mqtt.make import make_publisher
+
+        made = make_publisher(options, self._supervisor, self._runtime, self._bus)
+        self._runtime.port_listeners.append(made.port_reported)
+        return made
 
     async def _stop(self) -> None:
         await self._mobility.stop()
@@ -223,6 +245,13 @@ class Daemon:
             await asyncio.sleep(_SOON)  # most of the time a step of the port's life stores them meanwhile
             with suppress(StorageError):
                 self._persist()
+
+    async def _sample_regularly(self) -> None:
+        """Have the load of the last minutes at hand."""
+        while True:
+            with suppress(Unavailable):
+                self._machine.sample(time.time())
+            await asyncio.sleep(SAMPLE_S)
 
     def _last_counters(self) -> tuple[dict[str, Any], Callable[[], None]]:
         """Counters that belong to the step of a port's life that is about to be stored."""

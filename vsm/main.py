@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     execute = commands.add_parser("exec", help="run command lines in one session")
     execute.add_argument("lines", nargs="+", metavar="LINE", help="a command line; quote it")
     _add_client(execute, _exec)
+    _add_watch(commands.add_parser("watch", help="show what happens, a line per event, until interrupted"))
     _add_pki(commands.add_parser("pki", help="make certificates"))
     return parser
 
@@ -57,6 +58,13 @@ def _add_client(parser: argparse.ArgumentParser, command: Callable[[argparse.Nam
     parser.add_argument("--tls-dir", type=Path, metavar="DIR", help="certificates, for an address that is not unix:")
     parser.add_argument("--name", default="operator", help="which certificate to show [operator]")
     parser.set_defaults(command=command)
+
+
+def _add_watch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="module, veth, migration, ... [all]")
+    parser.add_argument("--json", action="store_true", help="an object per line instead of text")
+    parser.add_argument("--count", type=int, default=0, metavar="N", help="end after N events")
+    _add_client(parser, _watch)
 
 
 def _add_pki(parser: argparse.ArgumentParser) -> None:
@@ -100,9 +108,19 @@ def _exec(given: argparse.Namespace) -> int:
         return run_lines(Remote(channel, given.connect), given.lines)
 
 
+def _watch(given: argparse.Namespace) -> int:
+    from vsm.watch import watch
+
+    asyncio.run(watch(given.connect, _tls(given), given.kinds, as_json=given.json, count=given.count))
+    return 0
+
+
 def _channel(given: argparse.Namespace) -> grpc.Channel:
-    tls = TlsFiles.in_directory(given.tls_dir, given.name) if given.tls_dir else None
-    return open_channel(given.connect, tls)
+    return open_channel(given.connect, _tls(given))
+
+
+def _tls(given: argparse.Namespace) -> TlsFiles | None:
+    return TlsFiles.in_directory(given.tls_dir, given.name) if given.tls_dir else None
 
 
 def _pki_init(given: argparse.Namespace) -> int:

@@ -122,3 +122,20 @@ class Neighbor:
     """Seconds that it wanted to be believed."""
     left: int = 0
     """Seconds that it still is."""
+
+
+@dataclass(slots=True)
+class SessionCounts:
+    """What went between the supervisor and a module since the supervisor started, over all its sessions."""
+
+    inserted: int = 0
+    """Sessions that were accepted."""
+    removed: int = 0
+    """Sessions that ended."""
+    in_messages: int = 0
+    """Heartbeats included, likewise the other way."""
+    out_messages: int = 0
+    in_beats: int = 0
+    out_beats: int = 0
+    refused: int = 0
+    """Objects that the module could not do, over all updates."""

@@ -51,6 +51,15 @@ class Options:
     login_penalty_s: float = _option(
         "wait after a wrong password; doubled with each more", float, 1.0, "SECONDS", 0, 60
     )
+    mqtt: str = _option(
+        "broker that events are published to: mqtts://[USER@]HOST[:PORT], on this machine also mqtt://127.0.0.1[:PORT] "
+        "or unix:PATH; default: none", str, "", "BROKER",
+    )  # fmt: skip
+    mqtt_password_file: Path | None = _option("file with the password of the broker's USER", Path, None, "FILE")
+    mqtt_ca: Path | None = _option(
+        "file of the authority that vouches for the broker; default: those that the system trusts", Path, None, "FILE"
+    )
+    mqtt_prefix: str = _option("first words of all topics", str, "dvs", "WORDS")
     tls_dir: Path | None = _option("directory of ca.pem, vsm.pem and vsm.key (see 'vsm pki')", Path, None, "DIR")
     hostname: str = _option("the switch's name, taken at the very first start only", str, "vsm", "NAME")
     domain: int = _option("domain id, taken at the very first start only", int, 1, "ID", 1, 4095)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dvswitch.mac import MacAddress
-from vsm.observed import ChannelStatus, ManagerStatus, Neighbor
+from vsm.observed import ChannelStatus, ManagerStatus, Neighbor, SessionCounts
 
 
 @dataclass(slots=True)
@@ -86,6 +86,10 @@ class Runtime(Protocol):
 
     def module(self, slot: int) -> ModuleStatus | None:
         """None: never seen since this VSM started."""
+        ...
+
+    def session_counts(self, slot: int) -> SessionCounts:
+        """Zeros if the module has not been seen since this VSM started."""
         ...
 
     def port(self, veth: int) -> PortStatus | None:

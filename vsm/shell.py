@@ -45,14 +45,14 @@ class Remote:
         return self._call(self._stub.Execute, request)  # type: ignore[no-any-return]
 
     def begin(self, line: str) -> Any:
-        """Run one line without waiting; cancelling the future ends what a module does for it."""
+        """Run one line without waiting: an iterator of replies; cancelling it ends what a module does for it."""
         request = operator_pb2.ExecuteRequest(session=self._session, line=line)
-        return self._stub.Execute.future(request, timeout=_TIMEOUT)
+        return self._stub.ExecuteLive(request, wait_for_ready=False)
 
-    def complete(self, line: str) -> Sequence[operator_pb2.CompleteReply.Candidate]:
+    def help(self, line: str) -> operator_pb2.CompleteReply:
         """What may come next."""
         request = operator_pb2.CompleteRequest(session=self._session, line=line)
-        return tuple(self._call(self._stub.Complete, request).candidates)
+        return self._call(self._stub.Complete, request)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """End the session; a supervisor that is gone is no error."""
@@ -82,10 +82,23 @@ class _Lines:
         self._prompt = ""
 
     async def execute(self, line: str) -> Reply:
+        """Run a line."""
+        return await self._answer(line, lambda _: None)
+
+    async def _answer(self, line: str, part: Callable[[str], None]) -> Reply:
         """Run a line; a supervisor that is away now may be back for the next."""
-        call = self._remote.begin(line)
+        loop, call = asyncio.get_running_loop(), self._remote.begin(line)
+
+        def last() -> operator_pb2.ExecuteReply:
+            reply: operator_pb2.ExecuteReply
+            for reply in call:
+                if not reply.part:
+                    return reply
+                loop.call_soon_threadsafe(part, reply.output)
+            raise Unavailable("supervisor", "did not answer")
+
         try:
-            reply = await asyncio.to_thread(call.result)
+            reply = await asyncio.to_thread(last)
         except grpc.RpcError as error:
             problem = self._remote.away(error)
             if not self._prompt:
@@ -96,12 +109,16 @@ class _Lines:
         self._prompt = reply.prompt
         return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length, reply.asks)
 
-    async def complete(self, line: str) -> Sequence[operator_pb2.CompleteReply.Candidate]:
+    async def execute_some(self, lines: Sequence[str], part: Callable[[str], None]) -> Sequence[Reply]:
+        """Run the first line: a call takes one."""
+        return [await self._answer(lines[0], part)]
+
+    async def help(self, line: str) -> operator_pb2.CompleteReply:
         """What may come next."""
         try:
-            return await asyncio.to_thread(self._remote.complete, line)
+            return await asyncio.to_thread(self._remote.help, line)
         except DvsError:
-            return ()
+            return operator_pb2.CompleteReply()
 
 
 def run_lines(remote: Remote, lines: Iterable[str]) -> int:

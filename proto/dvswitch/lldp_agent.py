@@ -130,6 +130,15 @@ class LldpAgent:
         if not mode.hears:
             self._neighbours.clear()
 
+    def set_interval(self, interval: float, now: float) -> None:
+        """Advertise every ``interval`` seconds from now on."""
+        if interval == self._interval:
+            return
+        self._interval = interval
+        for port in self._ports.values():
+            if port.next_send != math.inf:
+                port.next_send = min(port.next_send, max(now, port.last_sent + interval))
+
     def set_port(self, port: int, source: MacAddress, told: Advertisement, now: float) -> None:
         """A port, new (its link is down) or with something else to tell, which goes out at once."""
         known = self._ports.get(port)

@@ -12,12 +12,14 @@ from dvswitch.cdp import Ability
 from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
+from dvswitch.v1 import types_pb2 as pb
 from vem.agent import observed
+from vem.agent.convert import update_from
 from vem.agent.discovery_side import DiscoverySide, HostFacts
 from vem.agent.uplinks import UplinkStatus, parse_uplink
 from vem.agent.wanted import Policy, Switch, Wanted
 from vem.agent.wanted import Uplink as WantedUplink
-from vem.discovery.uplinks import Discovery, Host, Protocol, Uplink, advertisement, announcement
+from vem.discovery.uplinks import Discovery, Host, Protocol, Times, Uplink, advertisement, announcement
 from vem.teaming.team import Channel
 
 MACS = [MacAddress.parse(f"02:00:00:00:00:0{n}") for n in range(4)]
@@ -63,6 +65,37 @@ def test_only_what_is_selected_is_heard_and_said(protocol: Protocol, mode: Mode)
     assert [(found, one.port) for found, one in core.neighbours(1.0)] == ([(protocol, 1)] if mode.hears else [])
 
 
+@pytest.mark.rules("S-221", "S-224")
+@pytest.mark.parametrize("protocol", Protocol)
+def test_intervals_and_holdtimes_are_as_they_are_set(protocol: Protocol) -> None:
+    core, read = Discovery(), lldp.decode if protocol is LLDP else cdp.decode
+    core.configure({protocol: Mode.BOTH}, HOST, UPLINKS[:1], 0.0)
+    assert len(core.to_send(0.0)) == 1
+    core.configure({protocol: Mode.BOTH}, HOST, UPLINKS[:1], 1.0, {protocol: Times(7.0, 21)})
+    assert [read(frame).ttl for _, frame in core.to_send(1.0)] == [21], "the new holdtime is told at once"
+    assert core.due() == 8.0 and core.to_send(7.9) == []
+    assert [read(frame).ttl for _, frame in core.to_send(8.0)] == [21] and core.due() == 15.0
+    core.configure({protocol: Mode.BOTH}, HOST, UPLINKS[:1], 9.0, {protocol: Times(5.0, 21)})
+    assert core.due() == 13.0, "a shorter interval counts from the last announcement"
+
+
+@pytest.mark.rules("S-220")
+def test_an_uplink_may_be_without_cdp() -> None:
+    core = Discovery()
+    both = {LLDP: Mode.BOTH, CDP: Mode.BOTH}
+    core.configure(both, HOST, UPLINKS, 0.0)
+    assert len(core.to_send(0.0)) == 4
+    core.receive(1, frames(CDP), 0.0)
+    without = [replace(UPLINKS[0], cdp=False), UPLINKS[1]]
+    core.configure(both, HOST, without, 1.0)
+    assert [(n, cdp.decode(frame).ttl) for n, frame in core.to_send(1.0)] == [(1, 0)], "it says goodbye"
+    core.receive(1, frames(CDP), 1.0)
+    core.receive(1, frames(LLDP), 1.0)
+    assert [protocol for protocol, _ in core.neighbours(1.0)] == [LLDP]
+    core.configure(both, HOST, UPLINKS, 2.0)
+    assert (1, 180) in [(n, cdp.decode(frame).ttl) for n, frame in core.to_send(2.0) if cdp.is_cdp(frame)]
+
+
 @pytest.mark.rules("S-222")
 def test_who_falls_silent_says_goodbye() -> None:
     core = Discovery()
@@ -90,6 +123,18 @@ def wanted(channel: Channel, *shut: int, **modes: Mode) -> Wanted:
     policy = Policy(9, "UP", trunk=True, vlan=7, channel=channel, mtu=9000)
     uplinks = {n: WantedUplink(n, 9, n in shut) for n in (1, 2, 3)}
     return Wanted(1, Switch("vsm", 1, **modes), {9: policy}, {}, uplinks)
+
+
+def test_timers_and_uplinks_without_cdp_come_from_the_supervisor() -> None:
+    told = pb.Switch(name="vsm", domain=1, cdp=pb.BOTH, cdp_timer_s=7, cdp_hold_s=21)
+    changes = [fabric.Change(set_switch=told), fabric.Change(set_uplink=pb.Uplink(number=2, policy=9, no_cdp=True))]
+    switch, uplink = update_from(fabric.Update(revision=1, changes=changes)).changes
+    assert isinstance(switch, Switch) and isinstance(uplink, WantedUplink)
+    assert (switch.cdp_times, switch.lldp_times) == (Times(7.0, 21), Times(30.0, 120))
+    side = DiscoverySide(HostFacts("alpha"), MACS[0])
+    uplinks = {1: WantedUplink(1, 9), 2: uplink}
+    side.configure(Wanted(1, switch, {}, {}, uplinks), {n: status(n) for n in (1, 2)}, frozenset(), 0.0)
+    assert [(lport, cdp.decode(frame).ttl) for lport, frame in side.to_send(0.0)] == [(11, 21)] and side.due() == 7.0
 
 
 def test_an_uplink_that_is_shut_is_silent_and_a_bundle_is_told() -> None:

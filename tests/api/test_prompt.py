@@ -41,6 +41,12 @@ class Terminal:
         self._written = b""
         os.write(self._ours, keys.encode())
 
+    def looked_at(self) -> str:
+        """What has been written since the last type(), by now."""
+        while select.select([self._ours], [], [], 0)[0]:
+            self._written += os.read(self._ours, 65536)
+        return self._text()
+
     def shows(self, pattern: str) -> str:
         """Wait until what has been written since the last type() matches."""
         deadline = time.monotonic() + PATIENCE

@@ -1,7 +1,8 @@
-"""How long the network takes to hand a vEth over: from the manager's word that the VM is paused until the target forwards.
+"""How long the network takes to hand a vEth over: from the manager's word that its VM is paused, until the target
+forwards.
 
-Real daemons: a supervisor with its store on the disk, two hosts with user engines, NICs on datagram wires.  A hand-over is
-one call, so its time holds all of it: two transactions on the disk, both hosts, and the answer.
+Real daemons: a supervisor with its store on the disk, two hosts with user engines, NICs on datagram wires.  A hand-over
+is one call, so its time holds all of it: transactions on the disk, both hosts, and the answer.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from vem.datapath import generate
+from vsm.mqtt.schema import schema
 
 ROOT = Path(__file__).parents[2]
 GENERATED = ROOT / "proto" / "dvswitch" / "v1"
@@ -28,3 +30,8 @@ def test_protocol_code_is_up_to_date(tmp_path: Path) -> None:
 def test_drop_reasons_are_up_to_date() -> None:
     """The C list and its Python end agree."""
     assert generate.TARGET.read_text() == generate.render(generate.SOURCE.read_text())
+
+
+def test_the_schema_of_events_is_up_to_date() -> None:
+    """`python -m vsm.mqtt.schema > docs/events.schema.json` would change nothing."""
+    assert json.loads((ROOT / "docs" / "events.schema.json").read_text()) == schema()

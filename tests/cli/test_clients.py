@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -46,6 +47,9 @@ def test_show_vlan() -> None:
 @pytest.mark.parametrize("line", ["show interface", "show interface ethernet 3/1", "show interface vethernet 1-5"])
 def test_show_interface(line: str) -> None:
     rows = {row["interface"]: row for row in parsed(line)}
+    if line == "show interface":
+        own = rows["mgmt0"]
+        assert (own["ip_address"], own["prefix_length"], own["input_packets"]) == ("192.0.2.10", "24", "71717")
     if "Vethernet1" in rows:
         veth = rows["Vethernet1"]
         assert (veth["link_status"], veth["admin_state"], veth["mtu"], veth["mode"]) == ("up", "up", "1500", "access")
@@ -111,7 +115,8 @@ def test_nothing_that_succeeds_looks_like_an_error_to_ansible() -> None:
 
 def test_show_interface_brief() -> None:
     rows = {row["interface"]: row for row in parsed("show interface brief")}
-    assert next(iter(rows)) == "Eth3/1" and list(rows)[-2:] == ["Po1", "Po7"]
+    assert list(rows)[:2] == ["mgmt0", "Eth3/1"] and rows["mgmt0"]["ip_address"] == "192.0.2.10"
+    assert list(rows)[-2:] == ["Po1", "Po7"]
     assert (rows["Eth3/1"]["mode"], rows["Eth3/1"]["portch"]) == ("trunk", "1")
     assert (rows["Veth1"]["vlan_id"], rows["Veth1"]["type"], rows["Veth1"]["status"]) == ("10", "virt", "up")
     assert (rows["Veth5"]["status"], rows["Veth5"]["reason"]) == ("down", "nonParticipating")
@@ -143,3 +148,38 @@ def test_show_interface_switchport() -> None:
 def test_show_interface_snmp_ifindex() -> None:
     rows = {row["port"]: (row["ifmib"], row["ifindex_hex"]) for row in parsed("show interface snmp-ifindex")}
     assert rows["Veth5"] == ("469762128", "0x1c000050") and rows["Eth3/1"] == ("437256192", "0x1a100000")
+
+
+def test_the_supervisors_own_network() -> None:
+    (brief,) = parsed("show ip interface brief vrf management")
+    assert (brief["vrf"], brief["interface"], brief["ip_address"]) == ("management", "mgmt0", "192.0.2.10")
+    (full,) = parsed("show ip interface vrf all")
+    assert (full["vrf"], full["subnet"], full["mtu"]) == ("management", "192.0.2.0/24", "1500")
+    assert (full["proto"], full["link"], full["status"]) == ("protocol-up", "link-up", "admin-up")
+    neighbours = parsed("show ip arp vrf all")
+    assert (neighbours[0]["ip_address"], neighbours[0]["age"]) == ("192.0.2.1", "-")
+    assert [row["mac_address"] for row in neighbours] == ["5254.0000.0001", "INCOMPLETE", "5254.0000.0a00"]
+    ways = {f"{row['network']}/{row['prefix_length']}": row for row in parsed("show ip route vrf management")}
+    assert (ways["0.0.0.0/0"]["nexthop_ip"], ways["0.0.0.0/0"]["protocol"]) == ("192.0.2.1", "static")
+    assert ways["192.0.2.0/24"]["protocol"] == "direct" and ways["192.0.2.10/32"]["protocol"] == "local"
+    assert [row["name"] for row in parsed("show vrf")] == ["default", "management"]
+    assert [(row["name"], row["default_rd"]) for row in parsed("show vrf detail")][1] == ("management", "0:0")
+    assert [(row["interface"], row["name"]) for row in parsed("show vrf interface")] == [("mgmt0", "management")]
+
+
+def test_show_processes_cpu() -> None:
+    (row,) = parsed("show processes cpu")
+    assert (row["cpu_5_sec"], row["interrupts"], row["cpu_1_min"]) == ("29", "1", "29")
+
+
+def test_what_the_switch_has_not_is_an_empty_list() -> None:
+    for line in ("access-lists", "environment", "environment temperature", "interface status err-disabled"):
+        assert parsed(f"show {line}") == []
+    assert parsed("show license usage") == [] and parsed("show ip route") == [] and parsed("show ip interface") == []
+
+
+def test_programs_find_fans_and_power_supplies_where_they_look() -> None:
+    power = json.loads(terminal("show").run("show environment power | json").output)
+    assert power["powersup"]["TABLE_psinfo"]["ROW_psinfo"] == []
+    fan = json.loads(terminal("show").run("show environment fan | json").output)
+    assert fan["fandetails"]["TABLE_faninfo"]["ROW_faninfo"] == []

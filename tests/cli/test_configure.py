@@ -342,3 +342,13 @@ def test_pinning_counts_from_zero_with_relative_pinning_only() -> None:
     assert terminal.words("pinning id ") == ["<0-32>"]
     beyond = terminal.run("pinning id 33")
     assert not beyond.ok and "range is (0-32)" in beyond.output
+
+
+def test_show_port_profile_tells_of_system_vlans_and_capabilities() -> None:
+    terminal = Terminal()
+    terminal.configure("port-profile WEB", "system vlan 10", "capability l3control")
+    shown = terminal.run("show port-profile name WEB").output
+    assert " system vlans: 10\n capability l3control: yes\n capability iscsi-multipath: no\n" in shown
+    assert " port-binding: static\n" in shown
+    totals = [line for line in terminal.run("show port-profile brief").output.splitlines() if "Vethernet   " in line]
+    assert totals[-1].split() == ["Vethernet", "5", "3", "1", "1", "1", "2"]

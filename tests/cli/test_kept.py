@@ -226,7 +226,51 @@ def test_a_failed_rollback_changes_nothing_and_says_so(terminal: Terminal) -> No
         assert not reply.ok and why in reply.output and "completed" not in reply.output
         assert name == "gone" or "Rollback failed." in reply.output
         assert terminal.state is before
-    assert "not supported yet" in terminal.run("rollback running-config file base.cfg stop-at-first-failure").output
+
+
+def test_a_rollback_may_stop_at_the_first_failure(terminal: Terminal) -> None:
+    """What comes before it in the patch is in force, what comes after is not."""
+    text = terminal.run("show running-config").output
+    changed = text.replace("hostname vsm-a", "hostname other").replace("name web", "name shop")
+    changed = changed.replace("max-ports 8", "max-ports 9").replace("description to-leaf-1", "description elsewhere")
+    put(terminal, "most", changed.replace("inherit port-profile BASE", "inherit port-profile BASE\n  max-ports 3"))
+    assert not terminal.run("rollback running-config file most atomic").ok
+    reply = terminal.run("rollback running-config file most stop-at-first-failure")
+    told = "stopped at 'port-profile type vethernet WEB': port-profile WEB: max-ports 3 is below the 4 ports in use\n"
+    assert reply.output.endswith(f"\nRollback failed. 5 lines are in force; {told}") and "completed" not in reply.output
+    config = terminal.state.config
+    assert (config.hostname, config.vlans[10].name, config.profiles["DB"].max_ports) == ("other", "shop", 9)
+    assert config.profiles["WEB"].max_ports == 32 and config.descriptions["Ethernet3/1"] == "to-leaf-1"
+
+
+def test_a_rollback_that_stops_at_the_first_failure_may_do_all_or_nothing(terminal: Terminal) -> None:
+    terminal.run("checkpoint one")
+    edited(terminal)
+    put(terminal, "bad", "hostname other\nvlan 5000\n")
+    before = terminal.state
+    reply = terminal.run("rollback running-config file bad stop-at-first-failure")
+    assert not reply.ok and "Rollback failed. line 2 ('vlan 5000')" in reply.output and terminal.state is before
+    reply = terminal.run("rollback running-config checkpoint one stop-at-first-failure")
+    assert reply.ok and reply.output.endswith("Rollback completed successfully.\n")
+    assert terminal.run("show diff rollback-patch running-config checkpoint one").output.count("Empty") == 1
+
+
+def test_a_rollback_step_by_step_does_not_cut_the_way_to_a_host(terminal: Terminal) -> None:
+    terminal.configure("port-profile UPLINK", "system vlan 10")
+    text = terminal.run("end", "show running-config").output.replace("hostname vsm-a", "hostname other")
+    put(terminal, "cut", text.replace("\nvlan 10\n", "\nvlan 10\n  shutdown\n"))
+    reply = terminal.run("rollback running-config file cut stop-at-first-failure")
+    assert "1 lines are in force; stopped at 'vlan 10': interface Ethernet3/1: would lose vlan 10" in reply.output
+    assert terminal.state.config.hostname == "other" and not terminal.state.config.vlans[10].shutdown
+    assert terminal.run("rollback running-config file cut stop-at-first-failure force").ok
+    assert terminal.state.config.vlans[10].shutdown
+
+
+def test_a_patch_says_what_of_a_text_is_not_understood(terminal: Terminal) -> None:
+    put(terminal, "odd", "hostname other\nnonsense 5\nip access-list A\nvlan 60\n")
+    found = terminal.run("show diff rollback-patch running-config file odd").output
+    assert "! line 2 ('nonsense 5'): Invalid command\n" in found and "hostname other\n" in found
+    assert "! line 3 ('ip access-list A'): access-list is not supported yet\n" in found
 
 
 def test_best_effort_leaves_out_what_cant_be(terminal: Terminal) -> None:

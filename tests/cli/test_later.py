@@ -7,7 +7,7 @@ import pytest
 from tests.cli.test_table import ENTER, all_spellings, identify, text
 from tests.support.switches import Terminal
 from vsm.cli.command import Command
-from vsm.cli.tables import later
+from vsm.cli.tables import later, show_later
 
 
 @pytest.mark.parametrize("command", later.ROWS, ids=identify)
@@ -36,7 +36,7 @@ def test_what_is_not_built_is_refused_and_its_no_is_true(command: Command) -> No
         ("feature lacp",),
         ("no feature netflow",),
         ("no logging console",),
-        ("no banner motd x",),
+        ("no banner motd",),
     ],
 )
 def test_what_is_so_anyway_may_be_said(lines: tuple[str, ...]) -> None:
@@ -77,3 +77,10 @@ def test_profiles_inherit_over_four_levels(depth: int) -> None:
         assert "system vlan" not in terminal.run(f"show running-config port-profile L{depth}").output
         assert "inherited by port-profile L4" in terminal.run("no port-profile L3").output
         assert "inherits from itself" in terminal.run("port-profile L1", "inherit port-profile L4").output
+
+
+@pytest.mark.parametrize("command", show_later.ROWS, ids=identify)
+def test_show_commands_of_what_is_not_built_name_it(command: Command) -> None:
+    for said in all_spellings(command):
+        reply = Terminal().run(text(said))
+        assert not reply.ok and reply.output.startswith("ERROR: ") and reply.output.endswith(" is not supported yet\n")

@@ -92,7 +92,7 @@ def test_the_module_refuses_in_its_own_words() -> None:
 def test_pipes_work_on_their_output() -> None:
     terminal = Terminal()
     assert terminal.run("module vem 3 execute show card | include means").output == "    what it means\n"
-    assert terminal.run("module vem 3 execute show card | exclude means | count").output == "1\n"
+    assert terminal.run("module vem 3 execute show card | exclude means | count").output == "2\n"
     assert terminal.run("module vem 3 execute show card | no-more").output == terminal.answers[3]
     refused = terminal.run("module vem 3 execute show card | json")
     assert not refused.ok and "Invalid command" in refused.output

@@ -79,7 +79,7 @@ def guest_settings() -> dict[str, st.SearchStrategy[Any]]:
 
 
 def uplink_settings() -> dict[str, st.SearchStrategy[Any]]:
-    return {"mtu": st.none() | st.integers(1500, 9000), "channel": st.none() | st.sampled_from(CHANNELS)}
+    return {"mtu": st.none() | st.integers(1500, 9000), "channel": st.none() | st.sampled_from(CHANNELS), "cdp": BOOLS}
 
 
 def settled(said: Settings) -> Settings:
@@ -132,6 +132,8 @@ def configs(draw: st.DrawFn) -> Config:
         mac_prefix=draw(st.sampled_from(["52:54:00", "02", "fe:00:00:00:01"])),
         cdp=draw(st.sampled_from(Mode)),
         lldp=draw(st.sampled_from(Mode)),
+        cdp_timer=draw(st.sampled_from([5, 60])),
+        lldp_hold=draw(st.sampled_from([10, 120, 255])),
         mac_aging=draw(st.sampled_from([0, 10, 300, 918000])),
         snooping=draw(st.booleans()),
         query_interval=draw(st.sampled_from([32, 125, 3600])),
@@ -139,7 +141,11 @@ def configs(draw: st.DrawFn) -> Config:
         default_max_ports=draw(st.sampled_from([1, 32, 64])),
         vlans=vlans,
         profiles=draw(profiles()),
-        descriptions=draw(st.dictionaries(st.sampled_from(["Vethernet1", "Ethernet3/1", "Ethernet9/2"]), TEXTS)),
+        descriptions=draw(
+            st.dictionaries(
+                st.sampled_from(["Vethernet1", "Ethernet3/1", "Ethernet9/2", "mgmt0", "port-channel1"]), TEXTS
+            )
+        ),
         slots=slots,
         connections=draw(st.sampled_from([{}, {"KVM": Connection("KVM", True), "VC": Connection("VC")}])),
         **draw(logins()),
@@ -154,6 +160,7 @@ def logins(draw: st.DrawFn) -> dict[str, Any]:
         number=st.integers(1, 256),
         permit=st.booleans(),
         access=st.sampled_from([Access.READ, Access.READ_WRITE]),
+        feature=st.sampled_from(["", "vlan", "igmp-snooping"]),
     ) | st.builds(
         Rule,
         number=st.integers(1, 256),
@@ -173,6 +180,8 @@ def logins(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "users": users,
         "roles": roles,
+        "banner": draw(st.sampled_from(["", "one", "# two\n  lines\n", "!a\n\nvlan 7\n@#"])),
+        "console_timeout": draw(st.sampled_from([0, 30, 525600])),
         "ssh": draw(st.booleans()),
         "exec_timeout": draw(st.sampled_from([0, 30, 525600])),
         "session_limit": draw(st.sampled_from([1, 64, 256])),
@@ -187,8 +196,11 @@ def switches(draw: st.DrawFn) -> State:
         st.dictionaries(st.sampled_from(["Ethernet3/1", "Ethernet66/32"]), all_settings(ProfileType.ETHERNET))
     )
     start = state()
-    start = replace(start, config=draw(configs()), inventory=replace(start.inventory, next_policy_id=200))
-    for name, said in {**veths, **uplinks}.items():
+    start = replace(
+        start, config=draw(configs()), inventory=replace(start.inventory, next_policy_id=200, channels={(3, 4): 1})
+    )
+    bundles = {"port-channel1": Settings(shutdown=True)} if draw(st.booleans()) else {}
+    for name, said in {**veths, **uplinks, **bundles}.items():
         start = override(start, name, said)
     start = override(start, "Vethernet2", NOTHING)
     try:

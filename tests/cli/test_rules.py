@@ -9,6 +9,7 @@ import pytest
 from dvswitch.lldp_agent import Mode
 from dvswitch.vlan import VlanSet
 from tests.support.switches import Terminal, bare, state, with_channels
+from vsm.config.render import config_text
 from vsm.model.settings import ChannelMode, TeamMethod
 from vsm.policy.compile import wanted
 from vsm.policy.wanted import PolicySpec, StormSpec, SwitchSpec, TeamSpec
@@ -75,6 +76,10 @@ SWITCH_RULES = [
     ("S-069", "mac address-table aging-time 10", {"mac_aging": 10}),
     ("S-142", "teaming up-delay 60000", {"up_delay": 60000}),
     ("S-232", "ip igmp snooping", {"snooping": True}),
+    ("S-221", "lldp timer 5", {"lldp_timer": 5}),
+    ("S-221 hold", "lldp holdtime 255", {"lldp_hold": 255}),
+    ("S-224", "cdp timer 254", {"cdp_timer": 254}),
+    ("S-224 hold", "cdp holdtime 61", {"cdp_hold": 61}),
     ("S-235", "ip igmp snooping query-interval 32", {"query_interval": 32}),
 ]
 
@@ -128,6 +133,28 @@ def test_discovery_is_told_to_the_modules(protocol: str) -> None:
         assert terminal.run(line).ok
         found = wanted(terminal.state, 3).switch
         assert {name: getattr(found, name) for name in usual} == usual | {protocol: mode}
+
+
+def test_an_uplink_without_cdp_stays_in_its_channel() -> None:
+    """S-220: said on one uplink or in their profile; the uplink's policy, which makes the channel, stays the same."""
+    terminal = Terminal(with_channels())
+    policies = {number: spec.policy for number, spec in wanted(terminal.state, 3).uplinks.items()}
+    assert terminal.configure("interface ethernet 3/2", "no cdp enable").ok
+    found = wanted(terminal.state, 3).uplinks
+    assert {number for number, spec in found.items() if spec.no_cdp} == {2}
+    assert {number: spec.policy for number, spec in found.items()} == policies
+    assert terminal.state.config.cdp is Mode.BOTH, "the switch still does"
+    assert "\ninterface Ethernet3/2\n  inherit port-profile UPLINK\n  no cdp enable\n" in config_text(terminal.state)
+    terminal.run("default cdp enable", "port-profile UPLINK", "no cdp enable", "interface ethernet 3/1", "cdp enable")
+    assert {n for n, spec in wanted(terminal.state, 3).uplinks.items() if spec.no_cdp} == {2, 3, 4, 5, 6}
+    refused = terminal.run("interface vethernet 1", "no cdp enable")
+    assert "interface Vethernet1: cdp applies to type ethernet only" in refused.output
+    assert not terminal.run("interface ethernet 3/1", "lldp transmit").ok
+
+
+def test_announcements_that_are_forgotten_before_the_next_are_warned_about() -> None:
+    reply = Terminal().configure("cdp holdtime 60")
+    assert reply.ok and reply.output == "Warning: neighbours forget what CDP says after 60 s and hear it every 60 s\n"
 
 
 def test_limits_of_learned_addresses() -> None:

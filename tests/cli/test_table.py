@@ -33,7 +33,7 @@ VALUES = {
     "burst": "1",
     "sgids": "2,0",
     "uplinks": "2,1",
-    "seconds": "60",
+    "seconds": "61",
     "prefix": "02:aa",
     "interval": "60",
     "delay": "60",
@@ -59,6 +59,7 @@ VALUES = {
     "secret": "Plain-secret-1",
     "hash": hashed("Plain-secret-1", bytes(16)),
     "key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@host",
+    "network": "192.0.2.0/24",
     "number": "7",
     "command": "show vlan *",
     "dst": "52:54:00:00:00:02",
@@ -70,6 +71,11 @@ VALUES = {
     "snaplen": "64",
     "src": "5254.0000.0001",
     "type": "0x0806",
+    "vrf": "management",
+    "feature": "vlan",
+    "banner": "#some text#",
+    "line": "pts/0",
+    "bits": "2048",
     "file": "base.cfg",
     "file0": "base.cfg",
     "file1": "base.cfg",
@@ -81,6 +87,7 @@ VALUES = {
 INTERFACES = {
     "<1-1048575>": "1",
     "<1-1048575>[,-]": "1-2",
+    "<1-4096>[,-]": "1",
     "<3-66>/<1-32>": "3/1",
     "<3-66>/<1-32>[,-]": "3/1-2",
     "port-channelN": "Po1",
@@ -98,6 +105,7 @@ ENTER = {
     Mode.SVS_DOMAIN: ["configure terminal", "svs-domain"],
     Mode.SVS_CONNECTION: ["configure terminal", "svs connection KVM"],
     Mode.ROLE: ["configure terminal", "role name ops"],
+    Mode.CONSOLE: ["configure terminal", "line console"],
     Mode.LINE: ["configure terminal", "line vty"],
     Mode.SESSION: ["configure session one"],
 }
@@ -172,8 +180,10 @@ def test_keywords_may_be_cut_down_to_what_is_unique(command: Command) -> None:
                 line = text([*said[:at], (word[:length], True), *said[at + 1 :]])
                 match = GRAMMAR.parse(mode, line)
                 if isinstance(match, Match):
-                    # Where a name may stand, a beginning of a keyword is taken for the name.
-                    assert match.command is command or word[:length] in match.args.values(), line
+                    # Where a name or a shorter keyword (`ip` of `ipv6`) may stand, a beginning is taken for that.
+                    # And what only `show` could begin is taken for it from anywhere: it changes nothing.
+                    other = (*match.args.values(), *match.words, "s" if match.command.reports else "")
+                    assert match.command is command or word[:length] in other, line
                     break
                 taken = word[:length] in WORDS  # such as `mac` for `mac-learning`: another keyword in full
                 assert taken or match.message == "Ambiguous command", f"{line}: {match.message}"
@@ -221,7 +231,7 @@ def editable() -> list[tuple[Mode, Command]]:
 def test_said_shown_repeated_and_taken_back(mode: Mode, command: Command) -> None:
     terminal = Terminal(plain_switch())
     enter = ENTER[mode]
-    if command.syntax.startswith(("mtu", "channel-group")):
+    if command.syntax.startswith(("mtu", "channel-group", "cdp enable")) and mode is not Mode.CONFIG:
         enter = ["configure terminal", "port-profile PLAINUP" if mode is Mode.PROFILE else "interface ethernet 3/1"]
     if command.syntax.startswith("system vlan"):
         enter = ["configure terminal", "port-profile PLAINTRUNK"]
@@ -245,3 +255,59 @@ def test_said_shown_repeated_and_taken_back(mode: Mode, command: Command) -> Non
     assert terminal.run(line).ok and terminal.state is after, "repeating it changes nothing"
     assert terminal.run(f"default {bare}").ok
     assert terminal.state.config == before
+
+
+SHOWN_BY_OTHERS = {
+    "security preset {vds | vss}": "the three lines of `security default`",
+    "username <user:user-name> sshkey <key:sshkey>": "the row of the user",
+    "host {id | vmware id} <uuid:uuid>": "has no `no`: `no vem N` takes the slot back",
+}
+"""Rows that configure something and are not among editable(), and why."""
+
+
+def test_every_row_that_configures_is_tested_above_or_has_no_effect() -> None:
+    """What is neither shown and taken back, nor an object of its own, is refused or says what is so anyway."""
+    tested = {command.syntax for _, command in editable()}
+    left_over: set[str] = set()
+    for command in COMMANDS:
+        if not command.edit or command.enter or command.syntax in tested | {"feature ssh"}:
+            continue
+        for mode in command.modes:
+            terminal = Terminal(plain_switch())
+            before = terminal.run("where", *ENTER[mode]) and terminal.state.config
+            reply = terminal.run(text(all_spellings(command)[-1]))
+            if reply.ok and terminal.state.config != before:
+                left_over.add(command.syntax)
+    assert left_over == set(SHOWN_BY_OTHERS)
+
+
+HEADERS = [row for row in COMMANDS if row.enter and row.edit and row.undo and not row.syntax.startswith("interface")]
+
+
+@pytest.mark.parametrize("command", HEADERS, ids=identify)
+def test_an_object_is_made_shown_and_removed(command: Command) -> None:
+    terminal = Terminal(plain_switch())
+    terminal.run("configure terminal")
+    before = terminal.state.config
+    for said in all_spellings(command):
+        line = text(said).replace("network-operator", "NEW")
+        if line.startswith(("no ", "default ")):
+            continue
+        assert terminal.run(line).ok and terminal.state.config != before
+        shown = Counter(running_config(terminal.state, NOW, WHOLE).splitlines())
+        new = shown - Counter(running_config(plain_switch(), NOW, WHOLE).splitlines())
+        assert [understood(Mode.CONFIG, row) for row in new.elements() if row and row[0] != " "] == [command]
+        after = terminal.state
+        assert terminal.run(line).ok and terminal.state is after, "making it again changes nothing"
+        assert terminal.run(f"no {line}").ok and terminal.state.config == before
+
+
+@pytest.mark.parametrize("command", [row for row in COMMANDS if row.enter and row.no is None], ids=identify)
+def test_a_mode_that_is_always_there_is_shown(command: Command) -> None:
+    terminal = Terminal(plain_switch())
+    terminal.run("configure terminal")
+    before = terminal.state
+    line = text(all_spellings(command)[0])
+    prompt = terminal.run(line).prompt
+    assert prompt.startswith("vsm-a(config-") and terminal.state is before
+    assert line in running_config(terminal.state, NOW, WHOLE).splitlines()

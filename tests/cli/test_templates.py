@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_golden import GOLDEN, terminal
+from tests.cli.test_golden import GOLDEN, SHOWN, terminal
+from tests.support.switches import Terminal
+from vsm.cli.session import Session
 from vsm.templates import DIRECTORY, INDEX
 from vsm.templates.__main__ import main
 
@@ -49,6 +51,26 @@ COMPARED = {
     "show mac allocation": "mac_allocation",
     "show mac address-table count": "",
     "show vlan summary": "",
+    "show interface virtual description": "interface_virtual_desc",
+    "show interface virtual port-mapping": "interface_virtual_mapping",
+    "show module vem counters": "vemcounters",
+    "show lacp counters": "counters",
+    "show lacp neighbor": "neighbor",
+    "show port-channel brief": "interface",
+    "show port-channel database": "port",
+    "show role": "role",
+    "show role name network-operator": "role",
+    "show user-account": "template",
+    "show user-account admin": "template",
+    "show ssh server": "",
+    "show svs connections": "svs_connections",
+    "show svs connections KVM": "svs_connections",
+    "show system resources": "",
+    "show system redundancy status": "",
+    "show system uptime": "",
+    "show processes memory": "process_memory",
+    "show ipv6 interface vrf all": "intf",
+    "show drops last": "last_drops",
     "show logging": "logging",
     "show logging last 2": "logging",
 }
@@ -78,13 +100,13 @@ def told(line: str, table: str) -> list[dict[str, str]]:
 def plain(name: str, value: Any) -> str:
     """A value without what sets apart text for people and JSON: forms of names, nothing said, letters of syslog."""
     text = ",".join(value) if isinstance(value, list) else str(value).rstrip()
-    if name == "interface":
+    if name in ("interface", "port"):
         return text.replace("ethernet", "eth").replace("Ethernet", "Eth").replace("port-channel", "Po")
     if name in ("status", "synced"):
         return SAID.get(text, text)
     if name in ("kind", "what"):
         return text.lower().replace(" ", "_")
-    return "" if text in NOTHING else text
+    return "" if text in NOTHING or (name == "keys" and text == "0") else text.replace(", ", ",")
 
 
 @pytest.mark.parametrize("line", COMPARED)
@@ -109,11 +131,23 @@ def test_counters_of_the_plain_form() -> None:
     ]
 
 
+def test_checkpoints_and_logins() -> None:
+    """Those that the sample switch has none of."""
+    switch = Terminal()
+    switch.run("checkpoint one description before the night", "checkpoint two")
+    switch.service.logins.sessions.append(Session("a", user="admin", line="pts/0", origin="192.0.2.7"))
+    rows = parsed("show checkpoint summary", switch.run("show checkpoint summary").output)
+    assert [(row["name"], row["description"]) for row in rows] == [("one", "before the night"), ("two", "None")]
+    assert all(int(row["size"].replace(",", "")) > 100 and row["created"] for row in rows)
+    (login,) = parsed("show users", switch.run("show users").output)
+    assert (login["name"], login["line"], login["comment"]) == ("admin", "pts/0", "(192.0.2.7) session=ssh")
+
+
 def test_every_template_is_in_the_index_and_tested() -> None:
     named = re.findall(r"^(\S+\.textfsm),", (DIRECTORY / INDEX).read_text(), re.M)
     assert sorted(named) == sorted(path.name for path in DIRECTORY.glob("*.textfsm"))
     table = clitable.CliTable(INDEX, str(DIRECTORY))
-    lines = [*COMPARED, "show interface counters"]
+    lines = [*COMPARED, "show interface counters", "show checkpoint summary", "show users"]
     rows = [table.index.GetRowMatch({"Command": line, "Platform": "cisco_nxos"}) for line in lines]
     assert {table.index.index[row]["Template"] for row in rows} == set(named)
 
@@ -129,3 +163,30 @@ def test_a_client_has_both_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         rows = netmiko.get_structured_data_textfsm(output, "cisco_nxos", line)
         assert rows[-1][column] and rows == ntc.parse_output("cisco_nxos", line, output)
     assert main([str(directory)]) == 1, "an existing directory is left alone"
+
+
+TEXT = (
+    *("show aaa", "show checkpoint", "show cli history", "show configuration session", "show diff", "show file"),
+    *("show hosts", "show license", "show license host-id", "show ntp", "show privilege", "show running-config"),
+    *("show spanning-tree", "show ssh key", "show startup-config", "show tech-support", "show terminal"),
+)
+"""Texts, and what needs no table: configuration, files, settings, and answers that are always the same."""
+
+PREFIXED = ("show interface ethernet 3/1 brief", "show interface mgmt0 brief")
+"""What ntc-templates takes for show interface."""
+OTHERS = [line for line in SHOWN if line in COMPARED or not line.startswith((*TEXT, *PREFIXED))]
+
+
+@pytest.mark.parametrize("line", OTHERS)
+def test_every_other_command_is_read_by_a_template(line: str, both: Path) -> None:
+    """Ours or that of ntc-templates: no line of the output is one that it does not know."""
+    parsed(line, terminal(line).run(line).output, both)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of both kinds of templates."""
+    pytest.importorskip("ntc_templates.parse")
+    directory = tmp_path_factory.mktemp("templates") / "all"
+    assert main([str(directory)]) == 0
+    return directory

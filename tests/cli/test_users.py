@@ -64,7 +64,6 @@ def test_weak_passwords_are_refused(terminal: Terminal, weak: str) -> None:
         "feature tacacs+",
         "aaa authentication login default group tacacs+",
         "tacacs-server host 192.0.2.1",
-        "ssh key rsa 2048",
         "role name x ; rule 1 permit read",
     ],
 )
@@ -114,6 +113,22 @@ def test_every_command_that_changes_something_needs_a_role() -> None:
         (["rule 1 permit command show v*"], ["show vlan", "show version"], ["show clock"]),
         (["rule 1 permit command vlan 5*"], ["configure terminal", "vlan 50"], ["vlan 60", "hostname x"]),
         (["rule 1 permit command vlan *"], ["conf t"], ["configure replace bootflash:x", "configure session s"]),
+        (
+            ["rule 1 permit read-write feature vlan", "rule 2 permit read"],
+            ["conf t", "vlan 50", "no vlan 50", "show clock"],
+            ["hostname x", "interface vethernet 1", "port-profile WEB"],
+        ),
+        (["rule 1 permit read feature vlan"], ["show vlan brief"], ["conf t", "show clock"]),
+        (
+            ["rule 1 permit read-write feature interface"],
+            ["conf t", "interface vethernet 1", "shutdown", "show interface brief"],
+            ["port-profile WEB", "show vlan"],
+        ),
+        (
+            ["rule 1 permit read-write", "rule 2 deny read-write feature aaa"],
+            ["conf t", "hostname x"],
+            ["username admin password Some-w0rd-1", "role name more", "show user-account"],
+        ),
         ([], ["where"], ["show clock", "configure terminal"]),
     ],
 )

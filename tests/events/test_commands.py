@@ -11,19 +11,24 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from dvswitch.host_commands import VIEWS
+from tests.api.test_prompt import Terminal
 from tests.support.fabric import UPLINK_PROFILE, Fabric, Host, access_profile, home, wire
 from tests.support.processes import PATIENCE, wait_until
+from vem.agent.console import REMOTE_COUNT
 
 pytestmark = pytest.mark.slow
 
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "watch_capture.py"
+T = TypeVar("T")
 A, B, STRANGER = (bytes.fromhex(f"02000000200{n}") for n in (1, 2, 9))
 
 
@@ -160,6 +165,46 @@ def test_capture_ends_when_the_operator_does(scene: Scene, end: signal.Signals) 
     A capture would end by itself after nine seconds; a busy machine may need some tries to be seen to be faster.
     """
     assert any(seconds_to_end(scene, end) < 7 for _ in range(5))
+
+
+def test_a_capture_that_is_watched_goes_on_until_control_c(scene: Scene) -> None:
+    """More frames than an unwatched one gives, each as it comes; then the host is free for another."""
+    argv = [sys.executable, "-m", "vsm.main", "cli", "--connect", f"unix:{scene.fabric.operator}"]
+    terminal = Terminal(argv, dict(os.environ, TERM="vt100"))
+    try:
+        terminal.shows("vsm# ")
+        terminal.type("module vem 3 execute capture --point VnicRx\r")
+        sent_until(scene, lambda: terminal.looked_at().count("VnicRx") > 2 * REMOTE_COUNT)
+        shown = terminal.looked_at()
+        assert f"Veth{scene.veths[1]} VnicRx" in shown and "vsm# " not in shown.partition("\n")[2]
+        terminal.type("\x03")
+        terminal.shows(r"\^C\s+vsm# ")
+        wait_until(lambda: scene.fabric.execute(PROBE).ok, "the capture has ended")
+    finally:
+        terminal.close()
+
+
+def test_a_script_watches_a_capture(scene: Scene) -> None:
+    """docs/examples/watch_capture.py, which uses the client for programs without asyncio."""
+    argv = [sys.executable, str(EXAMPLE), f"unix:{scene.fabric.operator}", "3", "25", "--point", "VnicRx"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as script:
+        sent_until(scene, lambda: script.poll() is not None)
+        assert script.stdout is not None
+        said = script.stdout.read().decode().splitlines()
+    assert script.returncode == 0 and said[0] == "module 3 is ok" and said[-1] == "done"
+    assert len(said) == 27 and all("VnicRx" in line for line in said[1:-1])
+    wait_until(lambda: scene.fabric.execute(PROBE).ok, "the capture has ended")
+
+
+def sent_until(scene: Scene, done: Callable[[], T]) -> T:
+    """Send frames until it is done."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        scene.send(frame(B, A))
+        if found := done():
+            return found
+        time.sleep(0.01)  # a rate, not a wait
+    raise AssertionError("it was not done")
 
 
 PROBE = "module vem 3 execute capture --seconds 0"

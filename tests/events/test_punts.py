@@ -9,11 +9,12 @@ from dataclasses import replace
 
 import pytest
 
+from dvswitch.mac import MacAddress
 from tests.rows.world import BROADCAST, OUTSIDE, access, frame, mac, tag, uplink, vnic, world
 from tests.support.engines import KINDS, engine_of
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import Engine
-from vem.datapath.image import Image, Punt
+from vem.datapath.image import Image, LearnedMac, Punt
 
 SLOW = bytes.fromhex("0180c2000002")
 LLDP = bytes.fromhex("0180c200000e")
@@ -114,3 +115,37 @@ def test_a_guest_can_not_flood_the_agent(engine: Engine) -> None:
     assert engine.punts_lost() == sent - shown
     engine.test(10, LACPDU)
     assert [item.lport for item in engine.punted()] == [10], "others are not affected"
+
+
+def test_the_first_frame_of_a_prepared_port_is_shown(engine: Engine) -> None:
+    """S-246: with the port's own address only, from that port only, and only while it is awaited."""
+    for lport, awaited in ((1, True), (2, False)):
+        engine.set_port(lport, replace(WORLD.ports[lport], blocked=True, awaited=awaited))
+    own, other = frame(BROADCAST, mac(1), ethertype=0x8035, body=bytes(46)), frame(BROADCAST, mac(2), body=bytes(46))
+    for lport, sent in ((1, other), (2, own), (2, other)):
+        assert engine.test(lport, sent).reason == "PORT_BLOCKED"
+    assert (
+        engine.test(10, frame(BROADCAST, mac(1), tag(100), ethertype=0x8035, body=bytes(46))).reason != "PORT_BLOCKED"
+    )
+    assert [shown for shown in engine.punted() if shown.kind is Punt.ARRIVED] == []
+    assert engine.test(1, own).reason == "PORT_BLOCKED"
+    (shown,) = engine.punted()
+    assert (shown.lport, shown.kind, shown.frame) == (1, Punt.ARRIVED, own)
+    engine.set_port(1, replace(WORLD.ports[1], blocked=True))
+    assert engine.test(1, own).reason == "PORT_BLOCKED" and engine.punted() == []
+
+
+def test_addresses_that_a_vm_brought_along_are_known(engine: Engine) -> None:
+    """S-252: they count for the port's limit, and give way to what is known already."""
+    learning = replace(access(100), learn=True, forged_ok=True, mac_limit=3)
+    apply_image(engine, WORLD, world(vnic(1, learning), vnic(2, learning), uplink(10), uplink(11)))
+    near, far = mac(0x51), mac(0x52)
+    engine.test(2, frame(BROADCAST, near))
+    brought = [LearnedMac(MacAddress(octets), 100, 1, 5.0) for octets in (near, far)]
+    engine.remember(brought)
+    engine.remember(brought)
+    assert {(entry.mac.octets, entry.lport) for entry in engine.learned()} == {(near, 2), (far, 1)}
+    assert engine.learned_counts() == {1: 1, 2: 1}
+    assert engine.test(2, frame(far, mac(2))).copies[0].lport == 1, "known at once"
+    engine.forget(engine.learned())
+    assert engine.learned() == [] and engine.learned_counts() == {}

@@ -92,3 +92,14 @@ def test_the_book_knows_what_must_be_stored() -> None:
     changed, gone = book.unsaved()
     assert set(changed) == {"Vethernet1"} and gone == {"Vethernet2"}
     assert book.total("Vethernet2") == Counters()
+
+
+def test_a_nic_that_stayed_plugged_in_counts_on_when_its_port_comes_back() -> None:
+    """Counted once, whatever generation the reports are of; a NIC plugged in anew counts from zero."""
+    record = closed(reported(Record(), 3, "i1", 1, seen(10), life=7), 3)
+    record = closed(reported(record, 4, "j1", 2, seen(5), life=8), 4)
+    record = reported(record, 3, "i1", 3, seen(12), life=7)
+    assert record.total.rx_frames == 17
+    assert reported(record, 3, "i1", 0, seen(14), life=7).total.rx_frames == 19, "dropped while nobody wants the port"
+    assert reported(record, 3, "i1", 1, seen(9), life=7) == record, "late"
+    assert reported(record, 3, "i1", 4, seen(50), life=9).total.rx_frames == 67

@@ -136,6 +136,10 @@ async def test_refusals_are_kept_with_the_module(rig: Rig) -> None:
         await module.port_of("web1")
         await rig.until(lambda: bool(rig.runtime.module(3).refusals))  # type: ignore[union-attr]
         assert rig.runtime.module(3).refusals == (("policy 1 (web)", "no room"),)  # type: ignore[union-attr]
+        counted = rig.runtime.session_counts(3)
+        assert (counted.refused, counted.inserted, counted.removed) == (1, 1, 0)
+        assert counted.in_messages >= 2 and counted.out_messages >= 2
+    await rig.until(lambda: counted.removed == 1)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +184,8 @@ async def test_heartbeats_keep_a_quiet_session_alive_both_ways(rig: Rig) -> None
         await module.until(lambda: sum(m.HasField("heartbeat") for m in module.received) >= 10)
         assert module.ended is None
         beats = [m.heartbeat for m in module.received if m.HasField("heartbeat")]
+        counted = rig.runtime.session_counts(3)
+        assert counted.out_beats >= 10 and counted.in_beats > 0
         assert [beat.sequence for beat in beats] == list(range(1, len(beats) + 1))
 
 

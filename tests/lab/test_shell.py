@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from dvswitch.errors import DvsError, InvalidValue
 from physical.lab import Lab
 from physical.shell import COMMANDS, Shell, furnish, run_lab_line
+from tests.support.broker import listening
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +42,15 @@ def test_a_guest_moves_there_and_back(lab: Lab) -> None:
         assert f"runs on {host}" in run_lab_line(lab, f"lab move web1 to {host}")
         assert lab.veths()["web1"].host == host
         assert lab.ping("web1", "web2") and not lab.ping("web1", "db1")
+
+
+async def test_the_labs_broker_tells_what_happens(lab: Lab) -> None:
+    assert f"-p {lab.broker_port} " in run_lab_line(lab, "lab status")
+    async with listening(lab.broker_port) as told:
+        await told.until(lambda: told.retained.get("dvs/1/veth/1", {}).get("state") == "up", "the first guest's port")
+        await asyncio.to_thread(run_lab_line, lab, "lab move web1 to vem2")
+        await told.until(lambda: "done" in [event["what"] for event in told.events], "the end of the migration")
+        await asyncio.to_thread(run_lab_line, lab, "lab move web1 to vem1")
 
 
 def test_a_refused_move_leaves_the_guest_running_where_it_is(lab: Lab) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.model_switch.conftest import TITLE
+from tests.model_switch.figures import TITLE
 from tests.model_switch.host import LAG, SHOWS, SLOTS, UPLINKS, Host, Operation, Send, SendOwn
 from tests.model_switch.model import Model
 from tests.model_switch.programs import Author

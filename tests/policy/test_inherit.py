@@ -42,6 +42,7 @@ VALUES = Settings(
     pin_backup=(1,),
     channel=ChannelMode.ACTIVE,
     mobility_forward=20,
+    cdp=False,
 )
 
 

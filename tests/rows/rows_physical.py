@@ -16,9 +16,13 @@ from tests.rows.world import (
     frame,
     ipv4,
     ipv6,
+    mac,
+    sized,
     switch_port,
     tag,
     trunk,
+    uplink,
+    vnic,
     world,
 )
 from vem.datapath.image import Image, Method, Port, Team
@@ -183,6 +187,41 @@ MIRRORS = [
                 sent(9, frame(BROADCAST, ODD)),
                 sent(2, frame(BROADCAST, ODD, tag(100))),
                 sent(8, frame(BROADCAST, ODD, tag(100))),
+            ),
+        ),
+    ),
+    Row(
+        "what a mirrored uplink sends is shown as long as it is on the wire, and no other copy of it",
+        ("S-161", "S-001"),
+        showing(world(vnic(1, access(100)), vnic(2, access(100)), uplink(4, mirror_tx=9), vnic(5, access(100)))),
+        (
+            forwarded(
+                1,
+                sized(42, BROADCAST, mac(1)),
+                sent(2, sized(42, BROADCAST, mac(1))),
+                sent(5, sized(42, BROADCAST, mac(1))),
+                sent(4, sized(60, BROADCAST, mac(1), tag(100))),
+                sent(9, sized(60, BROADCAST, mac(1), tag(100))),
+            ),
+            forwarded(1, sized(42, mac(2), mac(1)), sent(2, sized(42, mac(2), mac(1)))),
+        ),
+    ),
+    Row(
+        "what a mirror shows on an uplink is padded there",
+        ("S-161", "S-001"),
+        world(vnic(1, access(100)), vnic(2, access(100), mirror_rx=4, mirror_tx=4), uplink(4)),
+        (
+            forwarded(
+                1,
+                sized(42, mac(2), mac(1)),
+                sent(2, sized(42, mac(2), mac(1))),
+                sent(4, sized(60, mac(2), mac(1))),
+            ),
+            forwarded(
+                2,
+                sized(42, mac(1), mac(2)),
+                sent(4, sized(60, mac(1), mac(2))),
+                sent(1, sized(42, mac(1), mac(2))),
             ),
         ),
     ),

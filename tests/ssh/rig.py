@@ -12,7 +12,7 @@ from pathlib import Path
 
 import asyncssh
 
-from tests.support.switches import PASSWORD, MemoryStore, runtime, state
+from tests.support.switches import PASSWORD, MemoryStore, machine, runtime, state
 from vsm.cli.service import CliService
 from vsm.events.bus import EventBus
 from vsm.model.state import State
@@ -33,7 +33,7 @@ class Rig:
         self.directory = directory
         files = Bootflash(directory / "bootflash")
         self.supervisor = Supervisor(MemoryStore(start or state()))
-        self.cli = CliService(self.supervisor, runtime(), time.time, files=files)
+        self.cli = CliService(self.supervisor, runtime(), time.time, files=files, machine=machine())
         self.bus = EventBus(time.time)
         options = Options(data=directory, ssh=["127.0.0.1:0"], login_penalty_s=0.05)
         self.front = SshFront(options, self.supervisor, self.cli, self.bus, files)

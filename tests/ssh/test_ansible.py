@@ -21,7 +21,7 @@ PATIENCE = 280.0
 """Seconds for a playbook: Ansible starts a Python for each task."""
 READING: list[dict[str, Any]] = [
     {"cisco.nxos.nxos_command": {"commands": ["show version", "show vlan brief | json"]}},
-    {"cisco.nxos.nxos_facts": {"gather_subset": ["min", "interfaces"]}},
+    {"cisco.nxos.nxos_facts": {"gather_subset": ["min", "interfaces", "hardware", "legacy"]}},
 ]
 CHANGING: list[dict[str, Any]] = [
     {"cisco.nxos.nxos_config": {"parents": ["vlan 77"], "lines": ["name seven"], "save_when": "changed"}},
@@ -83,11 +83,14 @@ async def test_commands_and_facts(rig: Rig) -> None:
     assert "Nexus 1000V Chassis" in shown["stdout"][0], shown
     rows = shown["stdout"][1]["TABLE_vlanbriefxbrief"]["ROW_vlanbriefxbrief"]
     assert {row["vlanshowbr-vlanname"] for row in rows} >= {"default", "web"}
+    assert "ansible_facts" in found, found
     facts = found["ansible_facts"]
     assert (facts["ansible_net_hostname"], facts["ansible_net_serialnum"]) == ("vsm-a", "DVS0100")
     assert facts["ansible_net_platform"] and facts["ansible_net_version"]
     assert facts["ansible_net_interfaces"]["Ethernet3/1"]["description"] == "to-leaf-1"
     assert facts["ansible_net_interfaces"]["Vethernet5"]["state"] == "down"
+    assert facts["ansible_net_license_hostid"] == "DVS0100"
+    assert "mgmt0" in facts["ansible_net_interfaces"] and facts["ansible_net_power_supply_info"] == []
     assert facts["ansible_net_neighbors"]["Ethernet3/1"][0]["port"] == "Ethernet1/1"
 
 

@@ -53,6 +53,24 @@ def _read(rig: Rig) -> None:
         assert vlans["10"]["interfaces"] == ["Ethernet3/1", "Vethernet1", "Vethernet2", "Vethernet3", "Vethernet5"]
         assert {name: user["level"] for name, user in device.get_users().items()} == {"admin": 15, "watch": 5}
         assert "hostname vsm-a" in device.get_config("running")["running"]
+        _read_the_machine(device)
+
+
+def _read_the_machine(device: Any) -> None:
+    """What it asks every device for besides: addresses, neighbours, load, and what this switch has not."""
+    addresses = device.get_interfaces_ip()["mgmt0"]
+    assert addresses["ipv4"] == {"192.0.2.10": {"prefix_length": 24}}
+    assert addresses["ipv6"] == {"2001:db8::10": {"prefix_length": 64}, "fe80::5054:ff:fe00:10": {"prefix_length": 64}}
+    first = device.get_arp_table()[0]
+    assert (first["interface"], first["ip"], first["mac"]) == ("mgmt0", "192.0.2.1", "52:54:00:00:00:01")
+    health = device.get_environment()
+    assert health["memory"]["available_ram"] == 4036860 and health["cpu"]["1"] == {"%usage": 23.5}
+    assert health["temperature"] == {} and device.get_ntp_peers() == {} and device.get_optics() == {}
+    networks = device.get_network_instances()
+    assert networks["management"]["interfaces"] == {"interface": {"mgmt0": {}}} and "default" in networks
+    assert device.get_interfaces_counters()["mgmt0"]["rx_octets"] == 9393939
+    ways = device.get_route_to("192.0.2.0/24", "direct")
+    assert ways["192.0.2.0/24"][0]["outgoing_interface"] == "Management0", "as NAPALM calls it"
 
 
 async def test_a_candidate_put_away_and_one_that_is_wrong_change_nothing(rig: Rig) -> None:

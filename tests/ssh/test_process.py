@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import shutil
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +19,8 @@ from tests.api.test_daemon import Process
 from vsm.ssh.secrets import HOST_KEY, PASSWORD_FILE
 
 pytestmark = pytest.mark.slow
+
+FIRST, PASTED, KILL_AFTER = 100, 3000, 150
 
 
 @pytest.fixture
@@ -42,6 +47,44 @@ async def test_first_start_and_second(home: Path) -> None:
         assert await log_in(vsm, password) == (key, "vsm\n"), "the same key and password after a restart"
     finally:
         await vsm.end()
+
+
+async def test_a_paste_that_is_cut_short_by_kill_9(home: Path) -> None:
+    """Lines that share a save: what a prompt has answered is there afterwards, and nothing out of order."""
+    vsm = Process(home, "--ssh", "127.0.0.1:0")
+    await vsm.start()
+    try:
+        password = (await asyncio.to_thread((vsm.data / PASSWORD_FILE).read_text)).strip()
+        answered = await paste_until_killed(vsm, password)
+    finally:
+        await vsm.end(signal.SIGKILL)
+    await vsm.start()
+    try:
+        shown = await vsm.run_lines("show vlan brief | json")
+        rows = json.loads(shown)["TABLE_vlanbriefxbrief"]["ROW_vlanbriefxbrief"]
+        vlans = [int(row["vlanshowbr-vlanid"]) for row in rows]
+        assert vlans == [1, *range(FIRST, FIRST + len(vlans) - 1)], "in the order of the paste"
+        assert answered <= len(vlans) - 1 < PASTED, f"{answered} were answered"
+    finally:
+        await vsm.end()
+
+
+async def paste_until_killed(vsm: Process, password: str) -> int:
+    """Paste vlans, kill the supervisor when some have been answered; how many were."""
+    (address,) = [each.removeprefix("ssh:") for each in vsm.addresses if each.startswith("ssh:")]
+    host, _, port = address.rpartition(":")
+    options = {"username": "admin", "password": password, "known_hosts": None, "config": None, "client_keys": None}
+    said = b""
+    async with asyncssh.connect(host, int(port), **options) as connection:  # noqa: SIM117 - the process needs it
+        async with connection.create_process(encoding=None, term_type="vt100") as shell:
+            lines = ["configure terminal", *(f"vlan {FIRST + number}" for number in range(PASTED))]
+            shell.stdin.write("".join(f"{line}\r" for line in lines).encode())
+            with contextlib.suppress(asyncssh.Error, OSError, asyncio.IncompleteReadError):
+                while data := await shell.stdout.read(65536):
+                    said += data
+                    if said.count(b"(config-vlan)# ") >= KILL_AFTER and vsm.child.returncode is None:
+                        vsm.child.send_signal(signal.SIGKILL)
+    return said.count(b"(config-vlan)# ")
 
 
 def mode(path: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vsm.observed import ChannelStatus, ManagerStatus, Neighbor
+from vsm.observed import ChannelStatus, ManagerStatus, Neighbor, SessionCounts
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 
 
@@ -20,10 +20,14 @@ class FakeRuntime:
     channels: list[ChannelStatus] = field(default_factory=list)
     neighbours: list[Neighbor] = field(default_factory=list)
     watching: list[ManagerStatus] = field(default_factory=list)
+    counted: dict[int, SessionCounts] = field(default_factory=dict)
     log: list[LogLine] = field(default_factory=list)
 
     def module(self, slot: int) -> ModuleStatus | None:
         return self.modules.get(slot)
+
+    def session_counts(self, slot: int) -> SessionCounts:
+        return self.counted.get(slot, SessionCounts())
 
     def port(self, veth: int) -> PortStatus | None:
         return self.ports.get(veth)

@@ -25,16 +25,21 @@ MAX_FRAME = 65600
 
 
 class FrameSocket:
-    """Sends and receives whole Ethernet frames on one link, promiscuously."""
+    """Sends and receives whole Ethernet frames on one link, promiscuously.
 
-    def __init__(self, where: Namespace, link: str) -> None:
+    With ``leaving`` it hears instead what the host sends out of the link, as of now.
+    """
+
+    def __init__(self, where: Namespace, link: str, *, leaving: bool = False) -> None:
+        self._leaving = leaving
         with where.enter():
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # hears nothing until it is bound
             self._socket.bind((link, ETH_P_ALL))
             promiscuous = struct.pack("IHH8s", socket.if_nametoindex(link), PACKET_MR_PROMISC, 0, b"")
         self._socket.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, promiscuous)
         self._socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-        self._socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        if not leaving:
+            self._socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self._socket.setblocking(False)
 
@@ -57,14 +62,21 @@ class FrameSocket:
 
     def receive(self) -> bytes | None:
         """The next frame that waits, tag restored; None when there is none."""
-        try:
-            data, ancillary, _, _ = self._socket.recvmsg(MAX_FRAME, socket.CMSG_SPACE(AUXDATA.size))
-        except BlockingIOError:
-            return None
+        while True:
+            try:
+                data, ancillary, _, address = self._socket.recvmsg(MAX_FRAME, socket.CMSG_SPACE(AUXDATA.size))
+            except BlockingIOError:
+                return None
+            if (address[2] == socket.PACKET_OUTGOING) == self._leaving:
+                break
         for level, kind, value in ancillary:
             if level == SOL_PACKET and kind == PACKET_AUXDATA:
                 return _with_tag(data, value)
         return data
+
+    def waiting(self) -> list[bytes]:
+        """All frames that came so far and were not taken yet."""
+        return list(iter(self.receive, None))
 
     def collect(self, cookie: bytes, seconds: float, *, enough: int | None = None) -> list[bytes]:
         """Frames that contain the cookie, within that time or until there are enough."""

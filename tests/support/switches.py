@@ -9,6 +9,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 from dvswitch.errors import DvsError, Unavailable
@@ -16,6 +17,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from tests.support.fake_runtime import FakeRuntime
 from vsm.cli.service import CliReply, CliService
+from vsm.machine import Machine
 from vsm.model.migration import Move, MoveState, MoveStep, PastMove
 from vsm.model.passwords import hashed
 from vsm.model.settings import ChannelMode, PortMode, Settings
@@ -33,7 +35,17 @@ from vsm.model.state import (
     Vlan,
 )
 from vsm.model.users import Access, Role, Rule, User
-from vsm.observed import ChannelStatus, Discovery, LacpEnd, LacpMember, ManagerStatus, Member, MemberState, Neighbor
+from vsm.observed import (
+    ChannelStatus,
+    Discovery,
+    LacpEnd,
+    LacpMember,
+    ManagerStatus,
+    Member,
+    MemberState,
+    Neighbor,
+    SessionCounts,
+)
 from vsm.policy.catalog import catalog
 from vsm.policy.wanted import PolicySpec
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
@@ -138,6 +150,7 @@ def runtime() -> FakeRuntime:
         ],
         seconds=3 * 86400 + 4 * 3600 + 12 * 60 + 9,
         channels=[lacp_channel()],
+        counted={3: SessionCounts(2, 1, 10500, 10400, 10384, 10380, 1)},
         neighbours=neighbours(),
         watching=[
             ManagerStatus("KVM", "libvirt 10.0.0", "", catalog(state().config)),
@@ -228,6 +241,12 @@ def flash() -> Bootflash:
     return files
 
 
+def machine() -> Machine:
+    """A machine that is always the same: a NIC eth0 in the network."""
+    files = Path(__file__).parents[1] / "cli" / "machine"
+    return Machine(files / "proc", files / "sys", lambda _: IPv4Interface("192.0.2.10/24"))
+
+
 class Terminal:
     """One CLI session over a switch of its own."""
 
@@ -236,10 +255,14 @@ class Terminal:
         self.runtime = runtime()
         self.now = NOW
         self.files = flash()
-        self.service = CliService(self.supervisor, self.runtime, lambda: self.now, self._module, files=self.files)
+        self.service = CliService(
+            self.supervisor, self.runtime, lambda: self.now, self._module, files=self.files, machine=machine()
+        )
         self.asked: list[tuple[int, list[str]]] = []
         """What modules were asked, in order."""
-        self.answers: dict[int, str | DvsError] = {3: "Veth1 in forged-tx: 0.3 s ago\n    what it means\n"}
+        self.answers: dict[int, str | DvsError] = {
+            3: "Veth1 in forged-tx: 0.3 s ago\n    what it means\n    ffff ff52\n"
+        }
         """What they say; others are not there."""
 
     async def _module(self, slot: int, words: Sequence[str]) -> str:

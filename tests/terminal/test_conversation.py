@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsm.cli.grammar import Candidate
-from vsm.terminal.conversation import MAX_NEWS, Conversation, Reply, Screen
+from vsm.cli.service import Help
+from vsm.terminal.conversation import MAX_NEWS, MAX_STREAM, Conversation, Reply, Screen
 from vsm.terminal.inbox import DEPTH, Inbox
 from vsm.terminal.pager import Pager
 
@@ -25,6 +26,9 @@ class Parrot:
         self.cancelled = False
         self.hanging = asyncio.Event()
         self.length = 0
+        self.together = 1
+        self.heaps: list[int] = []
+        self.live, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def execute(self, line: str) -> Reply:
         if line:
@@ -43,10 +47,22 @@ class Parrot:
             output = "".join(f"line {number}\n" for number in range(int(line.split()[1])))
         return Reply(output, "sw# ", True, line == "exit", self.length)
 
-    async def complete(self, line: str) -> Sequence[Candidate]:
+    async def execute_some(self, lines: Sequence[str], part: Callable[[str], None]) -> Sequence[Reply]:
+        self.heaps.append(len(lines))
+        if lines[0] == "live":
+            for number in range(3):
+                part(f"part {number}\n")
+            self.live.set()
+            await self.go_on.wait()
+            part("\x1b[31mlast part\n")
+            part("x" * (MAX_STREAM + 1))
+        return [await self.execute(line) for line in lines[: self.together]]
+
+    async def help(self, line: str) -> Help:
         words = ("interface", "interfere", "show", "<name>")
         begun = "" if line.endswith(" ") or not line else line.split()[-1]
-        return [Candidate(word, f"about {word}") for word in words if word.startswith(begun)]
+        found = [Candidate(word, f"about {word}") for word in words if word.startswith(begun)]
+        return Help(found, "" if found else "    ^\n% Nothing begins so.\n", self.length)
 
 
 class Talk:
@@ -113,6 +129,55 @@ async def test_help_and_completion() -> None:
     talk.type("a\t5\r")
     await talk.shows("sw# ")
     assert talk.parrot.lines == ["interface 5"]
+
+
+async def test_help_that_has_nothing_to_offer_says_why_and_a_long_list_has_pages() -> None:
+    talk = await started()
+    talk.type("rubbish?")
+    assert await talk.shows("sw# rubbish") == "rubbish?\n    ^\n% Nothing begins so.\nsw# rubbish"
+    talk.type("\x03length 4\r")
+    await talk.shows("sw# ")
+    talk.type("?")
+    assert (await talk.shows("--More--")).count("about") == 3
+    talk.type(" ")
+    await talk.shows("sw# ")
+    talk.type("?")
+    await talk.shows("--More--")
+    talk.type("\x03")
+    assert "about" not in await talk.shows("sw# ")
+
+
+async def test_lines_of_a_paste_are_handed_over_together_and_shown_one_by_one() -> None:
+    talk = await started()
+    talk.parrot.together = 3
+    talk.type("".join(f"line {number}\r" for number in range(5)) + "half?")
+    shown = await talk.shows("sw# half")
+    assert shown.startswith("line 0\nline 0.\nsw# line 1\nline 1.\nsw# line 2\nline 2.\nsw# line 3\n")
+    assert talk.parrot.lines == [f"line {number}" for number in range(5)]
+    assert talk.parrot.heaps == [5, 2], "what is not a whole plain line is no part of it"
+    talk.type("\x03hang\rnever\r")
+    await talk.parrot.hanging.wait()
+    talk.type("\x03")
+    await talk.shows("^C\nsw# ")
+    talk.type("after\r")
+    await talk.shows("after.\nsw# ")
+    assert talk.parrot.lines[5:] == ["hang", "after"]
+
+
+async def test_what_comes_before_a_reply_is_shown_as_it_comes() -> None:
+    talk = await started()
+    talk.type("live\r")
+    assert await talk.shows("part 2\n") == "live\npart 0\npart 1\npart 2\n"
+    talk.parrot.go_on.set()
+    shown = await talk.shows("sw# ")
+    assert "?[31mlast part\n" in shown and "(1 parts of the output were left out)\n" in shown
+    assert len(shown) < MAX_STREAM
+    talk.parrot.go_on.clear()
+    talk.parrot.live.clear()
+    talk.type("live\r")
+    await talk.parrot.live.wait()
+    talk.type("\x03")
+    assert "last" not in await talk.shows("^C\nsw# ")
 
 
 async def test_control_keys() -> None:

@@ -24,13 +24,13 @@ from pathlib import Path
 from tests.vm.cpio import DIRECTORY, FILE, PROGRAM, SYMLINK, Archive
 
 KERNEL_METAPACKAGES = ("linux-image-cloud-amd64", "linux-image-virtual")
-MODULES = ("virtio_pci", "virtio_net")
+MODULES = ("virtio_pci", "virtio_net", "virtio_console")
 EXTRA_MODULES = ("tun", "veth", "sch_ingress", "cls_bpf", "bridge", "bonding")
 """Not loaded at boot; for tests that bring them into the guest (`extra_modules`)."""
 ROOTFS = Path(__file__).parent / "rootfs"
 DIRECTORIES = ("dev", "proc", "sys", "bin", "sbin", "lib", "etc", "tmp", "www", "root")
 DOWNLOAD_TIMEOUT = 300
-FORM = "-".join(("2", *EXTRA_MODULES))
+FORM = "-".join(("4", *EXTRA_MODULES))
 """Changes whenever what is built changes, so that an old cache is not used."""
 
 

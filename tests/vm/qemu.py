@@ -82,8 +82,12 @@ class Guest:
         where: Namespace | None = None,
         http_bytes: int = 0,
         files: Mapping[str, bytes] | None = None,
+        incoming: bool = False,
     ) -> None:
+        """``files``: what else is in its file system.  ``incoming``: it does not boot, but waits for another guest
+        of the same making to be migrated into it (migration.py)."""
         self.name = name
+        self._incoming = incoming
         self._nics = nics
         self._where = where
         self._http_bytes = http_bytes
@@ -117,6 +121,11 @@ class Guest:
             command = self._where.command(*argv) if self._where else argv
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._agent = self._connected_agent(self._process)
+
+    @property
+    def control(self) -> Path:
+        """Where QEMU takes commands (qmp.py)."""
+        return self._home / "control"
 
     def wait_ready(self, timeout: float = BOOT_SECONDS) -> float:
         """Wait until the addresses are set and commands may be run; returns the seconds the guest needed for that."""
@@ -158,10 +167,13 @@ class Guest:
     def _command(self, image: GuestImage) -> list[str]:
         serials = [
             *("-chardev", f"file,id=c0,path={self._home}/console.log", "-serial", "chardev:c0"),
-            *("-chardev", f"socket,id=c1,path={self._home}/agent,server=on,wait=off", "-serial", "chardev:c1"),
+            *("-chardev", f"socket,id=c1,path={self._home}/agent,server=on,wait=off"),
+            *("-device", "virtio-serial-pci,id=ports,max_ports=2", "-device", "virtserialport,bus=ports.0,chardev=c1"),
         ]
+        incoming = ["-incoming", "defer"] if self._incoming else []
         boot = ["-kernel", str(image.kernel), "-initrd", str(self._initrd(image)), "-append", self._append()]
-        return [*BASE_COMMAND, *HEADLESS, "-name", self.name, *boot, *serials, *self._nic_arguments()]
+        channels = [*serials, "-qmp", f"unix:{self.control},server=on,wait=off"]
+        return [*BASE_COMMAND, *HEADLESS, "-name", self.name, *boot, *channels, *self._nic_arguments(), *incoming]
 
     def _append(self) -> str:
         words = [BASE_APPEND, f"dvt.name={self.name}"]

@@ -87,20 +87,19 @@ class Agent:
         self._remote = RemoteCommands(self.console, lambda output: self.session.send(output))
         self.lock = asyncio.Lock()
         """Held while NICs, numbers and tables change."""
-        self._uplink_configs, self._state = uplinks, state
-        self._open_engine = open_engine
+        self._uplink_configs, self._state, self._open_engine = uplinks, state, open_engine
         self._reverse_teaming, self._rpf_promiscuous = reverse_teaming, rpf_promiscuous
         self._mac_age, self._mobility_address = mac_age, mobility
         self.holdings: Holdings
         self.datapath: Datapath
+        self.mobility: MobilitySide
         self.compiled = Compiled(Wanted(), Image(), {}, ())
         self._reports = Reports()
         self._moves = MacMoves(lambda lport: port_name(self, lport, self.datapath.image))
-        self._counters_every = 1.0
+        self._counters_every, self._saved = 1.0, b""
         self._unacked: list[tuple[int, float]] = []
         self._in_sync = self._report_all = self._stopped = False
         self._drained: dict[int, int] = {}
-        self._saved = b""
         self._absent: set[int] = set()
         self._dirty, self._passed = asyncio.Event(), asyncio.Event()
         self._saving = asyncio.Lock()
@@ -413,7 +412,7 @@ class Agent:
                     nic=convert.nic_to(attachment.nic),
                     mac=str(attachment.mac),
                     generation=attachment.generation,
-                    last=convert.counters_to(attachment.last),
+                    last=convert.counters_to(attachment.last, attachment.life),
                 )
             )
         )
@@ -437,7 +436,7 @@ class Agent:
             return
         counters = await self.datapath.counters([attachment.lport for attachment, _ in draining])
         for attachment, port in draining:
-            last = convert.counters_to(counters[attachment.lport])
+            last = convert.counters_to(counters[attachment.lport], attachment.life)
             carried = self._carrying.left(port.veth, port.generation)
             drained = fabric.PortDrained(veth=port.veth, generation=port.generation, last=last, carried=carried)
             if self.session.send(fabric.ModuleMessage(drained=drained)):
@@ -446,7 +445,8 @@ class Agent:
     async def _send_counters(self, full: bool = False) -> None:
         values = await self.datapath.counters()
         ports = self.datapath.image.ports
-        if report := self._reports.counters(self.datapath.incarnation, ports, values, full):
+        lives = {attachment.lport: attachment.life for attachment in self.holdings.attachments}
+        if report := self._reports.counters(self.datapath.incarnation, ports, values, full, lives):
             self.session.send(fabric.ModuleMessage(counters=report))
         learned = await self._learned()
         if macs := self._reports.macs(ports, learned):

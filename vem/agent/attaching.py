@@ -174,6 +174,7 @@ class Attaching:
         await datapath.clear_counters(lport)
         await datapath.plug(lport, request.plug)
         attachment = Attachment(request.nic, request.mac, request.profile, request.plug, lport, request.prepare)
+        attachment.life = time.time_ns()
         wanted = holdings.staging.committed
         held = wanted.port_of(request.nic)
         if held and wanted.profile_of(held) != request.profile:

@@ -50,6 +50,8 @@ class Attachment:
     """Why the supervisor refused it; run-time only."""
     last: Counters = field(default_factory=Counters)
     """LEAVING: final counters."""
+    life: int = 0
+    """Another number whenever the port's counters began at zero."""
     effective: MacAddress | None = None
     """What the guest set its NIC to, as far as somebody told; None: the MAC it was attached with."""
     held_at_start: Port | None = None

@@ -41,6 +41,10 @@ REMOTE_SECONDS = 10.0
 """How long a command of the supervisor may take."""
 REMOTE_COUNT = 10
 """Frames that a capture of the supervisor gets unless it says how many."""
+LIVE_PERIOD = 0.1
+"""Seconds."""
+LIVE_LIMIT = 32_768
+"""Characters."""
 _PORT = re.compile(r"(v(?:eth(?:ernet)?)?|e(?:th(?:ernet)?)?)\s*(?:(\d+)/)?(\d+)", re.IGNORECASE)
 
 
@@ -163,6 +167,20 @@ class Console:
                         pieces.append(piece)
         return b"".join(pieces).decode()
 
+    async def run_live(self, words: Sequence[str]) -> AsyncGenerator[str, None]:
+        """The output as text for an operator of the supervisor who watches, until he has seen enough.
+
+        What comes faster than LIVE_LIMIT in LIVE_PERIOD is left out, and that is said: it goes by the control channel.
+        """
+        if "--pcapng" in words:
+            raise InvalidValue("capture", "writes files on the host only", "run `vem capture --write` there")
+        heap = _Heap()
+        async with aclosing(self.run(words)) as output:
+            async for piece in output:
+                if shown := heap.add(piece.decode(), time.monotonic()):
+                    yield shown
+        yield heap.rest()
+
     # --- ports ----------------------------------------------------------------------------------------------------
 
     def _name(self, lport: int) -> str:
@@ -266,6 +284,29 @@ class Console:
         if last_only:
             return "".join(text.last_drop(drop, self._name, now) for drop in last)
         return text.counted_drops(await self._agent.datapath.counters(lports), last, self._name, now)
+
+
+class _Heap:
+    """At most so much text per period.  Pure but for being told the time."""
+
+    def __init__(self) -> None:
+        self._until, self._room, self._left_out = 0.0, LIVE_LIMIT, 0
+
+    def add(self, text: str, now: float) -> str:
+        """What is to be shown of it, now."""
+        told = ""
+        if now >= self._until:
+            told, self._until, self._room = self.rest(), now + LIVE_PERIOD, LIVE_LIMIT
+        if len(text) > self._room:
+            self._left_out += 1
+            return told
+        self._room -= len(text)
+        return told + text
+
+    def rest(self) -> str:
+        """What is still to be said."""
+        count, self._left_out = self._left_out, 0
+        return f"({count} frames left out: more than can be shown)\n" if count else ""
 
 
 def _is_endless(words: Sequence[str]) -> bool:

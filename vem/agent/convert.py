@@ -22,6 +22,7 @@ from dvswitch.vlan import VlanSet, check_vlan
 from vem.agent.wanted import Change, Forward, Nic, Phase, Policy, Port, Refusal, Remove, Switch, Update, Uplink, Wanted
 from vem.datapath.engine import Plug
 from vem.datapath.image import Counters, Storm
+from vem.discovery.uplinks import CDP_TIMES, LLDP_TIMES, Times
 from vem.snooping.groups import QUERY_INTERVAL
 from vem.teaming.health import UP_DELAY
 from vem.teaming.team import Balance, Channel, Rules
@@ -78,7 +79,13 @@ def _switch_from(message: pb.Switch) -> Switch:
         float(message.mac_aging_s),
         _DISCOVERY[message.cdp],
         _DISCOVERY[message.lldp],
+        _times(message.cdp_timer_s, message.cdp_hold_s, CDP_TIMES),
+        _times(message.lldp_timer_s, message.lldp_hold_s, LLDP_TIMES),
     )
+
+
+def _times(timer: int, hold: int, usual: Times) -> Times:
+    return Times(float(timer) or usual.interval, hold or usual.hold)
 
 
 def _policy_from(message: pb.Policy) -> Policy:
@@ -142,7 +149,7 @@ def _forward_from(message: pb.Forward) -> Forward:
 
 
 def _uplink_from(message: pb.Uplink) -> Uplink:
-    return Uplink(message.number, message.policy, message.shutdown)
+    return Uplink(message.number, message.policy, message.shutdown, message.no_cdp)
 
 
 _SETTERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], Switch | Policy | Port | Uplink]]] = {
@@ -181,9 +188,9 @@ def snapshot_to(wanted: Wanted) -> fabric.Update:
     return message
 
 
-def counters_to(counters: Counters) -> pb.Counters:
-    """Counters of one port."""
-    message = pb.Counters(**{name: getattr(counters, name) for name in _COUNTS})
+def counters_to(counters: Counters, life: int = 0) -> pb.Counters:
+    """Counters of one port; ``life`` as Attachment.life."""
+    message = pb.Counters(life=life, **{name: getattr(counters, name) for name in _COUNTS})
     message.drops_in.update(counters.drops_in)
     message.drops_out.update(counters.drops_out)
     return message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from dvswitch import __version__
@@ -44,14 +44,16 @@ class DiscoverySide:
         """What is wanted, and how the uplinks are now.  An uplink that is shut down is silent."""
         switch = wanted.switch
         modes = {Protocol.LLDP: switch.lldp, Protocol.CDP: switch.cdp} if switch else {}
+        times = {Protocol.LLDP: switch.lldp_times, Protocol.CDP: switch.cdp_times} if switch else {}
         told = []
         for number, status in uplinks.items():
             self._lports[number] = status.lport
             entry = wanted.uplinks.get(number)
             if status.present and not (entry and entry.shutdown):
                 policy = wanted.policies.get(entry.policy) if entry else None
-                told.append(_uplink(wanted, status, policy, number in lacp_members))
-        self._core.configure(modes, self._host, told, now)
+                uplink = _uplink(wanted, status, policy, number in lacp_members)
+                told.append(replace(uplink, cdp=not (entry and entry.no_cdp)))
+        self._core.configure(modes, self._host, told, now, times)
 
     def receive(self, uplink: int, frame: bytes, now: float) -> None:
         """A control frame came in by an uplink."""

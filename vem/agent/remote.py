@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 
 from dvswitch.errors import DvsError
 from dvswitch.v1 import fabric_pb2 as fabric
@@ -47,9 +48,19 @@ class RemoteCommands:
         if self._running.get(ident) is task:  # a new session counts from one again
             del self._running[ident]
 
+    async def _run(self, command: fabric.Command) -> str:
+        """The whole output; that of a live capture is sent as it comes."""
+        words = list(command.words)
+        if not command.live or words[:1] != ["capture"]:
+            return await self._console.run_bounded(words)
+        async with aclosing(self._console.run_live(words)) as parts:
+            async for text in parts:
+                self._send(fabric.ModuleMessage(output=fabric.CommandOutput(id=command.id, text=text, more=True)))
+        return ""
+
     async def _answer(self, command: fabric.Command) -> None:
         try:
-            text, ok = await self._console.run_bounded(list(command.words)), True
+            text, ok = await self._run(command), True
         except DvsError as error:
             text, ok = str(error), False
         if len(text) > OUTPUT_LIMIT:

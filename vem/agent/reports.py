@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from dvswitch.lldp_agent import Neighbour
 from dvswitch.v1 import fabric_pb2 as fabric
@@ -42,9 +43,15 @@ class Reports:
         self._channels = self._neighbors = None
 
     def counters(
-        self, incarnation: str, ports: Mapping[int, Port], values: Mapping[int, Counters], full: bool = False
+        self,
+        incarnation: str,
+        ports: Mapping[int, Port],
+        values: Mapping[int, Counters],
+        full: bool = False,
+        lives: Mapping[int, int] = MappingProxyType({}),
     ) -> fabric.CounterReport | None:
-        """Ports whose counters changed since last time (full: all); None if there are none."""
+        """Ports whose counters changed since last time (full: all); None if there are none.  ``lives``: Attachment.life
+        by lport."""
         report = fabric.CounterReport(incarnation=incarnation)
         for lport, counters in values.items():
             port = ports.get(lport)
@@ -55,7 +62,8 @@ class Reports:
                 continue
             self._counters[key] = counters
             number = {"uplink": port.number} if port.uplink else {"veth": port.number}
-            report.ports.add(**number, generation=port.generation, counters=counters_to(counters))
+            message = counters_to(counters, lives.get(lport, 0))
+            report.ports.add(**number, generation=port.generation, counters=message)
         return report if report.ports else None
 
     def macs(self, ports: Mapping[int, Port], learned: Iterable[LearnedMac]) -> fabric.MacReport | None:

@@ -14,6 +14,7 @@ from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vem.datapath.image import Storm
+from vem.discovery.uplinks import CDP_TIMES, LLDP_TIMES, Times
 from vem.teaming.health import UP_DELAY
 from vem.teaming.team import Balance, Channel, Rules
 
@@ -64,6 +65,8 @@ class Switch:
     """Seconds (S-069); 0 = as the host is configured."""
     cdp: Mode = Mode.NONE
     lldp: Mode = Mode.NONE
+    cdp_times: Times = CDP_TIMES
+    lldp_times: Times = LLDP_TIMES
     wire: bytes = field(default=b"", repr=False)
     """The message as it came: digest and state file are made of it, so that nothing a newer VSM said is lost."""
 
@@ -137,6 +140,7 @@ class Uplink:
     number: int
     policy: int = 0
     shutdown: bool = False
+    no_cdp: bool = False
     wire: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:

@@ -8,10 +8,14 @@ the same code; only the standard library is used, since it runs before anything 
 from __future__ import annotations
 
 import argparse
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,10 +63,27 @@ def _newer(target: Path, sources: list[Path]) -> bool:
 
 
 def _compile(command: list[str], target: Path, sources: list[Path], force: bool) -> Result:
-    """Run a compiler into a temporary name, so that a running engine's library is never half written."""
+    """Run a compiler, unless a build that is under way does the same."""
+    target.parent.mkdir(exist_ok=True)
+    with _alone(target.parent):
+        return _compile_alone(command, target, sources, force)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One build at a time: who waited finds it done."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _compile_alone(command: list[str], target: Path, sources: list[Path], force: bool) -> Result:
+    """Into a temporary name, so that a running engine's library is never half written."""
     if not force and _newer(target, sources):
         return Result(target.name, True, "up to date")
-    target.parent.mkdir(exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     run = subprocess.run([*command, "-o", str(partial)], capture_output=True, text=True, check=False)
     if run.returncode:

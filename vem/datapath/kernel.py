@@ -56,7 +56,7 @@ class KernelEngine(Engine):
         features = self._tables.features()
         if loaded is None or features:
             loaded = kernel_program.load(program, directory, features)
-        self._programs = Programs(loaded, program, directory, features, self._is_uplink)
+        self._programs = Programs(loaded, program, directory, features)
         self._punts = Punts(self._maps)
         self._captures = Captures(self._programs.kept)
         self._attachments = Attachments(directory, self._programs.live, method)
@@ -326,10 +326,6 @@ class KernelEngine(Engine):
 
         ``features``: by a program with exactly these, which must be those that the tables ask for, or more."""
         return self._programs.tracer(features).test_ns(lport, frame, repeat)
-
-    def _is_uplink(self, lport: int) -> bool:
-        port = self._tables.port(lport)
-        return port is not None and port.uplink
 
     # --- life -----------------------------------------------------------------------------------------------
     def swap_program(self, path: Path) -> None:

@@ -35,11 +35,8 @@ def load(path: Path, pins: Path, features: int) -> libbpf.Object:
 class Programs:
     """One switch's program.  ``put`` puts another live program on all NICs, or raises EngineError."""
 
-    def __init__(
-        self, loaded: libbpf.Object, path: Path, pins: Path, features: int, is_uplink: Callable[[int], bool]
-    ) -> None:
+    def __init__(self, loaded: libbpf.Object, path: Path, pins: Path, features: int) -> None:
         self._path, self._pins = path, pins
-        self._is_uplink = is_uplink
         self._object = loaded
         self._tests: dict[int, libbpf.Object] = {}
         self.features = features
@@ -94,7 +91,7 @@ class Programs:
         wanted = self.features if features is None else features
         if wanted not in self._tests:
             self._tests[wanted] = self._load(self._path, _TEST, wanted)
-        return Tracer(self._tests[wanted], self._is_uplink)
+        return Tracer(self._tests[wanted])
 
     def test(self, lport: int, frame: bytes, gso: int) -> Fate:
         """See Engine.test."""

@@ -7,7 +7,7 @@ like as it leaves follows from the frame and the recorded tag.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from vem.datapath.watch import Trace
 _SK_BUFF_SIZE = 192  # struct __sk_buff of linux/bpf.h
 _CB, _GSO_SIZE = 48, 176
 HEAD = 1024  # the kernel takes test frames of less than a page; the pipeline reads headers only
-_ETH_HLEN, _ETH_MIN = 14, 60
+_ETH_HLEN, _ETH_MIN = 14, abi.CONSTANTS["DVS_ETH_MIN"]
 _8021Q, _8021AD = b"\x81\x00", b"\x88\xa8"
 _IP = (b"\x08\x00", b"\x86\xdd")
 _IP_HEAD = 54  # Ethernet and IPv6 header
@@ -51,8 +51,7 @@ def as_left(frame: bytes, tagged: bool, tci: int) -> bytes:
 class Tracer:
     """Runs frames through the program of one object."""
 
-    def __init__(self, loaded: libbpf.Object, is_uplink: Callable[[int], bool]) -> None:
-        self._is_uplink = is_uplink
+    def __init__(self, loaded: libbpf.Object) -> None:
         self.program = loaded.program("dvs_test")
         self._trace = loaded.maps["dvs_trace"]
 
@@ -63,7 +62,7 @@ class Tracer:
         self.program.test_run(given(frame), context(lport, frame, gso))
         value = self._trace.get(bytes(4))
         assert value is not None
-        return decode(frame, value, self._is_uplink)
+        return decode(frame, value)
 
     def test_ns(self, lport: int, frame: bytes, repeat: int) -> float:
         """Nanoseconds per run."""
@@ -94,15 +93,15 @@ class DryTracer:
             self._object = None
 
 
-def decode(frame: bytes, trace: bytes, is_uplink: Callable[[int], bool]) -> Fate:
+def decode(frame: bytes, trace: bytes) -> Fate:
     """The fate that a struct dvs_trace tells of a frame."""
     record = abi.ffi.from_buffer("struct dvs_trace *", trace)
     copies = record.copy[0 : min(record.n, abi.CONSTANTS["DVS_TRACE_COPIES"])]
-    return Fate(tables.drop_name(record.in_reason), tuple(_copy(frame, copy, is_uplink) for copy in copies))
+    return Fate(tables.drop_name(record.in_reason), tuple(_copy(frame, copy) for copy in copies))
 
 
-def _copy(frame: bytes, copy: Any, is_uplink: Callable[[int], bool]) -> CopyFate:
+def _copy(frame: bytes, copy: Any) -> CopyFate:
     left = as_left(frame, bool(copy.tagged), copy.tci)
-    if is_uplink(copy.lport):
+    if copy.padded:
         left = left.ljust(_ETH_MIN, b"\0")  # S-001
     return CopyFate(copy.lport, tables.drop_name(copy.reason), left)

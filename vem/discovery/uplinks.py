@@ -57,14 +57,29 @@ class Uplink:
     """Number by which the LAG that it belongs to is known; 0: none."""
     aggregated: bool = False
     """The LAG uses it."""
+    cdp: bool = True
+    """False: CDP is neither heard nor said here."""
 
 
-def advertisement(host: Host, uplink: Uplink) -> Advertisement:
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Of a protocol, in seconds."""
+
+    interval: float
+    """Between two announcements of an uplink."""
+    hold: int
+    """How long neighbours may believe one."""
+
+
+LLDP_TIMES, CDP_TIMES = Times(INTERVAL, TTL), Times(CDP_INTERVAL, CDP_TTL)
+
+
+def advertisement(host: Host, uplink: Uplink, hold: int = TTL) -> Advertisement:
     """What LLDP says."""
     return Advertisement(
         chassis=host.chassis,
         port=_cut(uplink.adapter),
-        ttl=TTL,
+        ttl=hold,
         port_description=_cut(uplink.description),
         system_name=_cut(host.name),
         system_description=_cut(host.description),
@@ -77,12 +92,12 @@ def advertisement(host: Host, uplink: Uplink) -> Advertisement:
     )
 
 
-def announcement(host: Host, uplink: Uplink) -> Announcement:
+def announcement(host: Host, uplink: Uplink, hold: int = CDP_TTL) -> Announcement:
     """What CDP says."""
     return Announcement(
         chassis=_cut(host.name),
         port=_cut(uplink.adapter),
-        ttl=CDP_TTL,
+        ttl=hold,
         system_name=_cut(host.name),
         system_description=_cut(host.description),
         management=_management(host),
@@ -111,20 +126,32 @@ class Discovery:
             Protocol.LLDP: LldpAgent(Mode.NONE, INTERVAL),
             Protocol.CDP: LldpAgent(Mode.NONE, CDP_INTERVAL, CDP),
         }
-        self._known: set[int] = set()
+        self._known: dict[Protocol, set[int]] = {protocol: set() for protocol in Protocol}
 
-    def configure(self, modes: Mapping[Protocol, Mode], host: Host, uplinks: Collection[Uplink], now: float) -> None:
+    def configure(
+        self,
+        modes: Mapping[Protocol, Mode],
+        host: Host,
+        uplinks: Collection[Uplink],
+        now: float,
+        times: Mapping[Protocol, Times] | None = None,
+    ) -> None:
         """What is wanted, and how the uplinks are now; those that are not named any more say goodbye (S-222)."""
-        numbers = {uplink.number for uplink in uplinks}
         for protocol, agent in self._agents.items():
+            lldp_is_it = protocol is Protocol.LLDP
+            usual = LLDP_TIMES if lldp_is_it else CDP_TIMES
+            timing = (times or {}).get(protocol, usual)
+            concerned = [uplink for uplink in uplinks if lldp_is_it or uplink.cdp]
+            numbers = {uplink.number for uplink in concerned}
             agent.set_mode(modes.get(protocol, Mode.NONE), now)
-            for gone in self._known - numbers:
+            agent.set_interval(timing.interval, now)
+            for gone in self._known[protocol] - numbers:
                 agent.remove(gone)
-            for uplink in uplinks:
-                told = advertisement(host, uplink) if protocol is Protocol.LLDP else announcement(host, uplink)
-                agent.set_port(uplink.number, uplink.mac, told, now)
+            for uplink in concerned:
+                tell = advertisement if lldp_is_it else announcement
+                agent.set_port(uplink.number, uplink.mac, tell(host, uplink, timing.hold), now)
                 agent.link(uplink.number, uplink.up, now)
-        self._known = numbers
+            self._known[protocol] = numbers
 
     def receive(self, uplink: int, frame: bytes, now: float) -> None:
         """A control frame came in by an uplink; what is of neither protocol is passed over."""
@@ -152,4 +179,14 @@ class Discovery:
             agent.shut_down()
 
 
-__all__ = ["Discovery", "Host", "Protocol", "Uplink", "advertisement", "announcement"]
+__all__ = [
+    "CDP_TIMES",
+    "LLDP_TIMES",
+    "Discovery",
+    "Host",
+    "Protocol",
+    "Times",
+    "Uplink",
+    "advertisement",
+    "announcement",
+]

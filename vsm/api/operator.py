@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Protocol
 
 from dvswitch.errors import InvalidValue
@@ -18,6 +19,8 @@ KINDS = ("module", "veth", "profile", "config", "migration", "uplink", "host")
 """Kinds of events there are."""
 _MAX_LINE = 4096
 """Characters in a CLI line."""
+_PARTS = 1000
+"""Parts of live output that are held for a slow caller."""
 
 
 class Answer(Protocol):
@@ -68,14 +71,36 @@ class Candidate(Protocol):
         ...
 
 
+class Help(Protocol):
+    """What `?` shows (vsm.cli.service.Help)."""
+
+    @property
+    def candidates(self) -> Iterable[Candidate]:
+        """What may come next."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Lines of a page; 0 = don't page."""
+        ...
+
+
 class Cli(Protocol):
     """What is needed of the command line interpreter (vsm/cli/service.py)."""
 
-    async def run(self, session: str, line: str, role: str = "") -> Answer:
-        """Run one line in the session of that name, and wait for its outcome; ``role`` is that of a new session."""
+    async def run(self, session: str, line: str, role: str = "", part: Callable[[str], None] | None = None) -> Answer:
+        """Run one line in the session of that name, and wait for its outcome; ``role`` is that of a new session.
+
+        ``part`` gets output that comes before that.
+        """
         ...
 
-    def complete(self, session: str, line: str) -> Iterable[Candidate]:
+    def help(self, session: str, line: str) -> Help:
         """What may come next."""
         ...
 
@@ -99,23 +124,36 @@ class OperatorService(operator_pb2_grpc.OperatorServicer):
     async def Execute(self, request: operator_pb2.ExecuteRequest) -> operator_pb2.ExecuteReply:
         """Run one CLI line.  A caller that hangs up ends what a module does for it."""
         _check_line(request.line)
-        answer = await self._cli.run(request.session, request.line, request.role)
-        return operator_pb2.ExecuteReply(
-            output=answer.output,
-            prompt=answer.prompt,
-            ok=answer.ok,
-            closed=answer.closed,
-            length=answer.length,
-            asks=answer.asks,
-        )
+        return _reply(await self._cli.run(request.session, request.line, request.role))
+
+    @streaming
+    async def ExecuteLive(
+        self, request: operator_pb2.ExecuteRequest, _context: Any
+    ) -> AsyncIterator[operator_pb2.ExecuteReply]:
+        """Run one CLI line; what a module shows is passed on as it comes, as far as the caller takes it."""
+        _check_line(request.line)
+        parts: asyncio.Queue[str | None] = asyncio.Queue()
+
+        def add(text: str) -> None:
+            if parts.qsize() < _PARTS:  # a slow caller does not see all of it
+                parts.put_nowait(text)
+
+        running = asyncio.ensure_future(self._cli.run(request.session, request.line, request.role, add))
+        running.add_done_callback(lambda _: parts.put_nowait(None))
+        try:
+            while (text := await parts.get()) is not None:
+                yield operator_pb2.ExecuteReply(output=text, part=True)
+            yield _reply(await running)
+        finally:
+            running.cancel()
 
     @answering
     async def Complete(self, request: operator_pb2.CompleteRequest) -> operator_pb2.CompleteReply:
         """Words that may come next."""
         _check_line(request.line)
-        found = self._cli.complete(request.session, request.line)
-        candidates = [operator_pb2.CompleteReply.Candidate(word=each.word, help=each.help) for each in found]
-        return operator_pb2.CompleteReply(candidates=candidates)
+        found = self._cli.help(request.session, request.line)
+        candidates = [operator_pb2.CompleteReply.Candidate(word=each.word, help=each.help) for each in found.candidates]
+        return operator_pb2.CompleteReply(candidates=candidates, problem=found.problem, length=found.length)
 
     @answering
     async def Close(self, request: operator_pb2.CloseRequest) -> operator_pb2.CloseReply:
@@ -173,6 +211,17 @@ class OperatorService(operator_pb2_grpc.OperatorServicer):
         if veth is not None:
             message.veth.CopyFrom(veth_info(self._supervisor.state, self._runtime, veth))
         return message
+
+
+def _reply(answer: Answer) -> operator_pb2.ExecuteReply:
+    return operator_pb2.ExecuteReply(
+        output=answer.output,
+        prompt=answer.prompt,
+        ok=answer.ok,
+        closed=answer.closed,
+        length=answer.length,
+        asks=answer.asks,
+    )
 
 
 def _check_line(line: str) -> None:

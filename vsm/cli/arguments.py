@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +17,17 @@ from dvswitch.errors import InvalidValue
 from dvswitch.host_commands import POINTS
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
-from vsm.model.channels import MAX_CHANNEL
-from vsm.model.interfaces import MAX_UPLINK, Ethernet, Interface, Vethernet, parse_interface
+from vsm.model import banner
+from vsm.model.interfaces import (
+    MAX_CHANNEL,
+    MAX_UPLINK,
+    Ethernet,
+    Interface,
+    Named,
+    PortChannel,
+    Vethernet,
+    parse_interface,
+)
 from vsm.model.macs import check_prefix
 from vsm.model.passwords import LONGEST, is_hash
 from vsm.model.state import MAX_VETH, State
@@ -116,8 +126,8 @@ def _numbers(text: str, low: int, high: int) -> list[int]:
 
 
 def _uplink_list(text: str, lowest: int = 1) -> tuple[int, ...]:
-    """``2,1,3-4`` in the order given."""
-    found = _numbers(text, lowest, MAX_UPLINK)
+    """``2,1,3-4`` or ``2 1 3-4`` in the order given."""
+    found = _numbers(re.sub(r"\s*,\s*|\s+", ",", text), lowest, MAX_UPLINK)
     if len(set(found)) < len(found):
         raise Mismatch("Uplink named twice")
     return tuple(found)
@@ -176,6 +186,44 @@ def _interface_range(text: str) -> tuple[Interface, ...]:
     raise Mismatch
 
 
+def _port_channels(text: str) -> tuple[Named, ...]:
+    return tuple(PortChannel(n) for n in dict.fromkeys(_numbers(text, 1, MAX_CHANNEL)))
+
+
+_KINDS: dict[str, Callable[[str], tuple[Named, ...]]] = {
+    "vethernet": _veths,
+    "ethernet": _ethernets,
+    "port-channel": _port_channels,
+}
+
+
+def _range_from(kind: str) -> Callable[[str], tuple[Named, ...]]:
+    """``1-4, 7, ethernet 3/1-2, Po1``: numbers of ``kind``, or "" for a name first, until another kind is named.
+
+    Blanks may stand around commas and hyphens, as people write them on NX-OS.
+    """
+
+    def parse(text: str) -> tuple[Named, ...]:
+        text = re.sub(r"\s*([,-])\s*", r"\1", text)
+        found: list[Named] = []
+        current = kind
+        # A number behind a comma that has no kind and no slot of its own belongs to the item before it.
+        for item in re.split(r",(?=[a-z])|,(?=\d+/)", text, flags=re.IGNORECASE):
+            match = re.fullmatch(r"(?:([a-z]+(?:-[a-z]+)?)\s*)?(\d[\d/,-]*)", item, re.IGNORECASE)
+            current = _kind_of(match[1]) if match and match[1] else current
+            if not match or not current:
+                raise Mismatch("Invalid interface format" if found or kind else INVALID)
+            found += _KINDS[current](match[2])
+        return tuple(dict.fromkeys(found))
+
+    return parse
+
+
+def _kind_of(word: str) -> str:
+    found = [kind for kind in _KINDS if kind.startswith(word.lower())]
+    return found[0] if len(found) == 1 else ""
+
+
 def _channel(text: str) -> int:
     """``port-channel1``, ``po1``: the name in one word."""
     match = re.fullmatch(r"(po[a-z-]*)(\d{1,9})", text, re.IGNORECASE)
@@ -214,6 +262,14 @@ def _as_typed(expression: str, message: str = INVALID) -> Callable[[str], str]:
         return text if re.fullmatch(expression, text, re.IGNORECASE) else _refuse(message)
 
     return parse
+
+
+def _network(text: str) -> IPv4Network:
+    """A network as A.B.C.D/LEN, or an address."""
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        raise Mismatch("Invalid ip address") from None
 
 
 def _file(text: str) -> str:
@@ -264,6 +320,27 @@ def _rule_command(text: str) -> str:
     return " ".join(text.split()) if len(text) <= 128 else _refuse("String exceeded max length of (128)")
 
 
+def _banner(text: str) -> str:
+    try:
+        return banner.read(text)
+    except InvalidValue as error:
+        raise Mismatch(f"Banner {error.problem}") from None
+
+
+def _feature(text: str) -> str:
+    from vsm.cli.features import FEATURES  # the table knows which commands are of which feature, and needs the types
+
+    if text.lower() not in FEATURES:
+        raise Mismatch(f"Unknown feature, choose from {', '.join(FEATURES)}")
+    return text.lower()
+
+
+def _features(_state: State) -> Iterable[str]:
+    from vsm.cli.features import FEATURES
+
+    return FEATURES
+
+
 def _sshkey(text: str) -> str:
     """A public key in the form of OpenSSH, of a kind that is still safe."""
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -309,6 +386,10 @@ def _veth_numbers(state: State) -> Iterable[str]:
     return [str(n) for n in sorted(state.inventory.veths)]
 
 
+def _channels(state: State) -> Iterable[str]:
+    return [str(n) for n in sorted(state.inventory.channels.values())]
+
+
 def _uplinks(state: State) -> Iterable[str]:
     return [f"{slot}/{n}" for slot, n in sorted(state.inventory.uplinks)]
 
@@ -317,6 +398,8 @@ _IFNAME = r"v(eth(ernet)?)?\d{1,7}|e(th(ernet)?)?(\d{1,2}/)?\d{1,2}"
 _POINT = f"Unknown point, choose from {', '.join(POINTS)}"
 _VETH_RANGE, _VETH = f"<1-{MAX_VETH}>[,-]", f"<1-{MAX_VETH}>"
 _PORT_HELP = "Slot and port number"
+_PORT_RANGE, _PORTS_HELP = "<3-66>/<1-32>[,-]", f"{_PORT_HELP}s, as 3/1-2"
+_VETHS_HELP = "Numbers of vEthernets, as 1-4,7"
 
 TYPES: dict[str, ArgumentType] = {
     "vlan-id": number(1, 4094, "VLAN id"),
@@ -343,6 +426,10 @@ TYPES: dict[str, ArgumentType] = {
     "rule-command": ArgumentType(
         "LINE", "Beginning of commands in full words; * is anything", _rule_command, rest=True
     ),
+    "feature": ArgumentType("WORD", "Name of the feature", _feature, known=_features),
+    "banner": ArgumentType("LINE", "Text between two of the same character, as #TEXT#", _banner, rest=True),
+    "login-line": ArgumentType("WORD", "Name of the terminal, as pts/0", _as_typed(r"pts/\d{1,4}")),
+    "network": ArgumentType("A.B.C.D|A.B.C.D/LEN", "An address, or a network", _network),
     "uuid": ArgumentType("UUID", "Host UUID, as 1d2f8a10-55aa-4c1e-9a41-0c0ffee00033", _uuid),
     "mac": ArgumentType("E.E.E", "MAC address, as 5254.0012.3456 or 52:54:00:12:34:56", _mac),
     "mac-prefix": ArgumentType("E:E:E", "1-5 octets for local use, as 52:54:00 or 02", _mac_prefix),
@@ -355,12 +442,26 @@ TYPES: dict[str, ArgumentType] = {
     ),
     "direction": ArgumentType("DIR", "in or 0, out or 1", _as_typed("in|out|0|1"), known=lambda _: ("in", "out")),
     "veth": ArgumentType(_VETH, "Number of the vEthernet", _single(_veths), known=_veth_numbers),
-    "veths": ArgumentType(_VETH_RANGE, "Numbers of vEthernets, as 1-4,7", _veths, known=_veth_numbers),
+    "veths": ArgumentType(_VETH_RANGE, _VETHS_HELP, _veths, known=_veth_numbers),
     "port": ArgumentType("<3-66>/<1-32>", _PORT_HELP, _single(_ethernets), known=_uplinks),
-    "ports": ArgumentType("<3-66>/<1-32>[,-]", f"{_PORT_HELP}s, as 3/1-2", _ethernets, known=_uplinks),
+    "ports": ArgumentType(_PORT_RANGE, _PORTS_HELP, _ethernets, known=_uplinks),
     "uplink-list": ArgumentType("<1-32>[,-]", "Numbers of uplinks in order, as 2,1 or 1-4", _uplink_list),
+    "channels": ArgumentType("<1-4096>[,-]", "Numbers of port-channels, as 1,3", _port_channels, known=_channels),
+    "any-interfaces": ArgumentType("IFNAME[,-]", "Name of interfaces, as Veth1-4, Eth3/1 or Po1", _range_from("")),
+    "veth-range": ArgumentType(
+        _VETH_RANGE, f"{_VETHS_HELP}, other interfaces", _range_from("vethernet"), rest=True, known=_veth_numbers
+    ),
+    "port-range": ArgumentType(
+        _PORT_RANGE, f"{_PORTS_HELP}, other interfaces", _range_from("ethernet"), rest=True, known=_uplinks
+    ),
+    "channel-range": ArgumentType(
+        "<1-4096>[,-]", "Numbers of port-channels, as 1,3", _range_from("port-channel"), rest=True, known=_channels
+    ),
+    "interface-range": ArgumentType(
+        "IFNAME[,-]", "Names of interfaces, as Veth1-4,Eth3/1,Po1", _range_from(""), rest=True
+    ),
     "channel": ArgumentType("port-channelN", "Name of a port-channel, as Po1", _channel),
-    "group-list": ArgumentType("<0-32>[,-]", "Numbers of sub-groups in order, as 2,1", _group_list),
+    "group-list": ArgumentType("<0-32>[,-]", "Numbers of sub-groups in order, as 2,1", _group_list, rest=True),
     "interface": ArgumentType("IFNAME", "Name of an interface, as Veth5 or Eth3/1", _interface),
     "interfaces": ArgumentType("IFNAME[,-]", "Name of interfaces, as Veth1-4 or Eth3/1", _interface_range),
 }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vsm.cli.logins import Logins
     from vsm.cli.report import Report
     from vsm.cli.session import Session
+    from vsm.machine import Machine
 
 
 class Mode(Enum):
@@ -39,6 +40,7 @@ class Mode(Enum):
     SVS_DOMAIN = "(config-svs-domain)"
     SVS_CONNECTION = "(config-svs-conn)"
     ROLE = "(config-role)"
+    CONSOLE = "(config-console)"
     LINE = "(config-line)"
     SESSION = "(config-s)"
     """Beside the mode of a line in a configuration session."""
@@ -53,6 +55,7 @@ PARENTS: dict[Mode, Mode] = {
     Mode.SVS_DOMAIN: Mode.CONFIG,
     Mode.SVS_CONNECTION: Mode.CONFIG,
     Mode.ROLE: Mode.CONFIG,
+    Mode.CONSOLE: Mode.CONFIG,
     Mode.LINE: Mode.CONFIG,
 }
 """`exit` leads there, and the parent's commands work from the child."""
@@ -99,6 +102,7 @@ class Position:
             Mode.SVS_DOMAIN: "svs-domain",
             Mode.SVS_CONNECTION: f"svs connection {self.connection}",
             Mode.ROLE: f"role name {self.role}",
+            Mode.CONSOLE: "line console",
             Mode.LINE: "line vty",
         }
         return lines.get(self.mode, "")
@@ -150,11 +154,14 @@ class View:
     files: Bootflash
     logins: Logins
     candidates: Candidates
+    machine: Machine
 
 
 Edit = Callable[[State, Call], State]
 """A change of the configuration: pure; DvsError if it can't be done."""
 Show = Callable[[View, Call], "Report"]
+Part = Callable[[str], None]
+"""Takes a part of a command's output as it comes."""
 Run = Callable[[int, Sequence[str]], Awaitable[str]]
 """Has the module in a slot run a command (dvswitch.host_commands) and waits for its output; Unavailable if it does not
 answer in time, DvsError with its own words if it refuses."""

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from vsm.cli.candidate import Candidates
+from vsm.cli.command import View
+from vsm.cli.logins import Logins
 from vsm.cli.session import Question, Session
+from vsm.machine import Machine
 from vsm.model.state import Config, State
 from vsm.policy.check import check
 from vsm.policy.guard import guard
@@ -30,10 +33,18 @@ class Switch:
     """Unix time."""
     files: Bootflash
     candidates: Candidates = field(default_factory=Candidates)
+    logins: Logins = field(default_factory=Logins)
     restart: Callable[[], None] | None = None
     """Starts the supervisor anew from its store; None = it can't be (it lives in another process than its daemon)."""
     factory: Config = field(default_factory=Config)
     """The configuration of a new switch."""
+    machine: Machine = field(default_factory=Machine)
+    """That the supervisor runs on."""
+
+    def view(self, desk: Desk) -> View:
+        """What a show command of the desk's session looks at."""
+        state, time, session = desk.state, desk.time, desk.session
+        return View(state, self.runtime, time, session, self.files, self.logins, self.candidates, self.machine)
 
 
 @dataclass(slots=True)
@@ -63,17 +74,18 @@ class Desk:
         """The same, in UTC."""
         return datetime.fromtimestamp(self.now, UTC)
 
-    def change(self, edit: Callable[[State], State], *, force: bool = False) -> State:
+    def change(self, edit: Callable[[State], State], *, force: bool = False, later: bool = False) -> State:
         """Put an edit into force: durable on return.  DvsError leaves everything as it was.
 
-        An edit that would cut the way to a host is refused unless it is forced.
+        An edit that would cut the way to a host is refused unless it is forced.  ``later`` is that of
+        Supervisor.transact().
         """
 
-        return self.switch.supervisor.transact(lambda before: _admitted(before, edit, force))
+        return self.switch.supervisor.transact(lambda before: admitted(before, edit, force), later=later)
 
     def try_change(self, edit: Callable[[State], State], *, force: bool = False) -> State:
         """What change() would put into force."""
-        return _admitted(self.state, edit, force)
+        return admitted(self.state, edit, force)
 
     def ask(self, text: str, then: Callable[[Desk], str], *, default: bool = False) -> str:
         """Have ``then`` done once the operator agrees, at once if he does not want to be asked; what to print now."""
@@ -83,7 +95,8 @@ class Desk:
         return ""
 
 
-def _admitted(before: State, edit: Callable[[State], State], force: bool) -> State:
+def admitted(before: State, edit: Callable[[State], State], force: bool = False) -> State:
+    """The state after an edit that is sound and, unless it is forced, cuts nothing off; DvsError."""
     after = edit(before)
     if (after.config, after.inventory) != (before.config, before.inventory):
         check(after)

@@ -24,6 +24,10 @@ _TITLES: dict[Mode, tuple[str, str]] = {
     Mode.SVS_DOMAIN: ("Domain mode", "`svs-domain` leads here."),
     Mode.SVS_CONNECTION: ("Connection mode", "`svs connection NAME` leads here; it is about a hypervisor manager."),
     Mode.ROLE: ("Role mode", "`role name NAME` leads here."),
+    Mode.CONSOLE: (
+        "Console mode",
+        "`line console` leads here; it is about sessions on the supervisor's own socket, as of `vsm cli`.",
+    ),
     Mode.LINE: ("Terminal mode", "`line vty` leads here; it is about sessions over SSH."),
     Mode.SESSION: (
         "Configuration session",

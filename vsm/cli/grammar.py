@@ -9,7 +9,7 @@ when none does the error of the one that got furthest is told.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,9 @@ AMBIGUOUS = "Ambiguous command"
 INCOMPLETE = "Incomplete command"
 FORM_HELP = {Form.NO: "Negate a command or set its defaults", Form.DEFAULT: "Set a command to its defaults"}
 CR = "<CR>"
+Allowed = Callable[[Command, Sequence[str | None], bool], bool]
+"""Whether a command may be given that begins with these words, or (True) is no more than these; None is a value that is
+not known yet."""
 _REMEMBERED = 4096
 
 
@@ -103,6 +106,18 @@ class _Path:
     def complete(self) -> bool:
         return self.at in self.variant.syntax.final
 
+    def allowed(self, ask: Allowed | None, whole: bool = False) -> bool:
+        """Whether the command may be given if it goes on from here; what can only follow is taken as said."""
+        if ask is None:
+            return True
+        begun: list[str | None] = list(self.said if self.variant.form is Form.SET else self.said[1:])
+        at, syntax = self.at, self.variant.syntax
+        while not whole and at not in syntax.final and len(syntax.after[at]) == 1:
+            at = syntax.after[at][0]
+            element = syntax.elements[at]
+            begun.append(element.word if isinstance(element, Keyword) else None)
+        return ask(self.variant.command, begun, whole)
+
     def help(self, element: Element) -> str:
         """One line about the element."""
         command = self.variant.command
@@ -142,8 +157,13 @@ class Grammar:
         doubtful = [failure for failure in failures if words and failure == Failure(AMBIGUOUS, words[0].offset)]
         return doubtful[0] if doubtful else max(failures, key=lambda failure: failure.rank)
 
-    def candidates(self, mode: Mode, line: str, state: State, beside: Mode | None = None) -> list[Candidate]:
-        """What may come next at the end of ``line``: words beginning with its last word, or the next words."""
+    def candidates(
+        self, mode: Mode, line: str, state: State, beside: Mode | None = None, allowed: Allowed | None = None
+    ) -> list[Candidate]:
+        """What may come next at the end of ``line``: words beginning with its last word, or the next words.
+
+        ``allowed`` tells for a command whether it may be given if it begins like this; None = they all may.
+        """
         words = split(line)
         partial = words.pop().text if words and not line[-1].isspace() else ""
         found: dict[str, str] = {}
@@ -151,7 +171,7 @@ class Grammar:
             paths = self._walk(layer, words, line)
             if not isinstance(paths, Failure):
                 for path in paths:
-                    _offer(path, partial, bool(words), state, found)
+                    _offer(path, partial, bool(words), state, found, allowed)
         candidates = [Candidate(word, text) for word, text in found.items() if word != CR]
         end = [Candidate(CR, found[CR])] if CR in found else []
         return sorted(candidates, key=_candidate_order) + end
@@ -293,21 +313,26 @@ def _common(text: str, keyword: str) -> int:
     return length
 
 
-def _offer(path: _Path, partial: str, begun: bool, state: State, found: dict[str, str]) -> None:
+def _offer(
+    path: _Path, partial: str, begun: bool, state: State, found: dict[str, str], allowed: Allowed | None
+) -> None:
     """Add what may follow ``path`` and begins with ``partial``."""
-    if path.complete and not partial and begun:
+    if path.complete and not partial and begun and path.allowed(allowed, whole=True):
         found.setdefault(CR, path.variant.command.help)
-    for _, element in path.next():
+    for position, element in path.next():
         text = path.help(element)
         if isinstance(element, Keyword):
-            if _abbreviates(partial, element.word):
+            if _abbreviates(partial, element.word) and path.keyword(position, element.word).allowed(allowed):
                 found.setdefault(element.word, text)
+            continue
+        if not path.allowed(allowed):
             continue
         known = [word for word in element.type.known(state) if word.startswith(partial)] if element.type.known else []
         if not partial or (not known and _accepts(element, partial)):
             found.setdefault(element.type.placeholder, text)
         for word in known:
-            found.setdefault(word, text)
+            if path.argument(position, element.name, word, word).allowed(allowed):
+                found.setdefault(word, text)
 
 
 def _accepts(element: Argument, text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from vsm.cli.session import Session
@@ -15,6 +16,9 @@ class Logins:
     """In the order in which they began."""
     host_key: str = ""
     """Public key of the SSH server, as "TYPE BASE64"; "" = it has not run."""
+    make_key: Callable[[str, int], Awaitable[str]] | None = None
+    """Has the SSH server use a new host key of a kind ("rsa", "ecdsa", "ed25519") and so many bits from now on; gives
+    the public key.  None = it does not run."""
     addresses: tuple[str, ...] = ()
     """Where it listens, as "ADDRESS:PORT"."""
 

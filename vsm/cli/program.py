@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dvswitch.errors import InvalidValue
 from vsm.cli import permission
-from vsm.cli.command import Call, Form, Run, View
+from vsm.cli.command import Call, Form, Run
 from vsm.cli.desk import Desk, Switch
 from vsm.cli.grammar import Failure, Match
 from vsm.cli.logins import Logins
@@ -61,8 +61,7 @@ class Programs:
         self._check(match, role)
         revision = desk.state.revision
         call = Call(desk.session.position, match.form, match.words, match.args, self._switch.runtime, match.said)
-        switch = self._switch
-        view = View(desk.state, switch.runtime, desk.time, desk.session, desk.files, self._logins, switch.candidates)
+        view = self._switch.view(desk)
         if match.command.ask:
             report = await match.command.ask(view, call, self._run)
         else:

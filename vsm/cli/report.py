@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from typing import Any
-from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 RULE = "-" * 80
 """The line above and below column titles."""
@@ -20,23 +21,30 @@ RULE = "-" * 80
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows of one kind.  Rows are dataclasses; a field's JSON key is metadata "key", else its name; a field that is a
-    Table stands inside its row."""
+    Table, or another such row, stands inside its row."""
 
     name: str
     """x of TABLE_x."""
     rows: Sequence[Any]
+    always: bool = False
+    """Whether an empty one has an empty ROW_x; else TABLE_x is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """The outcome of a show command."""
 
-    text: str
-    """Lines, each ended by a newline; "" = nothing to show."""
+    said: str | Callable[[], str]
+    """The text, or what makes it where that takes long: programs ask for the rows only."""
     tables: tuple[Table, ...] = ()
     """Empty: the command has no JSON form."""
     top: Any = None
     """A row whose keys stand at the top level of the JSON object (as in `show version`)."""
+
+    @property
+    def text(self) -> str:
+        """Lines, each ended by a newline; "" = nothing to show."""
+        return self.said if isinstance(self.said, str) else self.said()
 
     @property
     def structured(self) -> bool:
@@ -59,20 +67,22 @@ def as_json(report: Report, pretty: bool = False) -> str:
 
 def as_xml(report: Report) -> str:
     """The report as XML text: elements in the place of JSON's keys."""
-    root = ElementTree.Element("show")
-    _elements(root, data(report))
-    ElementTree.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+    text = "\n".join(_elements({"show": data(report)}, ""))
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{_UNPRINTABLE.sub("?", text)}\n'
 
 
-def _elements(parent: ElementTree.Element, values: dict[str, Any]) -> None:
+def _elements(values: dict[str, Any], indent: str) -> Iterator[str]:
+    """Lines; written out here, since a tree of a million elements takes seconds."""
     for key, value in values.items():
         for item in value if isinstance(value, list) else [value]:
-            element = ElementTree.SubElement(parent, key)
-            if isinstance(item, dict):
-                _elements(element, item)
+            if not item:
+                yield f"{indent}<{key} />"
+            elif isinstance(item, dict):
+                yield f"{indent}<{key}>"
+                yield from _elements(item, indent + "  ")
+                yield f"{indent}</{key}>"
             else:
-                element.text = _UNPRINTABLE.sub("?", item)
+                yield f"{indent}<{key}>{escape(item)}</{key}>"
 
 
 _UNPRINTABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -86,15 +96,30 @@ def lines(*texts: str) -> str:
 
 def _row(row: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for item in fields(row):
-        value = getattr(row, item.name)
-        found |= _table(value) if isinstance(value, Table) else {item.metadata.get("key", item.name): _value(value)}
+    for name, key in _keys(row.__class__):
+        value = getattr(row, name)
+        if isinstance(value, str):
+            found[key] = value
+        elif isinstance(value, Table):
+            found |= _table(value)
+        else:
+            found[key] = str(value) if type(value) is int else _row(value) if is_dataclass(value) else _value(value)
     return found
+
+
+@cache
+def _keys(kind: type) -> tuple[tuple[str, str], ...]:
+    """(field, key) of a kind of row, once for tens of thousands of them."""
+    return tuple((item.name, item.metadata.get("key", item.name)) for item in fields(kind))
 
 
 def _table(table: Table) -> dict[str, Any]:
     rows = [_row(row) for row in table.rows]
-    return {f"TABLE_{table.name}": {f"ROW_{table.name}": rows[0] if len(rows) == 1 else rows} if rows else {}}
+    return {
+        f"TABLE_{table.name}": {f"ROW_{table.name}": rows[0] if len(rows) == 1 else rows}
+        if rows or table.always
+        else {}
+    }
 
 
 def _value(value: Any) -> Any:

@@ -61,6 +61,12 @@ class Session:
     dont_ask: bool = False
     """Do what would be asked about."""
     question: Question | None = None
+    unfinished: str = ""
+    """Lines of a banner whose end has not come yet."""
+    hang_up: Callable[[], None] | None = None
+    """Disconnects the client; None = there is none to disconnect."""
+    edited: bool = False
+    """The last line was one of configuration: it changed the State and the position, if anything."""
 
     @property
     def who(self) -> str:

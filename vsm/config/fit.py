@@ -3,7 +3,8 @@
 Assigning NICs to profiles is the managers' business and slots are the hosts' for as long as they exist, so a text can't
 change them.  Rules of vsm.config.parse.replace_with:
 
-* an interface section of a vEth that is gone, or whose number another NIC has by now, is left out;
+* an interface section of a vEth or port-channel that is gone, or of a vEth whose number another NIC has by now, is left
+  out;
 * `inherit port-profile` and `vm mac` of interfaces only say what was so;
 * a slot whose host has joined stays with that host; a text that gives it to another is refused;
 * a profile in use must stay.
@@ -18,14 +19,14 @@ from typing import TYPE_CHECKING
 
 from dvswitch.errors import Conflict, InvalidValue
 from dvswitch.mac import MacAddress
-from vsm.model.interfaces import Vethernet, parse_interface
+from vsm.model.interfaces import PortChannel, Vethernet, parse_named
 from vsm.model.state import PortProfile, State
 from vsm.policy.ports import interfaces, profile_of
 
 if TYPE_CHECKING:
     from vsm.config.parse import Line
 
-_HEADER = re.compile(r"interface (vethernet ?\d{1,7})", re.IGNORECASE)
+_HEADER = re.compile(r"interface ((?:vethernet|port-channel) ?\d{1,7})", re.IGNORECASE)
 _MAC = re.compile(r"\s*vm mac (\S+)\s*", re.IGNORECASE)
 _OBSERVED = re.compile(r"\s+(vm mac|inherit port-profile) ", re.IGNORECASE)
 
@@ -95,7 +96,10 @@ def _sections(lines: Iterable[Line]) -> Iterator[list[Line]]:
 
 def _stranger(name: str, inside: Iterable[Line], base: State) -> str:
     """Why the section is not about a vEth that is here; "" if it is."""
-    interface = parse_interface(name)
+    interface = parse_named(name)
+    if isinstance(interface, PortChannel):
+        gone = interface.number not in base.inventory.channels.values()
+        return f"interface {interface.full} is left out: its host does not make it any more" if gone else ""
     assert isinstance(interface, Vethernet)
     veth = base.inventory.veths.get(interface.number)
     if veth is None:

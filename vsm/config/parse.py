@@ -19,6 +19,7 @@ from dvswitch.errors import DvsError, InvalidValue
 from vsm.cli.command import Call, Edit, Form, Mode, Position
 from vsm.cli.grammar import Failure, Match
 from vsm.config import fit
+from vsm.model import banner
 from vsm.model.overrides import override
 from vsm.model.settings import NOTHING
 from vsm.model.state import Config, PortProfile, State
@@ -66,18 +67,19 @@ def load(text: str, base: State) -> State:
     return _finish(_run(config_lines(text), _cleared(base), None), base)
 
 
-def replace_with(text: str, base: State, *, best_effort: bool = False) -> Loaded:
+def replace_with(text: str, base: State, *, best_effort: bool = False, unchecked: bool = False) -> Loaded:
     """``base`` with its configuration replaced by ``text`` as far as hosts and NICs have not changed since.
 
     DvsError names what can't be: a line that is not understood, a profile in use that the text does not have.  With
-    ``best_effort`` such lines are left out and such profiles kept, with a remark each.
+    ``best_effort`` such lines are left out and such profiles kept, with a remark each.  ``unchecked``: it need not be
+    sound as a whole.
     """
     remarks: list[str] = []
     lines = list(fit.without_strangers(config_lines(text), base, remarks))
     state = _run(lines, _cleared(base), remarks if best_effort else None)
     state = fit.keep_slots(state, base, remarks)
     state = fit.keep_profiles(state, base, remarks if best_effort else None)
-    return Loaded(_finish(state, base), tuple(remarks))
+    return Loaded(_settle(state, base) if unchecked else _finish(state, base), tuple(remarks))
 
 
 def merge(text: str, base: State, runtime: Runtime | None = None, permit: Permit | None = None) -> State:
@@ -92,8 +94,16 @@ def merge(text: str, base: State, runtime: Runtime | None = None, permit: Permit
 
 def config_lines(text: str) -> list[Line]:
     """The lines that say something."""
-    numbered = (Line(number, line) for number, line in enumerate(text.splitlines(), start=1))
-    return [line for line in numbered if line.text.strip() and not line.text.lstrip().startswith(_COMMENTS)]
+    found: list[Line] = []
+    banners: list[Line] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if banners:
+            line, number = f"{banners[0].text}\n{line}", banners.pop().number
+        elif not line.strip() or line.lstrip().startswith(_COMMENTS):
+            continue
+        # Lines of a banner are not looked at, whatever they begin with.
+        (banners if banner.unfinished(line) else found).append(Line(number, line))
+    return [*found, *banners]
 
 
 def apply_line(state: State, position: Position, line: str, runtime: Runtime | None = None) -> tuple[State, Position]:

@@ -61,8 +61,8 @@ def _by_name(state: State, *, max_ports: bool) -> dict[tuple[str, object], Secti
 
 
 _ORDER = (
-    "switch", "role", "user", "vem", "vlan", "port-profile default", "port-profile", "interface", "line", "svs-domain",
-    "svs connection",
+    "switch", "role", "user", "vem", "vlan", "port-profile default", "port-profile", "interface", "line console",
+    "line", "svs-domain", "svs connection",
 )  # fmt: skip
 
 

@@ -15,16 +15,17 @@ from typing import Any
 import dvswitch
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Command, Mode
-from vsm.cli.tables import connections, interface, profile, settings, system, users, vlan
-from vsm.model.interfaces import parse_interface
+from vsm.cli.tables import connections, interface, profile, settings, system, terminals, users, vlan
+from vsm.model.interfaces import MGMT0, Ethernet, Vethernet, parse_named
 from vsm.model.settings import NOTHING
 from vsm.model.state import Config, PortProfile, ProfileType, State
 from vsm.policy.defaults import with_defaults
 from vsm.policy.inherit import chain, said
-from vsm.policy.ports import interfaces
+from vsm.policy.ports import interfaces, port_channels
 
 INTERFACE_ROWS = (*interface.BEFORE_SETTINGS, *settings.SETTINGS, *interface.AFTER_SETTINGS)
 _BARE_ROWS = (*interface.BEFORE_SETTINGS, *interface.AFTER_SETTINGS)
+_SWITCH_ROWS = (*users.FEATURES, *terminals.SYSTEM, *system.SYSTEM)
 PROFILE_ROWS = (*profile.BEFORE_SETTINGS, *settings.SETTINGS, *profile.AFTER_SETTINGS)
 TIME_FORMAT = "%a %b %e %H:%M:%S %Y"
 
@@ -96,7 +97,7 @@ class Section:
     def text(self) -> Iterator[str]:
         """Its lines in the running configuration."""
         kind, _ = self.key
-        if kind in ("interface", "line", "svs-domain"):
+        if kind in ("interface", "line console", "svs-domain"):
             yield ""
         if self.header:
             yield self.header
@@ -122,7 +123,12 @@ def sections(state: State, scope: Scope = WHOLE) -> Iterator[Section]:
     """The configuration object by object, in the order of the running configuration."""
     config, detail = state.config, scope.detail
     if scope.includes(("switch", "")):
-        yield Section(("switch", ""), "", Mode.CONFIG, _lines((*users.FEATURES, *system.SYSTEM), config, detail))
+        yield Section(
+            ("switch", ""),
+            "",
+            Mode.CONFIG,
+            _lines((*users.FEATURES, *terminals.SYSTEM, *system.SYSTEM), config, detail),
+        )
     for role in sorted(config.roles):
         if scope.includes(("role", role)):
             yield _section(("role", role), Mode.ROLE, users.ROLE_HEADER, users.ROLE, config.roles[role], detail)
@@ -141,6 +147,8 @@ def sections(state: State, scope: Scope = WHOLE) -> Iterator[Section]:
             yield _profile(config, found, detail)
     for name in _interface_names(state, scope):
         yield _interface(state, name, detail)
+    if scope.includes(key := ("line console", "")):
+        yield _section(key, Mode.CONSOLE, terminals.CONSOLE_HEADER, terminals.CONSOLE, config, detail)
     if scope.includes(("line", "")):
         yield _section(("line", ""), Mode.LINE, users.LINE_HEADER, users.LINE, config, detail)
     if scope.includes(("svs-domain", "")):
@@ -177,6 +185,8 @@ def _profile(config: Config, found: PortProfile, detail: Detail) -> Section:
 def _interface(state: State, name: str, detail: Detail) -> Section:
     subject = interface.subject_of(state, name)
     config = state.config
+    if detail is not Detail.SAID and not isinstance(parse_named(name), Vethernet | Ethernet):
+        detail = Detail.SAID
     if detail is Detail.ALL:
         kind = ProfileType.VETHERNET if name.startswith("V") else ProfileType.ETHERNET
         inherited = said(config, subject.profile)
@@ -189,14 +199,14 @@ def _interface(state: State, name: str, detail: Detail) -> Section:
 
 
 def _interface_names(state: State, scope: Scope) -> list[str]:
-    """Interfaces that exist, then those that are configured for a host that has not come yet."""
+    """mgmt0, port-channels and ports that exist, then those that are configured for a host that has not come yet."""
     if scope.interfaces:
         return list(scope.interfaces)
     if not scope.includes(("interface", "")):
         return []
-    there = list(interfaces(state))
+    there = [MGMT0, *port_channels(state), *interfaces(state)]
     awaited = {*state.config.overrides, *state.config.descriptions} - set(there)
-    return there + sorted(awaited, key=parse_interface)
+    return there + sorted(awaited, key=parse_named)
 
 
 def _section(key: Key, mode: Mode, header: Command, rows: Iterable[Command], subject: Any, detail: Detail) -> Section:

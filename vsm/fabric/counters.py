@@ -6,7 +6,9 @@ A record holds what was counted in places that are over, and the latest report o
     total = base + sum of the latest report of each place
 
 A place is (slot, incarnation, generation).  A closed place still takes late reports of the same life, so frames counted
-between the last report and the end are not lost; a new life on the same slot puts the old one into the base.
+between the last report and the end are not lost; a new life on the same slot puts the old one into the base.  Modules
+say which life of a port's counters a report is of: a NIC that stays plugged in while its vEth is elsewhere goes on
+counting where it was.  (Where they do not say, a higher generation after the end is taken for a new life.)
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ class Place:
     generation: int
     latest: Counters
     closed: bool = False
+    life: int = 0
+    """0: not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +61,24 @@ def add(one: Counters, other: Counters) -> Counters:
     return Counters(**numbers, **drops)  # type: ignore[arg-type]
 
 
-def reported(record: Record, slot: int, incarnation: str, generation: int, counters: Counters) -> Record:
+def reported(record: Record, slot: int, incarnation: str, generation: int, counters: Counters, life: int = 0) -> Record:
     """The record after a report of the module in ``slot``; reports of an earlier life there change nothing."""
-    old = place_of(record, slot)
+    old, now = place_of(record, slot), Place(slot, incarnation, generation, counters, life=life)
     if old is None:
-        return _settle(record, Place(slot, incarnation, generation, counters))
-    same_engine = incarnation == old.incarnation
+        return _settle(record, now)
+    same_engine, told = incarnation == old.incarnation, bool(life and old.life)
+    returned = old.closed and generation > old.generation
+    if told and same_engine and life == old.life:
+        if _fell(old.latest, counters):
+            return record  # a late report: what it tells is known
+        return _settle(
+            record, replace(now, generation=max(generation, old.generation), closed=old.closed and not returned)
+        )
     if generation < old.generation and same_engine:
         return record
-    newer_life = old.closed and generation > old.generation
-    restarted = not same_engine or newer_life or _fell(old.latest, counters)
+    restarted = told or returned or not same_engine or _fell(old.latest, counters)
     base = add(record.base, old.latest) if restarted else record.base
-    closed = old.closed and not newer_life
-    return _settle(replace(record, base=base), Place(slot, incarnation, generation, counters, closed))
+    return _settle(replace(record, base=base), replace(now, closed=old.closed and not returned))
 
 
 def closed(record: Record, slot: int) -> Record:
@@ -130,11 +139,18 @@ class CounterBook:
         return place_of(self._records.get(interface, _EMPTY), slot) is not None
 
     def report(
-        self, interface: str, slot: int, incarnation: str, generation: int, counters: Counters, last: bool = False
+        self,
+        interface: str,
+        slot: int,
+        incarnation: str,
+        generation: int,
+        counters: Counters,
+        last: bool = False,
+        life: int = 0,
     ) -> None:
         """Take a module's report in; ``last``: no later one would bring the same again, so it is to be stored soon."""
         old = self._records.get(interface, _EMPTY)
-        self._put(interface, reported(old, slot, incarnation, generation, counters))
+        self._put(interface, reported(old, slot, incarnation, generation, counters, life))
         if last and interface in self._changed:
             self._urgent.add(interface)
 

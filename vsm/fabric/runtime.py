@@ -7,7 +7,7 @@ here is configuration, and only counters are ever stored (CounterBook, by the se
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from vsm.fabric.mac_moves import MacMoves
 from vsm.model.interfaces import Vethernet
 from vsm.model.migration import Carried
 from vsm.model.state import State
-from vsm.observed import ChannelStatus, ManagerStatus, Neighbor
+from vsm.observed import ChannelStatus, ManagerStatus, Neighbor, SessionCounts
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 
 _LOG = 1000
@@ -31,6 +31,7 @@ class FabricRuntime:
         self._started = clock()
         self._log: deque[LogLine] = deque(maxlen=_LOG)
         self._modules: dict[int, ModuleStatus] = {}
+        self._counts: defaultdict[int, SessionCounts] = defaultdict(SessionCounts)
         self._ports: dict[int, tuple[int, PortStatus]] = {}
         self.mac_moves = MacMoves()
         self._macs: dict[int, list[MacRow]] = {}
@@ -41,6 +42,8 @@ class FabricRuntime:
         self.watchers: dict[object, ManagerStatus] = {}
         """Kept by vsm/api/catalog.py."""
         self._looking = False
+        self.port_listeners: list[Callable[[int], None]] = []
+        """Called with the number of each vEth that a module reported."""
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.timeouts: Mapping[str, float] = {}
         """Kept by vsm/mobility/driver.py."""
@@ -54,6 +57,10 @@ class FabricRuntime:
     def module(self, slot: int) -> ModuleStatus | None:
         """None: never seen since this VSM started."""
         return self._modules.get(slot)
+
+    def session_counts(self, slot: int) -> SessionCounts:
+        """Kept by the module's sessions; zeros if there was none since this VSM started."""
+        return self._counts[slot]
 
     def port(self, veth: int) -> PortStatus | None:
         """None: no module reports it."""
@@ -107,12 +114,14 @@ class FabricRuntime:
     def connected(self, slot: int) -> None:
         """A session of the module was accepted."""
         self._modules[slot] = ModuleStatus(True, self._clock())
+        self._counts[slot].inserted += 1
         self.notify()
 
     def disconnected(self, slot: int) -> None:
         """The module's session is over.  What it reported of its ports still holds: they forward on."""
         known = self._modules.get(slot, ModuleStatus(False, 0))
         self._modules[slot] = replace(known, connected=False, since=self._clock())
+        self._counts[slot].removed += 1
         self._macs.pop(slot, None)
         self.mac_moves.gone(slot)
         self._neighbors.pop(slot, None)
@@ -128,6 +137,8 @@ class FabricRuntime:
     def port_reported(self, slot: int, veth: int, status: PortStatus) -> None:
         """A vEth's link or forwarding state."""
         self._ports[veth] = (slot, status)
+        for listener in self.port_listeners:
+            listener(veth)
 
     def macs_reported(self, slot: int, rows: list[MacRow]) -> None:
         """All addresses that a module has learned."""

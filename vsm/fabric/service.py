@@ -69,14 +69,17 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         session = self._sessions.get(slot)
         return session is not None and session.applied(revision)
 
-    async def command(self, slot: int, words: Sequence[str]) -> str:
-        """Have a module run a command: its output.  Unavailable if it does not answer, DvsError if it refuses."""
+    async def command(self, slot: int, words: Sequence[str], part: Callable[[str], None] | None = None) -> str:
+        """Have a module run a command: its output.  Unavailable if it does not answer, DvsError if it refuses.
+
+        ``part`` gets what a capture shows as it comes; then it goes on until the caller is cancelled.
+        """
         session = self._sessions.get(slot)
         if session is None:
             raise Unavailable(f"module {slot}", "is not connected", "see `show module`")
         try:
-            async with asyncio.timeout(_COMMAND_TIMEOUT):
-                return await session.command(words)
+            async with asyncio.timeout(None if part and words[:1] == ["capture"] else _COMMAND_TIMEOUT):
+                return await session.command(words, part)
         except TimeoutError:
             raise Unavailable(f"module {slot}", f"did not answer within {_COMMAND_TIMEOUT:g} seconds") from None
 

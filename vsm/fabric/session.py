@@ -83,6 +83,7 @@ class ModuleSession:
         self.slot = slot
         self._supervisor, self._runtime, self._timing, self._now = supervisor, runtime, timing, now
         self._hello = hello
+        self._counts = runtime.session_counts(slot)
         self._publish = publish
         self._events: deque[float] = deque(maxlen=_MAX_EVENTS)
         self._incarnation = hello.incarnation
@@ -98,12 +99,12 @@ class ModuleSession:
         """(vEth, generation) of moves whose carried state the module was sent."""
         self._beats = 0
         self._commands = 0
-        self._asked: dict[int, asyncio.Future[tuple[str, bool]]] = {}
+        self._asked: dict[int, tuple[asyncio.Future[tuple[str, bool]], Callable[[str], None] | None]] = {}
         self._refusals: tuple[tuple[str, str], ...] = ()
         self._handlers: dict[str, Callable[..., None]] = {
             "ack": self._ack,
             "refuse": self._refuse,
-            "heartbeat": lambda message: None,
+            "heartbeat": self._heartbeat_heard,
             "counters": self._counters,
             "attached": self._attached,
             "detached": self._detached,
@@ -140,19 +141,24 @@ class ModuleSession:
 
     async def messages(self) -> AsyncIterator[fabric_pb2.SupervisorMessage]:
         """All that the module is to be sent, for as long as the caller asks."""
-        yield fabric_pb2.SupervisorMessage(welcome=self._welcome())
+        yield self._told(fabric_pb2.SupervisorMessage(welcome=self._welcome()))
         for message in self._open():
-            yield message
+            yield self._told(message)
         next_beat = self._now() + self._timing.heartbeat
         while True:
             await self._awake(next_beat - self._now())
             while self._outbox:
-                yield self._outbox.popleft()
+                yield self._told(self._outbox.popleft())
             for message in self._difference():
-                yield message
+                yield self._told(message)
             if self._now() >= next_beat:
-                yield self._heartbeat()
+                yield self._told(self._heartbeat())
                 next_beat = self._now() + self._timing.heartbeat
+
+    def _told(self, message: fabric_pb2.SupervisorMessage) -> fabric_pb2.SupervisorMessage:
+        """The message, counted."""
+        self._counts.out_messages += 1
+        return message
 
     def _welcome(self) -> fabric_pb2.Welcome:
         return fabric_pb2.Welcome(
@@ -212,6 +218,7 @@ class ModuleSession:
 
     def _heartbeat(self) -> fabric_pb2.SupervisorMessage:
         self._beats += 1
+        self._counts.out_beats += 1
         revision = self._sent.revision if self._sent else 0
         return fabric_pb2.SupervisorMessage(heartbeat=fabric_pb2.Heartbeat(sequence=self._beats, revision=revision))
 
@@ -229,6 +236,7 @@ class ModuleSession:
     def receive(self, message: fabric_pb2.ModuleMessage) -> None:
         """Take in what the module says; SessionEnded if that ends the session."""
         self._heard += 1
+        self._counts.in_messages += 1
         kind = message.WhichOneof("message")
         handler = self._handlers.get(kind or "")
         if handler is None:
@@ -240,10 +248,14 @@ class ModuleSession:
         except DvsError as error:
             raise SessionEnded("invalid", f"message '{kind}': {error}") from error
 
+    def _heartbeat_heard(self, _message: fabric_pb2.Heartbeat) -> None:
+        self._counts.in_beats += 1
+
     def _ack(self, ack: fabric_pb2.Ack) -> None:
         self._settle(ack.revision, ())
 
     def _refuse(self, refuse: fabric_pb2.Refuse) -> None:
+        self._counts.refused += len(refuse.refusals)
         refusals = tuple((refusal.object, refusal.reason) for refusal in refuse.refusals)
         for thing, reason in refusals:
             _log.warning("module refused", slot=self.slot, object=thing, reason=reason, revision=refuse.revision)
@@ -318,15 +330,16 @@ class ModuleSession:
                 self._runtime.book.report(name, self.slot, self._incarnation, 0, counters)
             else:
                 Vethernet(port.veth)
-                self._count(port.veth, port.generation, counters)
+                self._count(port.veth, port.generation, counters, port.counters.life)
 
     def _count_last(self, message: fabric_pb2.PortDetached | fabric_pb2.PortDrained) -> None:
         """The last counters of a port's life here."""
         if message.HasField("last"):
-            self._count(message.veth, message.generation, wire.read_counters(message.last), last=True)
+            last = wire.read_counters(message.last)
+            self._count(message.veth, message.generation, last, message.last.life, last=True)
             self._runtime.final.set()
 
-    def _count(self, veth: int, generation: int, counters: Counters, last: bool = False) -> None:
+    def _count(self, veth: int, generation: int, counters: Counters, life: int, last: bool = False) -> None:
         """Counters of a vEth, if it has anything to do with this module."""
         state, name = self._supervisor.state, Vethernet(veth).full
         record, move = state.inventory.veths.get(veth), state.inventory.moves.get(veth)
@@ -334,7 +347,7 @@ class ModuleSession:
             return
         here = record.slot == self.slot or (move is not None and self.slot in (move.source, move.target))
         if here or self._runtime.book.knows(name, self.slot):
-            self._runtime.book.report(name, self.slot, self._incarnation, generation, counters, last)
+            self._runtime.book.report(name, self.slot, self._incarnation, generation, counters, last, life)
 
     def _macs(self, report: fabric_pb2.MacReport) -> None:
         rows = wire.read_macs(self.slot, report)
@@ -357,8 +370,8 @@ class ModuleSession:
         self._events.append(now)
         self._publish(news)
 
-    async def command(self, words: Sequence[str]) -> str:
-        """Have the module run a command, and wait for its output.
+    async def command(self, words: Sequence[str], part: Callable[[str], None] | None = None) -> str:
+        """Have the module run a command, and wait for its output; ``part`` gets what it shows meanwhile.
 
         DvsError with the module's words if it refuses; Unavailable if the session ends, or too many wait.  When the
         caller gives up (is cancelled), the module is told to end the command.
@@ -368,8 +381,9 @@ class ModuleSession:
         self._commands += 1
         ident = self._commands
         answer: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
-        self._asked[ident] = answer
-        self._post(fabric_pb2.SupervisorMessage(command=fabric_pb2.Command(id=ident, words=words)))
+        self._asked[ident] = answer, part
+        command = fabric_pb2.Command(id=ident, words=words, live=part is not None)
+        self._post(fabric_pb2.SupervisorMessage(command=command))
         try:
             text, ok = await answer
         except asyncio.CancelledError:
@@ -383,7 +397,7 @@ class ModuleSession:
 
     def ended(self) -> None:
         """The session is over: nobody will answer."""
-        for answer in self._asked.values():
+        for answer, _ in self._asked.values():
             if not answer.done():
                 answer.set_exception(Unavailable(f"module {self.slot}", "was lost before it answered"))
 
@@ -392,9 +406,13 @@ class ModuleSession:
         self.poke()
 
     def _output(self, message: fabric_pb2.CommandOutput) -> None:
-        answer = self._asked.get(message.id)
-        if answer is not None and not answer.done():
+        answer, part = self._asked.get(message.id, (None, None))
+        if answer is None or answer.done():
+            return
+        if not message.more:
             answer.set_result((message.text, message.ok))
+        elif part:
+            part(message.text)
 
     def _port(self, message: fabric_pb2.PortState) -> None:
         status = wire.read_port_status(message)

@@ -128,6 +128,10 @@ def _switch(switch: SwitchSpec) -> types_pb2.Switch:
         mac_aging_s=switch.mac_aging,
         cdp=switch.cdp.name,
         lldp=switch.lldp.name,
+        cdp_timer_s=switch.cdp_timer,
+        cdp_hold_s=switch.cdp_hold,
+        lldp_timer_s=switch.lldp_timer,
+        lldp_hold_s=switch.lldp_hold,
     )
 
 
@@ -212,7 +216,7 @@ def _forward(forward: ForwardSpec | None) -> types_pb2.Forward | None:
 
 
 def _uplink(uplink: UplinkSpec) -> types_pb2.Uplink:
-    return types_pb2.Uplink(number=uplink.number, policy=uplink.policy, shutdown=uplink.shutdown)
+    return types_pb2.Uplink(number=uplink.number, policy=uplink.policy, shutdown=uplink.shutdown, no_cdp=uplink.no_cdp)
 
 
 # ---- up: what modules report

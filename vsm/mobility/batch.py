@@ -12,7 +12,6 @@ from dvswitch.errors import DvsError, StorageError
 from vsm.model.state import State
 from vsm.supervisor import Change, Supervisor
 
-
 QUIET, CROWD = 0.0005, 0.004
 """Seconds without another change after which one, or several, are stored.  A write to the disk takes about as long."""
 LONGEST = 0.03

@@ -6,13 +6,13 @@ profile (or the uplink's own policy) exists, whatever becomes of links, hosts an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from dvswitch.errors import Conflict
+from vsm.model.interfaces import MAX_CHANNEL, PortChannel, parse_named
+from vsm.model.overrides import forget
 from vsm.model.state import State
-
-MAX_CHANNEL = 4096
 
 
 def channels_seen(state: State, slot: int, policies: Iterable[int]) -> State:
@@ -24,7 +24,24 @@ def channels_seen(state: State, slot: int, policies: Iterable[int]) -> State:
     numbers = {key: number for key, number in known.items() if _lives(state, *key)}
     for policy in new:
         numbers[slot, policy] = _free(numbers.values())
-    return replace(state, inventory=replace(state.inventory, channels=numbers))
+    return with_channels(state, numbers)
+
+
+def with_channels(state: State, numbers: Mapping[tuple[int, int], int]) -> State:
+    """``state`` with these port-channels; what was said on one that is there no more is forgotten."""
+    gone = set(state.inventory.channels.values()) - set(numbers.values())
+    state = replace(state, inventory=replace(state.inventory, channels=numbers))
+    for number in gone:
+        state = forget(state, PortChannel(number).full)
+    return state
+
+
+def channel_key(state: State, name: str) -> tuple[int, int] | None:
+    """The slot and policy of a port-channel by its full name; None if there is none, or it is something else."""
+    found = parse_named(name)
+    if not isinstance(found, PortChannel):
+        return None
+    return next((key for key, number in state.inventory.channels.items() if number == found.number), None)
 
 
 def _lives(state: State, slot: int, policy: int) -> bool:

@@ -1,5 +1,8 @@
 """Names of interfaces: "Vethernet5" and "Ethernet3/2" in full, "Veth5" and "Eth3/2" in columns.
 
+Those two are ports of the switch.  Beside them there are two things that the operator may name as interfaces although
+no frame comes in by them: a host's port-channel, and mgmt0, which is the supervisor's own.
+
 The full name is the key of Config.overrides and Config.descriptions; everything that reads or prints interface names
 goes through here.
 """
@@ -15,8 +18,13 @@ from vsm.model.state import FIRST_SLOT, LAST_SLOT, MAX_VETH
 
 MAX_UPLINK = 32
 """Highest number of an uplink within a host."""
+MAX_CHANNEL = 4096
+"""Highest number of a port-channel."""
+MGMT0 = "mgmt0"
 _VETH = re.compile(r"v(?:e(?:t(?:h(?:e(?:r(?:n(?:et?)?)?)?)?)?)?)? ?(\d{1,9})", re.IGNORECASE)
 _ETHERNET = re.compile(r"e(?:t(?:h(?:e(?:r(?:n(?:et?)?)?)?)?)?)? ?(\d{1,4})/(\d{1,4})", re.IGNORECASE)
+_CHANNEL = re.compile(r"po(?:r(?:t(?:-(?:c(?:h(?:a(?:n(?:n(?:el?)?)?)?)?)?)?)?)?)? ?(\d{1,9})", re.IGNORECASE)
+_MGMT = re.compile(r"m(?:g(?:mt?)?)? ?0", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,7 +71,46 @@ class Vethernet:
         return f"Veth{self.number}"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class PortChannel:
+    """The bundle ``number``, made by a host of its uplinks (vsm/model/channels.py)."""
+
+    number: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= MAX_CHANNEL:
+            raise InvalidValue(f"interface {self.full}", f"no such port-channel: numbers are 1-{MAX_CHANNEL}")
+
+    @property
+    def full(self) -> str:
+        """port-channel1."""
+        return f"port-channel{self.number}"
+
+    @property
+    def short(self) -> str:
+        """Po1."""
+        return f"Po{self.number}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Management:
+    """The supervisor's own interface: whatever its host is reached by."""
+
+    @property
+    def full(self) -> str:
+        """mgmt0."""
+        return MGMT0
+
+    @property
+    def short(self) -> str:
+        """mgmt0."""
+        return MGMT0
+
+
 Interface = Vethernet | Ethernet
+"""A port of the switch."""
+Named = Interface | PortChannel | Management
+"""Whatever `interface` may be said of."""
 
 
 @lru_cache(maxsize=32768)
@@ -74,6 +121,14 @@ def parse_interface(text: str) -> Interface:
     if found := _ETHERNET.fullmatch(text):
         return Ethernet(int(found[1]), int(found[2]))
     raise InvalidValue(f"interface {text}", "not the name of an interface", "write vethernet 5 or ethernet 3/1")
+
+
+@lru_cache(maxsize=32768)
+def parse_named(text: str) -> Named:
+    """Likewise for whatever `interface` may be said of, port-channels and mgmt0 included."""
+    if found := _CHANNEL.fullmatch(text):
+        return PortChannel(int(found[1]))
+    return Management() if _MGMT.fullmatch(text) else parse_interface(text)
 
 
 def short_name(full: str) -> str:

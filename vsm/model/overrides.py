@@ -1,7 +1,8 @@
 """What is said on an interface itself, and the policy of its own that this calls for.
 
-A port whose overrides change how frames are treated gets its own policy id; `shutdown` alone does not, because the port
-carries that by itself.  Ids are never reused.
+Of a port-channel only `shutdown` can be said, which its members carry (vsm/policy/compile.py).  A port whose overrides
+change how frames are treated gets its own policy id; `shutdown` and `cdp` do not, because the port carries
+them by itself.  Ids are never reused.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from vsm.model.interfaces import Ethernet, Interface, Vethernet, parse_interface
+from vsm.model.interfaces import Ethernet, Named, Vethernet, parse_named
 from vsm.model.settings import NOTHING, Settings
 from vsm.model.state import Inventory, State
 
@@ -27,8 +28,8 @@ def override(state: State, name: str, settings: Settings) -> State:
     else:
         overrides = {**config.overrides, name: settings}
     state = replace(state, config=replace(config, overrides=overrides))
-    own_policy = settings not in (NOTHING, _JUST_SHUTDOWN)
-    return replace(state, inventory=_own_policy(state.inventory, parse_interface(name), own_policy))
+    own_policy = replace(settings, cdp=None) not in (NOTHING, _JUST_SHUTDOWN)
+    return replace(state, inventory=_own_policy(state.inventory, parse_named(name), own_policy))
 
 
 def describe(state: State, name: str, text: str) -> State:
@@ -43,7 +44,7 @@ def forget(state: State, name: str) -> State:
     return describe(override(state, name, NOTHING), name, "")
 
 
-def _own_policy(inventory: Inventory, interface: Interface, wanted: bool) -> Inventory:
+def _own_policy(inventory: Inventory, interface: Named, wanted: bool) -> Inventory:
     new_id = inventory.next_policy_id if wanted else 0
     match interface:
         case Vethernet(number):
@@ -57,6 +58,8 @@ def _own_policy(inventory: Inventory, interface: Interface, wanted: bool) -> Inv
                 return inventory
             policies = {**policies, key: new_id} if wanted else _without(policies, key)
             inventory = replace(inventory, uplink_policies=policies)
+        case _:
+            return inventory
     return replace(inventory, next_policy_id=inventory.next_policy_id + wanted)
 
 

@@ -112,6 +112,8 @@ class Settings:
     """Type ethernet only."""
     mobility_forward: int | None = None
     """Seconds for which a moving vEth's frames are passed on from its old host, 1-60; 0 = not."""
+    cdp: bool | None = None
+    """Type ethernet only.  False: CDP is neither heard nor said on the uplink."""
 
 
 NOTHING = Settings()
@@ -146,5 +148,6 @@ DEFAULTS = Settings(
     pin_backup=(),
     channel=ChannelMode.NONE,
     mobility_forward=0,
+    cdp=True,
 )
 """What holds when nobody in the chain and no switch-wide line says otherwise (nexus-1000v section 3.1, S-016)."""

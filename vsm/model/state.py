@@ -118,6 +118,11 @@ class Config:
     """What hosts do with CDP on their uplinks (S-220)."""
     lldp: Mode = Mode.NONE
     """Likewise with LLDP."""
+    cdp_timer: int = 60
+    """Seconds between announcements by CDP, and how long neighbours may believe one; likewise of LLDP."""
+    cdp_hold: int = 180
+    lldp_timer: int = 30
+    lldp_hold: int = 120
     mac_prefix: str = "52:54:00"
     """Beginning of addresses that are made here (S-266)."""
     default_max_ports: int = 32
@@ -135,6 +140,10 @@ class Config:
     """Those that the operator made, beside vsm.model.users.BUILT_IN."""
     ssh: bool = True
     """`feature ssh`."""
+    banner: str = ""
+    """Shown before a login; may have several lines."""
+    console_timeout: int = 30
+    """Minutes after which an unused local session ends; 0 = never."""
     exec_timeout: int = 30
     """Minutes after which an unused SSH session ends; 0 = never."""
     session_limit: int = 64

@@ -36,6 +36,8 @@ class Rule:
     access: Access
     command: str = ""
     """With Access.COMMAND: how the command begins, in full words; * stands for anything."""
+    feature: str = ""
+    """With the others: only commands of this feature (vsm/cli/features.py); "" = all."""
 
 
 @dataclass(frozen=True, slots=True)

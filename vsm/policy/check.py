@@ -13,9 +13,9 @@ from uuid import UUID
 
 from dvswitch.errors import Conflict, DvsError, InvalidValue, NotFound
 from dvswitch.vlan import check_vlan
-from vsm.model.interfaces import Vethernet, parse_interface
+from vsm.model.interfaces import Ethernet, Named, PortChannel, Vethernet, parse_named
 from vsm.model.macs import check_prefix
-from vsm.model.settings import NOTHING
+from vsm.model.settings import NOTHING, Settings
 from vsm.model.state import FIRST_SLOT, LAST_SLOT, MAX_CHAIN, Config, PortProfile, ProfileType, State
 from vsm.model.users import BUILT_IN
 from vsm.policy.check_settings import out_of_range, settings_problems, team_problems
@@ -30,8 +30,11 @@ MAX_PORTS = 10240
 MTU_RANGE = (1280, 9190)
 MAC_AGING_RANGE = (10, 918000)
 QUERY_RANGE = (32, 3600)
+DISCOVERY_TIMER_RANGE, DISCOVERY_HOLD_RANGE = (5, 254), (10, 255)
 UP_DELAY_RANGE = (1, 600000)
 
+NO_CHANNEL = "a port-channel appears when a host bundles uplinks, by 'channel-group auto' in their port-profile"
+_JUST_SHUTDOWN = Settings(shutdown=True)
 _NAME = re.compile(r"[!-{}~]+")
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
@@ -59,6 +62,12 @@ def _system(state: State) -> Iterator[DvsError]:
         yield from out_of_range("mac address-table aging-time", config.mac_aging, MAC_AGING_RANGE)
     yield from out_of_range("ip igmp snooping query-interval", config.query_interval, QUERY_RANGE)
     yield from out_of_range("teaming up-delay", config.up_delay, UP_DELAY_RANGE)
+    for protocol, timer, hold in (
+        ("cdp", config.cdp_timer, config.cdp_hold),
+        ("lldp", config.lldp_timer, config.lldp_hold),
+    ):
+        yield from out_of_range(f"{protocol} timer", timer, DISCOVERY_TIMER_RANGE)
+        yield from out_of_range(f"{protocol} holdtime", hold, DISCOVERY_HOLD_RANGE)
     check_prefix(config.mac_prefix)
     if replace(config.port_defaults, **_SWITCH_WIDE) != NOTHING:
         yield InvalidValue("switch", "only security settings and mobility can be said for the whole switch")
@@ -152,15 +161,24 @@ def _ancestors(config: Config, profile: PortProfile, subject: str) -> Iterator[D
 
 
 def _interfaces(state: State) -> Iterator[DvsError]:
+    channels = set(state.inventory.channels.values())
     for name in {**state.config.overrides, **state.config.descriptions}:
-        interface = parse_interface(name)
+        interface = parse_named(name)
         subject = f"interface {name}"
-        kind = ProfileType.ETHERNET
-        if isinstance(interface, Vethernet):
-            kind = ProfileType.VETHERNET
-            if interface.number not in state.inventory.veths:
-                yield NotFound(subject, "does not exist", "a vEth appears when a NIC is attached")
-        yield from settings_problems(state.config.overrides.get(name, NOTHING), subject, kind)
+        said = state.config.overrides.get(name, NOTHING)
+        if isinstance(interface, Vethernet) and interface.number not in state.inventory.veths:
+            yield NotFound(subject, "does not exist", "a vEth appears when a NIC is attached")
+        if isinstance(interface, PortChannel) and interface.number not in channels:
+            yield NotFound(subject, "does not exist", NO_CHANNEL)
+        yield from _said_on(interface, subject, said)
+
+
+def _said_on(interface: Named, subject: str, said: Settings) -> Iterator[DvsError]:
+    if isinstance(interface, Vethernet | Ethernet):
+        kind = ProfileType.VETHERNET if isinstance(interface, Vethernet) else ProfileType.ETHERNET
+        yield from settings_problems(said, subject, kind)
+    elif said not in (NOTHING, _JUST_SHUTDOWN) or (said != NOTHING and not isinstance(interface, PortChannel)):
+        yield Conflict(subject, "can't say how frames are treated", "say it in the port-profile of the uplinks")
 
 
 def _slots(state: State) -> Iterator[DvsError]:

@@ -89,6 +89,8 @@ def _kinds(settings: Settings, subject: str, kind: ProfileType) -> Iterator[DvsE
         return
     if settings.mtu is not None:
         yield Conflict(subject, "mtu applies to type ethernet only", "set the switch's with 'system mtu'")
+    if settings.cdp is not None:
+        yield Conflict(subject, "cdp applies to type ethernet only", "say it where the uplinks are")
     if settings.channel is not None:
         yield Conflict(subject, "channel-group applies to type ethernet only", "say it in the uplinks' port-profile")
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from dvswitch.vlan import VlanSet
-from vsm.model.interfaces import Ethernet, Vethernet
+from vsm.model.interfaces import Ethernet, PortChannel, Vethernet
 from vsm.model.migration import Move, MoveState
 from vsm.model.settings import NO_PIN, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, Phase, PortProfile, ProfileType, State, Uplink, Veth
@@ -101,7 +101,7 @@ def _build(state: State, before: _Index | None) -> _Index:
         known = {
             key: found
             for key, found in before.ports.items()
-            if (still := veths.get(key[0])) is not None and key[2] >= still.generation - 1
+            if key[0] in veths and key[2] >= veths[key[0]].generation - 1
         }
         return _Index(places, uplinks, before.active, before.policies, known)
     return _Index(places, uplinks, active_vlans(state.config), {}, {})
@@ -131,6 +131,10 @@ def _switch(config: Config) -> SwitchSpec:
         config.mac_aging,
         config.cdp,
         config.lldp,
+        config.cdp_timer,
+        config.cdp_hold,
+        config.lldp_timer,
+        config.lldp_hold,
     )
 
 
@@ -172,7 +176,20 @@ def _uplink(state: State, index: _Index, uplink: Uplink, policies: dict[int, Pol
         policy = _policy(state.config, index, name, uplink.profile, ProfileType.ETHERNET, own_id)
     if policy:
         policies[policy.id] = policy
-    return UplinkSpec(uplink.number, policy.id if policy else 0, policy is None or _shut(state.config, name))
+    if policy is None:
+        return UplinkSpec(uplink.number, 0, shutdown=True)
+    shut = _shut(state.config, name) or _channel_shut(state, uplink.slot, policy)
+    # The uplink carries this by itself, so that it stays in its port-channel, which is of one policy.
+    no_cdp = effective(state.config, uplink.profile, state.config.overrides.get(name)).cdp is False
+    return UplinkSpec(uplink.number, policy.id, shut, no_cdp)
+
+
+def _channel_shut(state: State, slot: int, policy: PolicySpec) -> bool:
+    """Whether the port-channel that the uplink is part of is shut down."""
+    number = state.inventory.channels.get((slot, policy.id))
+    return (
+        number is not None and policy.channel is not ChannelMode.NONE and _shut(state.config, PortChannel(number).full)
+    )
 
 
 def _shut(config: Config, interface: str) -> bool:

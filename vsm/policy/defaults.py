@@ -7,7 +7,7 @@ from vsm.model.state import Config, ProfileType
 from vsm.policy.check_settings import GUESTS_ONLY
 from vsm.policy.inherit import ATTRIBUTES
 
-_UPLINKS_ONLY = ("mtu", "channel")
+_UPLINKS_ONLY = ("cdp", "mtu", "channel")
 _NO_LINE = {"channel": ChannelMode.NONE}
 """Defaults that no line says."""
 _BESIDE = {"mac_limit_allow": "mac_limit", "pin_backup": "pin"}

@@ -102,6 +102,7 @@ class UplinkSpec:
     number: int
     policy: int
     shutdown: bool = False
+    no_cdp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,10 @@ class SwitchSpec:
     mac_aging: int = 0
     cdp: Mode = Mode.NONE
     lldp: Mode = Mode.NONE
+    cdp_timer: int = 60
+    cdp_hold: int = 180
+    lldp_timer: int = 30
+    lldp_hold: int = 120
 
 
 @dataclass(frozen=True, slots=True)

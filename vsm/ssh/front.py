@@ -17,7 +17,7 @@ from vsm.model.state import State
 from vsm.options import Options
 from vsm.runtime import LogLine
 from vsm.ssh.accounts import LocalAccounts
-from vsm.ssh.secrets import host_key
+from vsm.ssh.secrets import host_key, new_host_key
 from vsm.ssh.server import SshServer, Surroundings
 from vsm.store.bootflash import Bootflash
 from vsm.supervisor import Supervisor
@@ -37,6 +37,7 @@ class SshFront:
             lines=cli, begin=self._begin, end=cli.logins.end,
             sessions=lambda: len(cli.logins.sessions),
             limit=lambda: supervisor.state.config.session_limit,
+            banner=lambda: supervisor.state.config.banner,
             roles=self._roles,
             accounts=self._accounts,
             bootflash=files,
@@ -44,6 +45,7 @@ class SshFront:
         self._server = SshServer(around, host_key(options.data), options.login_penalty_s)
         self._switching: asyncio.Task[None] | None = None
         cli.logins.host_key = self._server.public_key
+        cli.logins.make_key = self._make_key
         supervisor.subscribe(self._changed)
         bus.subscribe(self._announce)
 
@@ -64,6 +66,12 @@ class SshFront:
                 _log.warning("ssh is not served", reason=str(error))
         self._cli.logins.addresses = tuple(taken)
         return taken
+
+    async def _make_key(self, kind: str, bits: int) -> str:
+        """A new host key, kept on disk before it is used; StorageError leaves the old one in use."""
+        self._server.use_key(await asyncio.to_thread(new_host_key, self._options.data, kind, bits))
+        self._cli.logins.host_key = self._server.public_key
+        return self._server.public_key
 
     async def stop(self) -> None:
         """Disconnect everybody."""

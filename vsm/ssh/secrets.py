@@ -8,6 +8,7 @@ import stat
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -16,8 +17,14 @@ from vsm.model import passwords
 from vsm.model.state import State
 from vsm.model.users import ADMIN, NETWORK_ADMIN, User
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 HOST_KEY = "ssh_host_ed25519_key"
-"""File in the data directory, private to its owner."""
+"""File in the data directory, private to its owner; named after the kind that the first start makes, whatever kind the
+operator has had made since."""
 PASSWORD_FILE = "admin-password"
 """Likewise: the first user's password, when there was no terminal to show it on."""
 _log = structlog.get_logger("vsm.ssh")
@@ -36,6 +43,21 @@ def host_key(directory: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise StorageError(f"host key file {path}", f"can't be used: {error.strerror}", "see its directory") from error
+
+
+def new_host_key(directory: Path, kind: str, bits: int) -> bytes:
+    """Another private host key in the place of the one there is; StorageError leaves that.
+
+    Takes a second or two for long RSA keys: not to be called where others wait.
+    """
+    path, key = directory / HOST_KEY, _new_key(kind, bits)
+    try:
+        _write_private(path, key)
+    except OSError as error:
+        raise StorageError(
+            f"host key file {path}", f"can't be written: {error.strerror}", "see its directory"
+        ) from error
+    return key
 
 
 def with_admin(state: State, directory: Path, password_file: Path | None) -> State:
@@ -70,11 +92,22 @@ def _tell(directory: Path, password: str) -> None:
     _log.info("first user made", user=ADMIN, password_in=str(path))
 
 
-def _new_key() -> bytes:
-    from cryptography.hazmat.primitives import serialization
+def _generate(kind: str, bits: int) -> EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    return Ed25519PrivateKey.generate().private_bytes(
+    if kind == "rsa":
+        return rsa.generate_private_key(65537, bits)
+    if kind == "ecdsa":
+        curves: dict[int, ec.EllipticCurve] = {256: ec.SECP256R1(), 384: ec.SECP384R1(), 521: ec.SECP521R1()}
+        return ec.generate_private_key(curves[bits])
+    return Ed25519PrivateKey.generate()
+
+
+def _new_key(kind: str = "ed25519", bits: int = 256) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return _generate(kind, bits).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
 

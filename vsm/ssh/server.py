@@ -60,6 +60,8 @@ class Surroundings:
     sessions: Callable[[], int]
     """How many there are."""
     limit: Callable[[], int]
+    banner: Callable[[], str]
+    """What is shown before a login; "" = nothing."""
     roles: Callable[[str], tuple[str, ...]]
     """Of a user; empty when there is none."""
     accounts: Authenticator
@@ -101,6 +103,12 @@ class SshServer:
             ) from error
         self._listeners.append(listener)
         return f"{address.rpartition(':')[0]}:{listener.get_port()}"
+
+    def use_key(self, host_key: bytes) -> None:
+        """Clients that connect from now on see another host key."""
+        self._key = asyncssh.import_private_key(host_key)
+        for listener in self._listeners:
+            listener.update(server_host_keys=[self._key])
 
     async def hush(self) -> None:
         """Listen nowhere any more; those who are logged in stay."""
@@ -182,6 +190,7 @@ class SshServer:
         number = next(number for number in range(len(self._numbers) + 1) if number not in self._numbers)
         self._numbers.add(number)
         session = self._new_session(process, number)
+        session.hang_up = process.close
         around.begin(session)
         _log.info("session begins", user=session.user, origin=session.origin, line=session.line)
         try:
@@ -219,6 +228,7 @@ class _Connection(asyncssh.SSHServer):
         self._server = server
         self._stranger = True
         self._tries = 0
+        self._greeted = False
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """A client has come."""
@@ -232,6 +242,9 @@ class _Connection(asyncssh.SSHServer):
 
     def begin_auth(self, username: str) -> bool:
         """Nobody gets in without."""
+        if (text := self._server.around.banner()) and not self._greeted:
+            self._connection.send_auth_banner(text.replace("\n", "\r\n") + "\r\n")
+            self._greeted = True
         return True
 
     def auth_completed(self) -> None:

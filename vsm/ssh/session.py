@@ -11,8 +11,7 @@ import asyncssh
 import structlog
 
 import dvswitch
-from vsm.cli.grammar import Candidate
-from vsm.cli.service import CliReply
+from vsm.cli.service import CliReply, Help
 from vsm.cli.session import Session
 from vsm.terminal.conversation import Conversation, Reply, Screen, clean
 from vsm.terminal.inbox import Inbox
@@ -36,7 +35,13 @@ class Lines(Protocol):
         """Run a line."""
         ...
 
-    def complete(self, session: Session, line: str) -> Sequence[Candidate]:
+    async def run_some(
+        self, session: Session, lines: Sequence[str], role: str = "", part: Callable[[str], None] | None = None
+    ) -> list[CliReply]:
+        """Run a line and those after it that need nobody to look between; ``part`` gets output that comes before."""
+        ...
+
+    def help(self, session: Session, line: str) -> Help:
         """What may come next."""
         ...
 
@@ -48,18 +53,22 @@ class Login:
         self._lines, self.session = lines, session
 
     async def execute(self, line: str) -> Reply:
-        """Run a line.  A bug of ours costs the line, not the session."""
+        """Run a line."""
+        return (await self.execute_some([line]))[0]
+
+    async def execute_some(self, lines: Sequence[str], part: Callable[[str], None] | None = None) -> Sequence[Reply]:
+        """Run a line and those after it that can share its save.  A bug of ours costs the line, not the session."""
         try:
-            reply = await self._lines.run(self.session, line)
+            replies = await self._lines.run_some(self.session, lines, part=part)
         except Exception as error:
             _log.error("line failed", user=self.session.user, error=repr(error), exc_info=True)
             here = await self._lines.run(self.session, "")
-            return Reply(_FAILED, here.prompt, False, here.closed)
-        return Reply(reply.output, reply.prompt, reply.ok, reply.closed, reply.length, reply.asks)
+            return [Reply(_FAILED, here.prompt, False, here.closed)]
+        return [Reply(one.output, one.prompt, one.ok, one.closed, one.length, one.asks) for one in replies]
 
-    async def complete(self, line: str) -> Sequence[Candidate]:
+    async def help(self, line: str) -> Help:
         """What may come next."""
-        return self._lines.complete(self.session, line)
+        return self._lines.help(self.session, line)
 
 
 class Shell:

@@ -48,8 +48,8 @@ class SqliteStore:
         self._path = Path(path)
         self._subject = f"store {self._path}"
         self.beside: Callable[[], tuple[Mapping[str, Any], Callable[[], None]]] | None = None
-        """Counter records that are to be stored with the next State, whatever it is, and whom to tell that they are: what
-        belongs to a step of a port's life must not be lost when the step is not, nor cost another wait for the disk."""
+        """Counter records that are to be stored with the next State, and whom to tell that they are: what belongs to a
+        step of a port's life must not be lost when the step is not, nor cost another wait for the disk."""
         self._in_doubt = True
         """What is stored may differ from what the caller holds (nothing is stored yet, or a save failed): the next save
         writes everything."""

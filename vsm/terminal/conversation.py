@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,8 +20,10 @@ from vsm.terminal.pager import MORE, Pager, pieces
 
 MAX_NEWS = 500
 """Messages kept for a terminal that is busy or slow; older ones are dropped, and how many is said."""
-
-
+MAX_STREAM = 1_000_000
+"""Characters of live output that are held for a slow terminal."""
+_TOGETHER = 63
+"""Lines of a paste that are handed over along with the first."""
 _STEERING = {number: "?" for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}
 
 
@@ -36,6 +38,25 @@ class Suggestion(Protocol):
     @property
     def help(self) -> str:
         """One line."""
+        ...
+
+
+class Help(Protocol):
+    """What `?` shows after a line."""
+
+    @property
+    def candidates(self) -> Iterable[Suggestion]:
+        """What may come next."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Where nothing can: what the line would be refused with."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Lines of a page; 0 = don't page."""
         ...
 
 
@@ -62,7 +83,14 @@ class Interpreter(Protocol):
         """Run a line; what can't be done is told in the reply."""
         ...
 
-    async def complete(self, line: str) -> Sequence[Suggestion]:
+    async def execute_some(self, lines: Sequence[str], part: Callable[[str], None]) -> Sequence[Reply]:
+        """Run the first line, and any after it that nobody has to look between; their replies.
+
+        ``part`` may be given output that comes before the reply does.
+        """
+        ...
+
+    async def help(self, line: str) -> Help:
         """What may come next after ``line``."""
         ...
 
@@ -80,6 +108,38 @@ class Screen:
     """It understands cursor movements."""
 
 
+class Stream:
+    """Output on its way to a terminal that may be slow: bounded, what does not fit is left out."""
+
+    def __init__(self) -> None:
+        self._parts: asyncio.Queue[str | None] = asyncio.Queue()
+        self._held = 0
+        self._left_out = 0
+
+    def add(self, text: str) -> None:
+        """To be shown; never waits."""
+        if self._held + len(text) > MAX_STREAM:
+            self._left_out += 1
+            return
+        self._held += len(text)
+        self._parts.put_nowait(text)
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self._parts.put_nowait(None)
+
+    async def show(self, write: Callable[[str], Awaitable[None]]) -> None:
+        """Write what comes until the end."""
+        while (text := await self._parts.get()) is not None:
+            self._held -= len(text)
+            await write(self._missed() + clean(text))
+        await write(self._missed())
+
+    def _missed(self) -> str:
+        count, self._left_out = self._left_out, 0
+        return f"({count} parts of the output were left out)\n" if count else ""
+
+
 class Conversation:
     """One session."""
 
@@ -91,6 +151,8 @@ class Conversation:
         self._editor = LineEditor(screen.width, screen.movable)
         self._prompt = ""
         self._asked = False
+        self._ahead: deque[Reply] = deque()
+        """Of lines that have been run along with the one before them and are still to be read."""
         self._news: deque[str] = deque()
         self._missed = 0
 
@@ -194,14 +256,18 @@ class Conversation:
         return None
 
     async def _help(self) -> None:
-        found = await self._interpreter.complete(self._editor.before_cursor)
-        rows = help_text([(each.word, each.help) for each in found])
-        await self._screen.write((f"{rows}\n" if rows else "") + self._editor.redraw())
+        found = await self._interpreter.help(self._editor.before_cursor)
+        rows = help_text([(each.word, each.help) for each in found.candidates])
+        await self._put_out(f"{rows}\n" if rows else found.problem, found.length)
+        if self._news:
+            await self._tell()
+        else:
+            await self._screen.write(self._editor.redraw())
 
     async def _complete(self) -> None:
         begun = begun_word(self._editor.before_cursor)
-        found = await self._interpreter.complete(self._editor.before_cursor)
-        words = [each.word for each in found if not each.word.startswith("<") and each.word not in ("|", "")]
+        found = await self._interpreter.help(self._editor.before_cursor)
+        words = [each.word for each in found.candidates if not each.word.startswith("<") and each.word not in ("|", "")]
         words = [word for word in words if word.lower().startswith(begun.lower())]
         if len(words) == 1 and begun:
             await self._screen.write(self._put(begun, words[0] + " "))
@@ -235,6 +301,7 @@ class Conversation:
             nonlocal given_up
             given_up = True
             task.cancel()
+            self._ahead.clear()
 
         self._inbox.on_interrupt(give_up)
         try:
@@ -249,15 +316,31 @@ class Conversation:
         return await self._interpreter.execute("")
 
     async def _run(self, line: str) -> Reply:
-        reply = await self._interpreter.execute(line)
-        output = clean(reply.output)
-        if reply.length and self._screen.echo:
-            await self._page(output, reply.length)
+        if not self._ahead:
+            self._ahead.extend(await self._execute([line, *self._inbox.lines_ahead(_TOGETHER)]))
+        reply = self._ahead.popleft()
+        await self._put_out(clean(reply.output), reply.length)
+        await asyncio.sleep(0)  # a long paste must not keep others from their turn
+        return reply
+
+    async def _execute(self, lines: Sequence[str]) -> Sequence[Reply]:
+        """Run lines, and show what comes before their replies as it comes."""
+        stream = Stream()
+        showing = asyncio.create_task(stream.show(self._screen.write))
+        try:
+            replies = await self._interpreter.execute_some(lines, stream.add)
+            stream.end()
+            await showing
+        finally:
+            showing.cancel()
+        return replies
+
+    async def _put_out(self, output: str, length: int) -> None:
+        if length and self._screen.echo:
+            await self._page(output, length)
         else:
             for piece in pieces(output):
                 await self._screen.write(piece)
-        await asyncio.sleep(0)  # a long paste must not keep others from their turn
-        return reply
 
     async def _page(self, output: str, length: int) -> None:
         pager = Pager(output, self._screen.width)
@@ -269,7 +352,7 @@ class Conversation:
     async def _ask_for_more(self, rows: int) -> int:
         """Rows to show next; 0 = no more."""
         await self._screen.write(MORE)
-        amounts = {" ": rows, "f": rows, keys.ENTER: 1, keys.DOWN: 1, "q": 0, "Q": 0, "^Z": 0, "^D": 0}
+        amounts = {" ": rows, "f": rows, keys.ENTER: 1, keys.DOWN: 1, **dict.fromkeys(("q", "Q", "^C", "^Z", "^D"), 0)}
         while (key := await self._inbox.next()) is not None and key not in amounts:
             pass
         await self._screen.write("\r" + " " * len(MORE) + "\r")

@@ -6,12 +6,19 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from vsm.terminal.keys import Key, KeyReader
+from vsm.terminal.keys import ENTER, Key, KeyReader
 
 DEPTH = 65_536
 """Keys that are taken in ahead; whoever feeds waits for room beyond that."""
 NEWS = "news"
 """Wakes the reader although no key was pressed."""
+_AHEAD = 1000
+"""Characters of a line that is taken for a part of a paste."""
+
+
+def _plain(key: Key) -> bool:
+    """Whether the key types itself."""
+    return len(key) == 1 and key.isascii() and key.isprintable() and key != "?"
 
 
 class Inbox:
@@ -79,6 +86,22 @@ class Inbox:
         if len(self._keys) < DEPTH:
             self._room.set()
         return key
+
+    def lines_ahead(self, count: int) -> list[str]:
+        """At most ``count`` lines that have arrived whole and need no editing, as a paste does; they stay here."""
+        found: list[str] = []
+        line: list[str] = []
+        for key in self._keys:
+            if key == ENTER:
+                found.append("".join(line))
+                line = []
+            elif _plain(key):
+                line.append(key)
+            else:
+                break
+            if len(found) == count or len(line) > _AHEAD:
+                break
+        return found
 
     def _changed(self) -> None:
         self._wake.set()

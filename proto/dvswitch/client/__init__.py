@@ -6,11 +6,12 @@
         async for event in vsm.events(kinds=["veth"]):
             print(event.text)
 
-Runnable programs: docs/examples.
+BlockingSupervisor (blocking.py) is the same for scripts without asyncio.  Runnable programs: docs/examples.
 """
 
 from __future__ import annotations
 
+from dvswitch.client.blocking import BlockingSupervisor
 from dvswitch.client.channels import (
     MAX_UNIX_PATH,
     SERVER_NAME,
@@ -39,6 +40,7 @@ from dvswitch.client.supervisor import (
 __all__ = [
     "MAX_UNIX_PATH",
     "SERVER_NAME",
+    "BlockingSupervisor",
     "Catalog",
     "Changes",
     "Configured",

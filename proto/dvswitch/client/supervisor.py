@@ -115,6 +115,25 @@ class Supervisor:
             raise Conflict(f"line '{line}'", reply.output.strip())
         return Ran(reply.output, reply.prompt)
 
+    async def live(self, line: str) -> AsyncIterator[str]:
+        """Run a CLI line; its output as it comes, until it ends or this is closed: `module vem 3 execute capture`.
+
+        Conflict with what was said if the line is refused.
+        """
+        call = self._operator.ExecuteLive(
+            operator_pb2.ExecuteRequest(session=self._session, line=line, role=self._role)
+        )
+        try:
+            async for reply in call:
+                if not reply.part and not reply.ok:
+                    raise Conflict(f"line '{line}'", reply.output.strip())
+                if reply.output:
+                    yield reply.output
+        except grpc.aio.AioRpcError as error:
+            raise _translated(error) from error
+        finally:
+            call.cancel()
+
     async def show(self, command: str) -> Shown:
         """The data of a show command."""
         request = operator_pb2.ShowRequest(command=command, role=self._role)

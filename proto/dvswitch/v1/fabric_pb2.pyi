@@ -173,12 +173,14 @@ class Refuse(_message.Message):
     def __init__(self, revision: _Optional[int] = ..., refusals: _Optional[_Iterable[_Union[Refuse.Refusal, _Mapping]]] = ...) -> None: ...
 
 class Command(_message.Message):
-    __slots__ = ("id", "words")
+    __slots__ = ("id", "words", "live")
     ID_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
     id: int
     words: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[int] = ..., words: _Optional[_Iterable[str]] = ...) -> None: ...
+    live: bool
+    def __init__(self, id: _Optional[int] = ..., words: _Optional[_Iterable[str]] = ..., live: bool = ...) -> None: ...
 
 class CancelCommand(_message.Message):
     __slots__ = ("id",)
@@ -187,14 +189,16 @@ class CancelCommand(_message.Message):
     def __init__(self, id: _Optional[int] = ...) -> None: ...
 
 class CommandOutput(_message.Message):
-    __slots__ = ("id", "text", "ok")
+    __slots__ = ("id", "text", "ok", "more")
     ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     OK_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     id: int
     text: str
     ok: bool
-    def __init__(self, id: _Optional[int] = ..., text: _Optional[str] = ..., ok: bool = ...) -> None: ...
+    more: bool
+    def __init__(self, id: _Optional[int] = ..., text: _Optional[str] = ..., ok: bool = ..., more: bool = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("sequence", "revision")

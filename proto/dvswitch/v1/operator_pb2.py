@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from dvswitch.v1 import manager_pb2 as dvswitch_dot_v1_dot_manager__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x64vswitch/v1/operator.proto\x12\x0b\x64vswitch.v1\x1a\x19\x64vswitch/v1/manager.proto\"=\n\x0e\x45xecuteRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"h\n\x0c\x45xecuteReply\x12\x0e\n\x06output\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\n\n\x02ok\x18\x03 \x01(\x08\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x0e\n\x06length\x18\x05 \x01(\r\x12\x0c\n\x04\x61sks\x18\x06 \x01(\x08\"0\n\x0f\x43ompleteRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\"r\n\rCompleteReply\x12\x38\n\ncandidates\x18\x01 \x03(\x0b\x32$.dvswitch.v1.CompleteReply.Candidate\x1a\'\n\tCandidate\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\x0c\n\x04help\x18\x02 \x01(\t\"\x1f\n\x0c\x43loseRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"\x0c\n\nCloseReply\"L\n\x0cWatchRequest\x12\r\n\x05kinds\x18\x01 \x03(\t\x12\x0f\n\x07objects\x18\x02 \x03(\t\x12\r\n\x05start\x18\x03 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\x04\",\n\x0bShowRequest\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\"9\n\tShowReply\x12\x0c\n\x04json\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"O\n\x10\x43onfigureRequest\x12\r\n\x05lines\x18\x01 \x03(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\r\n\x05\x66orce\x18\x04 \x01(\x08\"D\n\x0e\x43onfigureReply\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x0f\n\x07\x63hanges\x18\x03 \x03(\t\"\xaa\x01\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0f\n\x07time_ms\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06object\x18\x04 \x01(\t\x12\x0c\n\x04what\x18\x05 \x01(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\x12#\n\x04veth\x18\x07 \x01(\x0b\x32\x15.dvswitch.v1.VethInfo\x12\r\n\x05start\x18\x08 \x01(\t\x12\x10\n\x08revision\x18\t \x01(\x04\x32\x8d\x03\n\x08Operator\x12\x41\n\x07\x45xecute\x12\x1b.dvswitch.v1.ExecuteRequest\x1a\x19.dvswitch.v1.ExecuteReply\x12\x44\n\x08\x43omplete\x12\x1c.dvswitch.v1.CompleteRequest\x1a\x1a.dvswitch.v1.CompleteReply\x12;\n\x05\x43lose\x12\x19.dvswitch.v1.CloseRequest\x1a\x17.dvswitch.v1.CloseReply\x12\x38\n\x05Watch\x12\x19.dvswitch.v1.WatchRequest\x1a\x12.dvswitch.v1.Event0\x01\x12\x38\n\x04Show\x12\x18.dvswitch.v1.ShowRequest\x1a\x16.dvswitch.v1.ShowReply\x12G\n\tConfigure\x12\x1d.dvswitch.v1.ConfigureRequest\x1a\x1b.dvswitch.v1.ConfigureReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x64vswitch/v1/operator.proto\x12\x0b\x64vswitch.v1\x1a\x19\x64vswitch/v1/manager.proto\"=\n\x0e\x45xecuteRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"v\n\x0c\x45xecuteReply\x12\x0e\n\x06output\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\n\n\x02ok\x18\x03 \x01(\x08\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x0e\n\x06length\x18\x05 \x01(\r\x12\x0c\n\x04\x61sks\x18\x06 \x01(\x08\x12\x0c\n\x04part\x18\x07 \x01(\x08\"0\n\x0f\x43ompleteRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\"\x93\x01\n\rCompleteReply\x12\x38\n\ncandidates\x18\x01 \x03(\x0b\x32$.dvswitch.v1.CompleteReply.Candidate\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x0e\n\x06length\x18\x03 \x01(\r\x1a\'\n\tCandidate\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\x0c\n\x04help\x18\x02 \x01(\t\"\x1f\n\x0c\x43loseRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"\x0c\n\nCloseReply\"L\n\x0cWatchRequest\x12\r\n\x05kinds\x18\x01 \x03(\t\x12\x0f\n\x07objects\x18\x02 \x03(\t\x12\r\n\x05start\x18\x03 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\x04\",\n\x0bShowRequest\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\"9\n\tShowReply\x12\x0c\n\x04json\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"O\n\x10\x43onfigureRequest\x12\r\n\x05lines\x18\x01 \x03(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\r\n\x05\x66orce\x18\x04 \x01(\x08\"D\n\x0e\x43onfigureReply\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x0f\n\x07\x63hanges\x18\x03 \x03(\t\"\xaa\x01\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0f\n\x07time_ms\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06object\x18\x04 \x01(\t\x12\x0c\n\x04what\x18\x05 \x01(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\x12#\n\x04veth\x18\x07 \x01(\x0b\x32\x15.dvswitch.v1.VethInfo\x12\r\n\x05start\x18\x08 \x01(\t\x12\x10\n\x08revision\x18\t \x01(\x04\x32\xd6\x03\n\x08Operator\x12\x41\n\x07\x45xecute\x12\x1b.dvswitch.v1.ExecuteRequest\x1a\x19.dvswitch.v1.ExecuteReply\x12G\n\x0b\x45xecuteLive\x12\x1b.dvswitch.v1.ExecuteRequest\x1a\x19.dvswitch.v1.ExecuteReply0\x01\x12\x44\n\x08\x43omplete\x12\x1c.dvswitch.v1.CompleteRequest\x1a\x1a.dvswitch.v1.CompleteReply\x12;\n\x05\x43lose\x12\x19.dvswitch.v1.CloseRequest\x1a\x17.dvswitch.v1.CloseReply\x12\x38\n\x05Watch\x12\x19.dvswitch.v1.WatchRequest\x1a\x12.dvswitch.v1.Event0\x01\x12\x38\n\x04Show\x12\x18.dvswitch.v1.ShowRequest\x1a\x16.dvswitch.v1.ShowReply\x12G\n\tConfigure\x12\x1d.dvswitch.v1.ConfigureRequest\x1a\x1b.dvswitch.v1.ConfigureReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,29 +35,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXECUTEREQUEST']._serialized_start=70
   _globals['_EXECUTEREQUEST']._serialized_end=131
   _globals['_EXECUTEREPLY']._serialized_start=133
-  _globals['_EXECUTEREPLY']._serialized_end=237
-  _globals['_COMPLETEREQUEST']._serialized_start=239
-  _globals['_COMPLETEREQUEST']._serialized_end=287
-  _globals['_COMPLETEREPLY']._serialized_start=289
-  _globals['_COMPLETEREPLY']._serialized_end=403
-  _globals['_COMPLETEREPLY_CANDIDATE']._serialized_start=364
-  _globals['_COMPLETEREPLY_CANDIDATE']._serialized_end=403
-  _globals['_CLOSEREQUEST']._serialized_start=405
-  _globals['_CLOSEREQUEST']._serialized_end=436
-  _globals['_CLOSEREPLY']._serialized_start=438
-  _globals['_CLOSEREPLY']._serialized_end=450
-  _globals['_WATCHREQUEST']._serialized_start=452
-  _globals['_WATCHREQUEST']._serialized_end=528
-  _globals['_SHOWREQUEST']._serialized_start=530
-  _globals['_SHOWREQUEST']._serialized_end=574
-  _globals['_SHOWREPLY']._serialized_start=576
-  _globals['_SHOWREPLY']._serialized_end=633
-  _globals['_CONFIGUREREQUEST']._serialized_start=635
-  _globals['_CONFIGUREREQUEST']._serialized_end=714
-  _globals['_CONFIGUREREPLY']._serialized_start=716
-  _globals['_CONFIGUREREPLY']._serialized_end=784
-  _globals['_EVENT']._serialized_start=787
-  _globals['_EVENT']._serialized_end=957
-  _globals['_OPERATOR']._serialized_start=960
-  _globals['_OPERATOR']._serialized_end=1357
+  _globals['_EXECUTEREPLY']._serialized_end=251
+  _globals['_COMPLETEREQUEST']._serialized_start=253
+  _globals['_COMPLETEREQUEST']._serialized_end=301
+  _globals['_COMPLETEREPLY']._serialized_start=304
+  _globals['_COMPLETEREPLY']._serialized_end=451
+  _globals['_COMPLETEREPLY_CANDIDATE']._serialized_start=412
+  _globals['_COMPLETEREPLY_CANDIDATE']._serialized_end=451
+  _globals['_CLOSEREQUEST']._serialized_start=453
+  _globals['_CLOSEREQUEST']._serialized_end=484
+  _globals['_CLOSEREPLY']._serialized_start=486
+  _globals['_CLOSEREPLY']._serialized_end=498
+  _globals['_WATCHREQUEST']._serialized_start=500
+  _globals['_WATCHREQUEST']._serialized_end=576
+  _globals['_SHOWREQUEST']._serialized_start=578
+  _globals['_SHOWREQUEST']._serialized_end=622
+  _globals['_SHOWREPLY']._serialized_start=624
+  _globals['_SHOWREPLY']._serialized_end=681
+  _globals['_CONFIGUREREQUEST']._serialized_start=683
+  _globals['_CONFIGUREREQUEST']._serialized_end=762
+  _globals['_CONFIGUREREPLY']._serialized_start=764
+  _globals['_CONFIGUREREPLY']._serialized_end=832
+  _globals['_EVENT']._serialized_start=835
+  _globals['_EVENT']._serialized_end=1005
+  _globals['_OPERATOR']._serialized_start=1008
+  _globals['_OPERATOR']._serialized_end=1478
 # @@protoc_insertion_point(module_scope)

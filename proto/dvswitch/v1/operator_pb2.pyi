@@ -17,20 +17,22 @@ class ExecuteRequest(_message.Message):
     def __init__(self, session: _Optional[str] = ..., line: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
 
 class ExecuteReply(_message.Message):
-    __slots__ = ("output", "prompt", "ok", "closed", "length", "asks")
+    __slots__ = ("output", "prompt", "ok", "closed", "length", "asks", "part")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     OK_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
     LENGTH_FIELD_NUMBER: _ClassVar[int]
     ASKS_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
     output: str
     prompt: str
     ok: bool
     closed: bool
     length: int
     asks: bool
-    def __init__(self, output: _Optional[str] = ..., prompt: _Optional[str] = ..., ok: bool = ..., closed: bool = ..., length: _Optional[int] = ..., asks: bool = ...) -> None: ...
+    part: bool
+    def __init__(self, output: _Optional[str] = ..., prompt: _Optional[str] = ..., ok: bool = ..., closed: bool = ..., length: _Optional[int] = ..., asks: bool = ..., part: bool = ...) -> None: ...
 
 class CompleteRequest(_message.Message):
     __slots__ = ("session", "line")
@@ -41,7 +43,7 @@ class CompleteRequest(_message.Message):
     def __init__(self, session: _Optional[str] = ..., line: _Optional[str] = ...) -> None: ...
 
 class CompleteReply(_message.Message):
-    __slots__ = ("candidates",)
+    __slots__ = ("candidates", "problem", "length")
     class Candidate(_message.Message):
         __slots__ = ("word", "help")
         WORD_FIELD_NUMBER: _ClassVar[int]
@@ -50,8 +52,12 @@ class CompleteReply(_message.Message):
         help: str
         def __init__(self, word: _Optional[str] = ..., help: _Optional[str] = ...) -> None: ...
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
     candidates: _containers.RepeatedCompositeFieldContainer[CompleteReply.Candidate]
-    def __init__(self, candidates: _Optional[_Iterable[_Union[CompleteReply.Candidate, _Mapping]]] = ...) -> None: ...
+    problem: str
+    length: int
+    def __init__(self, candidates: _Optional[_Iterable[_Union[CompleteReply.Candidate, _Mapping]]] = ..., problem: _Optional[str] = ..., length: _Optional[int] = ...) -> None: ...
 
 class CloseRequest(_message.Message):
     __slots__ = ("session",)

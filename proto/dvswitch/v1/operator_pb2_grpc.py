@@ -39,6 +39,11 @@ class OperatorStub(object):
                 request_serializer=dvswitch_dot_v1_dot_operator__pb2.ExecuteRequest.SerializeToString,
                 response_deserializer=dvswitch_dot_v1_dot_operator__pb2.ExecuteReply.FromString,
                 _registered_method=True)
+        self.ExecuteLive = channel.unary_stream(
+                '/dvswitch.v1.Operator/ExecuteLive',
+                request_serializer=dvswitch_dot_v1_dot_operator__pb2.ExecuteRequest.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_operator__pb2.ExecuteReply.FromString,
+                _registered_method=True)
         self.Complete = channel.unary_unary(
                 '/dvswitch.v1.Operator/Complete',
                 request_serializer=dvswitch_dot_v1_dot_operator__pb2.CompleteRequest.SerializeToString,
@@ -76,6 +81,14 @@ class OperatorServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExecuteLive(self, request, context):
+        """As Execute, but what a module shows while it works (`module vem N execute capture`) comes at once, in replies that
+        have `part`; the last reply has none, and the rest.  Hanging up ends what the module does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Complete(self, request, context):
         """Words that may come next, with one line of help each ("?" and Tab).
         """
@@ -84,7 +97,7 @@ class OperatorServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Close(self, request, context):
-        """Ends a session.  Sessions unused for 30 minutes end by themselves.
+        """Ends a session.  Sessions unused for too long (`line console`, 30 minutes) end by themselves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,6 +137,11 @@ def add_OperatorServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Execute': grpc.unary_unary_rpc_method_handler(
                     servicer.Execute,
+                    request_deserializer=dvswitch_dot_v1_dot_operator__pb2.ExecuteRequest.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_operator__pb2.ExecuteReply.SerializeToString,
+            ),
+            'ExecuteLive': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExecuteLive,
                     request_deserializer=dvswitch_dot_v1_dot_operator__pb2.ExecuteRequest.FromString,
                     response_serializer=dvswitch_dot_v1_dot_operator__pb2.ExecuteReply.SerializeToString,
             ),
@@ -178,6 +196,33 @@ class Operator(object):
             request,
             target,
             '/dvswitch.v1.Operator/Execute',
+            dvswitch_dot_v1_dot_operator__pb2.ExecuteRequest.SerializeToString,
+            dvswitch_dot_v1_dot_operator__pb2.ExecuteReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExecuteLive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dvswitch.v1.Operator/ExecuteLive',
             dvswitch_dot_v1_dot_operator__pb2.ExecuteRequest.SerializeToString,
             dvswitch_dot_v1_dot_operator__pb2.ExecuteReply.FromString,
             options,

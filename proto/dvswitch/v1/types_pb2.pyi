@@ -195,17 +195,19 @@ class Nic(_message.Message):
     def __init__(self, vm: _Optional[str] = ..., vm_uuid: _Optional[str] = ..., index: _Optional[int] = ..., adapter: _Optional[str] = ...) -> None: ...
 
 class Uplink(_message.Message):
-    __slots__ = ("number", "policy", "shutdown")
+    __slots__ = ("number", "policy", "shutdown", "no_cdp")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
+    NO_CDP_FIELD_NUMBER: _ClassVar[int]
     number: int
     policy: int
     shutdown: bool
-    def __init__(self, number: _Optional[int] = ..., policy: _Optional[int] = ..., shutdown: bool = ...) -> None: ...
+    no_cdp: bool
+    def __init__(self, number: _Optional[int] = ..., policy: _Optional[int] = ..., shutdown: bool = ..., no_cdp: bool = ...) -> None: ...
 
 class Switch(_message.Message):
-    __slots__ = ("name", "domain", "mtu", "keep_priority_tag", "snooping", "querier_interval_s", "up_delay_ms", "mac_aging_s", "cdp", "lldp")
+    __slots__ = ("name", "domain", "mtu", "keep_priority_tag", "snooping", "querier_interval_s", "up_delay_ms", "mac_aging_s", "cdp", "lldp", "cdp_timer_s", "cdp_hold_s", "lldp_timer_s", "lldp_hold_s")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     MTU_FIELD_NUMBER: _ClassVar[int]
@@ -216,6 +218,10 @@ class Switch(_message.Message):
     MAC_AGING_S_FIELD_NUMBER: _ClassVar[int]
     CDP_FIELD_NUMBER: _ClassVar[int]
     LLDP_FIELD_NUMBER: _ClassVar[int]
+    CDP_TIMER_S_FIELD_NUMBER: _ClassVar[int]
+    CDP_HOLD_S_FIELD_NUMBER: _ClassVar[int]
+    LLDP_TIMER_S_FIELD_NUMBER: _ClassVar[int]
+    LLDP_HOLD_S_FIELD_NUMBER: _ClassVar[int]
     name: str
     domain: int
     mtu: int
@@ -226,10 +232,14 @@ class Switch(_message.Message):
     mac_aging_s: int
     cdp: Discovery
     lldp: Discovery
-    def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ..., snooping: bool = ..., querier_interval_s: _Optional[int] = ..., up_delay_ms: _Optional[int] = ..., mac_aging_s: _Optional[int] = ..., cdp: _Optional[_Union[Discovery, str]] = ..., lldp: _Optional[_Union[Discovery, str]] = ...) -> None: ...
+    cdp_timer_s: int
+    cdp_hold_s: int
+    lldp_timer_s: int
+    lldp_hold_s: int
+    def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ..., snooping: bool = ..., querier_interval_s: _Optional[int] = ..., up_delay_ms: _Optional[int] = ..., mac_aging_s: _Optional[int] = ..., cdp: _Optional[_Union[Discovery, str]] = ..., lldp: _Optional[_Union[Discovery, str]] = ..., cdp_timer_s: _Optional[int] = ..., cdp_hold_s: _Optional[int] = ..., lldp_timer_s: _Optional[int] = ..., lldp_hold_s: _Optional[int] = ...) -> None: ...
 
 class Counters(_message.Message):
-    __slots__ = ("rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies", "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded", "drops_in", "drops_out")
+    __slots__ = ("rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies", "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded", "drops_in", "drops_out", "life")
     class DropsInEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -257,6 +267,7 @@ class Counters(_message.Message):
     TX_FLOODED_FIELD_NUMBER: _ClassVar[int]
     DROPS_IN_FIELD_NUMBER: _ClassVar[int]
     DROPS_OUT_FIELD_NUMBER: _ClassVar[int]
+    LIFE_FIELD_NUMBER: _ClassVar[int]
     rx_frames: int
     rx_bytes: int
     rx_multicast: int
@@ -270,7 +281,8 @@ class Counters(_message.Message):
     tx_flooded: int
     drops_in: _containers.ScalarMap[str, int]
     drops_out: _containers.ScalarMap[str, int]
-    def __init__(self, rx_frames: _Optional[int] = ..., rx_bytes: _Optional[int] = ..., rx_multicast: _Optional[int] = ..., rx_broadcast: _Optional[int] = ..., rx_forwarded: _Optional[int] = ..., rx_copies: _Optional[int] = ..., tx_frames: _Optional[int] = ..., tx_bytes: _Optional[int] = ..., tx_multicast: _Optional[int] = ..., tx_broadcast: _Optional[int] = ..., tx_flooded: _Optional[int] = ..., drops_in: _Optional[_Mapping[str, int]] = ..., drops_out: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    life: int
+    def __init__(self, rx_frames: _Optional[int] = ..., rx_bytes: _Optional[int] = ..., rx_multicast: _Optional[int] = ..., rx_broadcast: _Optional[int] = ..., rx_forwarded: _Optional[int] = ..., rx_copies: _Optional[int] = ..., tx_frames: _Optional[int] = ..., tx_bytes: _Optional[int] = ..., tx_multicast: _Optional[int] = ..., tx_broadcast: _Optional[int] = ..., tx_flooded: _Optional[int] = ..., drops_in: _Optional[_Mapping[str, int]] = ..., drops_out: _Optional[_Mapping[str, int]] = ..., life: _Optional[int] = ...) -> None: ...
 
 class Plug(_message.Message):
     __slots__ = ("tap", "veth", "raw", "wire", "netns")

@@ -40,7 +40,7 @@
 #define DVS_PORT_MAC_VIOLATION 16
 #define DVS_PORT_LAG 32 /* no NIC: the members in use are the uplinks of its policy's team */
 #define DVS_PORT_PEER 64 /* kernel engine: the NIC is a veth whose other end is in another network namespace */
-#define DVS_PORT_OWNS_MAC 128 /* kernel engine: the static entry of the port's MAC is the port's (saves asking) */
+#define DVS_PORT_OWNS_MAC 128 /* set by the engine: the static entry of the port's MAC is the port's (saves asking) */
 #define DVS_PORT_AWAITED 256 /* blocked until its VM speaks here: a frame with the port's own MAC is shown to the agent */
 #define DVS_PORT_TUNNEL 512 /* its NIC is the mobility program, to which frames go with a service tag */
 #define DVS_PORT_MOVED 1024 /* the vEth lives elsewhere: its MACs, learned ones too, are nobody's here */
@@ -227,12 +227,16 @@ struct dvs_counters {
 	__u64 drops[2][DVS_DROP_SLOTS]; /* [DVS_IN or DVS_OUT][reason] */
 };
 
+/* shortest frame on a physical network, without FCS (S-001) */
+#define DVS_ETH_MIN 60
+
 /* What became of one receiver's copy; the record of a test run or a trace. */
 struct dvs_copy {
 	__u16 lport;
 	__u16 reason; /* 0 = delivered, else DVS_DROP_* */
 	__u16 tci;
-	__u16 tagged; /* 1: leaves with an 802.1Q tag of that tci */
+	__u8 tagged;  /* 1: leaves with an 802.1Q tag of that tci */
+	__u8 padded;  /* 1: leaves with DVS_ETH_MIN bytes, if it has fewer */
 };
 
 #define DVS_TRACE_COPIES 64

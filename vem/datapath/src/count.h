@@ -24,6 +24,14 @@ static INL void dvs_count_received(const struct dvs_pkt *p)
 		c->rx_multicast++;
 }
 
+/* Bytes that a copy lacks of the least length that it has to have. */
+static INL __u32 dvs_padding(const struct dvs_pkt *p, const struct dvs_copy *copy)
+{
+	__u32 bytes = dvs_wire_bytes(p, copy->tagged || p->tag_foreign);
+
+	return copy->padded && bytes < DVS_ETH_MIN ? DVS_ETH_MIN - bytes : 0;
+}
+
 /* The end of a frame that nobody gets. */
 static INL int dvs_drop_in(const struct dvs_pkt *p, int reason)
 {
@@ -62,7 +70,7 @@ static INL void dvs_drop_out(__u32 lport, __u32 reason)
 		c->drops[DVS_OUT][reason]++;
 }
 
-/* Bytes that were added to reach the least length of a frame on a network (S-001). */
+/* dvs_padding() that was added (S-001). */
 static INL void dvs_count_padding(__u32 lport, __u32 bytes)
 {
 	struct dvs_counters *c = dp_counters(lport);

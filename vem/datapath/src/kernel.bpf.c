@@ -20,7 +20,6 @@
 
 #define TEST_LPORT 0  /* skb->cb[] of a test run: ingress port ... */
 #define TEST_CUT 1    /* ... and the frame's true length less that of what is given (only the head of a long one) */
-#define ETH_MIN 60    /* shortest frame on a physical network, without FCS (S-001) */
 #define XMIT_CN 2     /* NET_XMIT_CN: sent, though the queue is getting full */
 
 /* A frame on its way to its receivers. */
@@ -32,6 +31,7 @@ struct job {
 	__u32 direct; /* the waiting copy is for the port whose own MAC the frame is for */
 	__u16 tci; /* the outer tag as it is now */
 	__u16 tagged;
+	__u32 padded; /* bytes that were added so far */
 };
 
 /* What a stage has at hand besides: pointers, which have no place in a struct job. */
@@ -217,12 +217,17 @@ static INL int set_tag(const struct way *way, const struct dvs_copy *copy)
 	return 0;
 }
 
-/* Bytes that a copy lacks; only uplinks, which always have the last copy, need the least length. */
-static INL __u32 padding(const struct job *job, const struct dvs_port *port, const struct dvs_copy *copy)
+/* Gives the frame the length that this copy leaves with; the copy before may have been padded. */
+static INL int set_length(const struct way *way, __u32 lacks)
 {
-	__u32 bytes = dvs_wire_bytes(&job->p, copy->tagged || job->p.tag_foreign);
+	__u32 before = way->job->padded;
 
-	return (port->flags & DVS_PORT_UPLINK) && bytes < ETH_MIN ? ETH_MIN - bytes : 0;
+	if (lacks == before)
+		return 0;
+	if (bpf_skb_change_tail(way->skb, way->skb->len + lacks - before, 0))
+		return -1;
+	way->job->padded = lacks;
+	return 0;
 }
 
 /* How a copy leaves. */
@@ -241,9 +246,8 @@ static INL void prepare(const struct way *way, const struct dvs_copy *copy, stru
 	leave->ifindex = leave->lacks = 0;
 	if (!port || !port->ifindex || set_tag(way, copy))
 		return;
-	if (port->flags & DVS_PORT_UPLINK)
-		leave->lacks = padding(way->job, port, copy);
-	if (leave->lacks && bpf_skb_change_tail(way->skb, way->skb->len + leave->lacks, 0))
+	leave->lacks = dvs_padding(&way->job->p, copy);
+	if (set_length(way, leave->lacks))
 		return;
 	if (DVS_HAS(MOBILITY) && way->job->p.to_tunnel && copy->lport == way->job->p.out &&
 	    bpf_skb_vlan_push(way->skb, bpf_htons(DVS_TPID_8021AD), way->job->p.to_tunnel))
@@ -349,10 +353,9 @@ static INL void record(const struct way *way, const struct dvs_copy *copy)
 {
 	__u32 first = 0, n;
 	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
-	const struct dvs_port *port = dp_port(copy->lport);
 
 	if (!copy->reason)
-		count_copy(way, copy, port ? padding(way->job, port, copy) : 0, 1);
+		count_copy(way, copy, dvs_padding(&way->job->p, copy), 1);
 	if (!trace)
 		return;
 	n = trace->n++;

@@ -161,6 +161,7 @@ static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)
 	if (!reason)
 		reason = dvs_reverse_teaming(p, copy->lport, port, policy, control->flags);
 	dvs_egress_tag(p, port, policy, control->flags, copy);
+	copy->padded = !!(port->flags & DVS_PORT_UPLINK); /* S-001 */
 	return reason;
 }
 
@@ -177,7 +178,7 @@ static INL void dvs_receive(const struct dvs_pkt *p, __u32 lport, struct dvs_cop
 	out = dvs_leave_lag(p, lport);
 
 	copy->lport = out ? out : lport;
-	copy->tagged = 0;
+	copy->tagged = copy->padded = 0;
 	copy->tci = 0;
 	copy->reason = out ? dvs_receive_steps(p, copy) : DVS_DROP_LINK_DOWN;
 	if (DVS_HAS(MOBILITY) && p->doomed)

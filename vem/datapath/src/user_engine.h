@@ -23,6 +23,7 @@
 #include "packet.h"
 #include "user_group.h"
 #include "user_mac.h"
+#include "user_memory.h"
 
 #define RX_BATCH 64
 #define RX_ROOM 65600    /* the longest superframe, and a tag */
@@ -38,19 +39,19 @@ struct frame {
 	struct dvs_pkt pkt; /* first: the pipeline's view converts back */
 	struct virtio_net_hdr vnet;
 	__u8 *bytes; /* writable twin of pkt.data */
-};
+} LINES;
 
-/* One frame that waits in a transmit queue. */
+/* One frame that waits in a transmit queue.  What a frame needs that leaves as it came is on the first cache line. */
 struct out {
-	struct virtio_net_hdr vnet;
-	__u8 head[TX_HEAD];
-	struct iovec part[TX_PARTS];
-	__u32 parts;
-	__u32 bytes;
 	const struct dvs_pkt *counts_as; /* NULL: not counted (emitted, or not the last segment) */
+	__u32 bytes;
+	__u8 parts;
 	__u8 tagged;
 	__u8 padding;
-};
+	struct iovec part[TX_PARTS];
+	struct virtio_net_hdr vnet;
+	__u8 head[TX_HEAD];
+} LINES;
 
 /* A frame that the peer's full socket could not take yet. */
 struct held {
@@ -65,10 +66,9 @@ struct held {
 struct queue {
 	__u32 n;
 	int failed; /* a segment of the superframe that is being sent was refused */
-	struct out out[TX_BATCH];
-	struct mmsghdr msg[TX_BATCH];
 	struct held *first, **last;
 	__u32 held;
+	struct out out[TX_BATCH];
 };
 
 /* A frame delivered to a MEMORY port. */
@@ -88,11 +88,12 @@ struct nic {
 	__u32 kind; /* DVS_NIC_* */
 	int fd;
 	int dirty; /* is in the list of queues to flush */
-	struct sockaddr_storage peer;
+	int plain; /* takes frames as they are, without a header that says what is unfinished */
 	socklen_t peer_bytes;
 	struct queue *queue;
 	struct memory memory;
-};
+	struct sockaddr_storage peer;
+} LINES;
 
 /* A frame that the agent has not fetched yet. */
 struct told {
@@ -127,6 +128,11 @@ struct receiver {
 	__u8 *buffers; /* RX_BATCH * RX_ROOM */
 };
 
+/* Rows of their own lines. */
+struct counted {
+	struct dvs_counters port;
+} LINES;
+
 struct dvs {
 	pthread_mutex_t lock;
 	atomic_int waiting; /* control calls that want the lock */
@@ -140,9 +146,9 @@ struct dvs {
 	__u8 team_used[DVS_MAX_TEAMS];
 	struct mac_table macs;
 	struct group_table groups;
-	struct dvs_live *live; /* DVS_MAX_PORTS */
+	struct dvs_live live[DVS_MAX_PORTS];
 	struct dvs_members *list[DVS_LISTS];
-	struct dvs_counters *counters; /* DVS_MAX_PORTS */
+	struct counted counters[DVS_MAX_PORTS];
 
 	struct telling punts, captures;
 	struct dvs_capture capture;
@@ -151,9 +157,10 @@ struct dvs {
 	struct dvs_punt_rate punt_rate[DVS_MAX_PORTS];
 
 	struct nic nic[DVS_MAX_PORTS];
-	__u16 dirty[DVS_MAX_PORTS];
+	__u16 dirty[DVS_MAX_PORTS + 1]; /* the last is never in use, only written */
 	__u32 n_dirty;
 	__u32 n_held; /* over all queues */
+	struct mmsghdr tx_msg[TX_BATCH]; /* of the queue that is being flushed */
 	struct receiver rx;
 	__u8 *arena;
 	__u32 arena_used;
@@ -298,7 +305,7 @@ static INL int dp_learn(__u64 key, const struct dvs_mac *entry) { return mac_put
 
 static INL struct dvs_counters *dp_counters(__u32 lport)
 {
-	return lport < DVS_MAX_PORTS ? &self->counters[lport] : NULL;
+	return lport < DVS_MAX_PORTS ? &self->counters[lport].port : NULL;
 }
 
 #endif

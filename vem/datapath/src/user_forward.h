@@ -139,6 +139,12 @@ static INL void expect(const struct dvs *e, const struct frame *f)
 	mac_expect(&e->macs, dvs_mac_key(dvs_load_mac(d + 6), DVS_VLAN_ANY));
 }
 
+/* Is there a promiscuous port in the frame's VLAN? */
+static INL int is_spied(const struct dvs *e, const struct dvs_pkt *p)
+{
+	return p->spies && members(e, dvs_spy_list(p));
+}
+
 /* Returns 0 if the frame had a receiver, else why it was dropped. */
 static int forward(struct dvs *e, struct frame *f)
 {
@@ -150,7 +156,7 @@ static int forward(struct dvs *e, struct frame *f)
 		show(e, f);
 	if (reason)
 		return reason;
-	if (f->pkt.out && !f->pkt.spies)
+	if (f->pkt.out && !is_spied(e, &f->pkt))
 		give(e, f, f->pkt.out);
 	else
 		copies = give_many(e, f);

@@ -7,14 +7,26 @@
 
 #include "user_engine.h"
 
+/* Zeroes a frame, sixteen bytes at a time: what compilers make of a memset() of that size takes longer than the look-up. */
+static INL void frame_clear(struct frame *f)
+{
+	typedef __u64 words __attribute__((vector_size(16), may_alias));
+	words *at = (words *)f;
+	__u32 i;
+
+	_Static_assert(sizeof(*f) % sizeof(words) == 0, "frame");
+#pragma GCC unroll 16
+	for (i = 0; i < sizeof(*f) / sizeof(words); i++)
+		at[i] = (words){ 0 };
+}
+
 /* Makes a frame of bytes as they are on the wire: an 802.1Q or 802.1ad tag goes out of band.  `bytes` must be
  * writable: the MACs move over the tag. */
-static inline void frame_init(struct frame *f, __u32 lport, __u8 *bytes, __u32 len, __u32 stored)
+static INL void frame_init(struct frame *f, __u32 lport, __u8 *bytes, __u32 len, __u32 stored)
 {
 	__u16 ethertype = stored >= DVS_ETH_HLEN + 4 ? dvs_load_be16(bytes + 12) : 0;
 
-	memset(&f->pkt, 0, sizeof(f->pkt));
-	memset(&f->vnet, 0, sizeof(f->vnet));
+	frame_clear(f);
 	f->pkt.lport = (__u16)lport;
 	if (dvs_is_tag(ethertype)) {
 		f->pkt.tag_present = 1;

@@ -53,7 +53,7 @@ static void rx_raw(struct dvs *e, struct frame *f, __u32 lport, __u32 i)
 	struct mmsghdr *msg = &e->rx.msg[i];
 	__u32 head = sizeof(struct virtio_net_hdr), len = msg->msg_len > head ? msg->msg_len - head : 0;
 
-	memset(&f->pkt, 0, sizeof(f->pkt));
+	frame_clear(f);
 	f->bytes = rx_buffer(e, i);
 	f->pkt.lport = (__u16)lport;
 	f->pkt.data = f->bytes;

@@ -17,16 +17,15 @@
 #include "offload.h"
 #include "user_events.h"
 
-#define ETH_MIN 60 /* shortest frame on a physical network, without FCS (S-001) */
 #define GSO_UDP_SEGMENTS 5 /* VIRTIO_NET_HDR_GSO_UDP_L4, which older kernel headers lack */
 #define HELD_MAX 1024
 #define HELD_NS 3000000000ULL /* a busy machine keeps a reader from its processor for longer than one would think */
 
-static const __u8 zeros[ETH_MIN];
+static const __u8 zeros[DVS_ETH_MIN];
 
 /* --- how it ended ------------------------------------------------------------------------------------------ */
 
-static void tx_sent(const struct dvs_pkt *p, __u32 lport, int tagged, __u32 padding)
+static INL void tx_sent(const struct dvs_pkt *p, __u32 lport, int tagged, __u32 padding)
 {
 	dvs_count_sent(p, lport, tagged);
 	if (padding)
@@ -40,7 +39,7 @@ static void tx_failed(const struct dvs_pkt *p, __u32 lport)
 }
 
 /* A superframe is one copy, whatever number of segments it took: the last one counts for all. */
-static void tx_done(__u32 lport, struct queue *q, const struct out *o, int ok)
+static INL void tx_done(__u32 lport, struct queue *q, const struct out *o, int ok)
 {
 	if (!ok)
 		q->failed = 1;
@@ -151,6 +150,21 @@ static void flush_hold(struct dvs *e, __u32 lport, struct queue *q, __u32 from)
 			tx_done(lport, q, &q->out[from], 0);
 }
 
+/* All of the queue as sendmmsg() wants it. */
+static void flush_prepare(struct dvs *e, struct nic *nic)
+{
+	struct msghdr *m;
+	__u32 i;
+
+	for (i = 0; i < nic->queue->n; i++) {
+		m = &e->tx_msg[i].msg_hdr;
+		m->msg_iov = nic->queue->out[i].part;
+		m->msg_iovlen = nic->queue->out[i].parts;
+		m->msg_name = nic->peer_bytes ? &nic->peer : NULL;
+		m->msg_namelen = nic->peer_bytes;
+	}
+}
+
 static void flush_socket(struct dvs *e, __u32 lport, struct nic *nic)
 {
 	struct queue *q = nic->queue;
@@ -159,8 +173,10 @@ static void flush_socket(struct dvs *e, __u32 lport, struct nic *nic)
 
 	if (q->held)
 		held_retry(e, lport);
+	if (!q->held)
+		flush_prepare(e, nic);
 	while (done < q->n && !q->held) {
-		n = sendmmsg(nic->fd, q->msg + done, q->n - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = sendmmsg(nic->fd, e->tx_msg + done, q->n - done, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN && nic->peer.ss_family == AF_UNIX)
@@ -282,12 +298,12 @@ static INL void out_compose(struct out *o, const struct dvs_pkt *p, const struct
 	out_part(o, payload, n);
 }
 
-/* Frames that leave by an uplink are at least as long as Ethernet wants (S-001). */
-static INL void out_pad(struct out *o, __u32 lport)
+/* As dvs_padding() wants it, of what there is so far: a frame, or a segment of one. */
+static INL void out_pad(struct out *o, const struct dvs_copy *copy)
 {
-	if (o->bytes >= ETH_MIN || !(dp_port(lport)->flags & DVS_PORT_UPLINK))
+	if (o->bytes >= DVS_ETH_MIN || !copy->padded)
 		return;
-	o->padding = (__u8)(ETH_MIN - o->bytes);
+	o->padding = (__u8)(DVS_ETH_MIN - o->bytes);
 	out_part(o, zeros, o->padding);
 }
 
@@ -296,10 +312,18 @@ static INL void out_whole(struct out *o, const struct dvs_pkt *p, const struct d
 {
 	out_compose(o, p, copy, p->data, p->len, NULL, 0);
 	if (!p->gso)
-		out_pad(o, copy->lport);
+		out_pad(o, copy);
 }
 
 /* --- queueing ------------------------------------------------------------------------------------------------- */
+
+/* The queue has something to flush.  Whether it had before is anybody's guess: no branch. */
+static INL void queue_note(struct dvs *e, struct nic *nic, __u32 lport)
+{
+	e->dirty[e->n_dirty] = (__u16)lport;
+	e->n_dirty += !nic->dirty;
+	nic->dirty = 1;
+}
 
 /* The next free place in a port's queue, empty. */
 static INL struct out *queue_next(struct dvs *e, __u32 lport)
@@ -309,10 +333,7 @@ static INL struct out *queue_next(struct dvs *e, __u32 lport)
 
 	if (nic->queue->n == TX_BATCH)
 		queue_flush(e, lport);
-	if (!nic->dirty) {
-		nic->dirty = 1;
-		e->dirty[e->n_dirty++] = (__u16)lport;
-	}
+	queue_note(e, nic, lport);
 	o = &nic->queue->out[nic->queue->n];
 	o->parts = 0;
 	o->bytes = 0;
@@ -328,10 +349,7 @@ static INL struct out *queue_next(struct dvs *e, __u32 lport)
 
 static INL void queue_commit(struct dvs *e, __u32 lport)
 {
-	struct queue *q = e->nic[lport].queue;
-
-	q->msg[q->n].msg_hdr.msg_iovlen = q->out[q->n].parts;
-	q->n++;
+	e->nic[lport].queue->n++;
 }
 
 /* Unfinished work goes on to a NIC that can do it; offsets count from the first byte, tag included. */
@@ -378,7 +396,7 @@ static void send_segments(struct dvs *e, const struct frame *f, const struct dvs
 		o = queue_next(e, copy->lport);
 		out_compose(o, &f->pkt, copy, head, cut.payload, f->bytes + cut.payload + i * cut.gso,
 			    cut_bytes(&cut, i));
-		out_pad(o, copy->lport);
+		out_pad(o, copy);
 		o->tagged = (__u8)copy->tagged;
 		o->padding = 0; /* counted as the one superframe it was */
 		o->counts_as = i + 1 == cut_count(&cut) && !f->pkt.held ? &f->pkt : NULL;
@@ -396,7 +414,27 @@ static void finish_here(struct frame *f)
 	f->vnet.csum_start = f->vnet.csum_offset = 0;
 }
 
-static void send_copy(struct dvs *e, struct frame *f, const struct dvs_copy *copy)
+/* Does the copy leave by a NIC that takes it as it came: nothing to add, to cut, or to finish?  Most do. */
+static INL int is_plain(const struct nic *nic, const struct frame *f, const struct dvs_copy *copy)
+{
+	return nic->plain && nic->queue->n < TX_BATCH && f->pkt.len >= DVS_ETH_MIN &&
+	       !(copy->tagged | f->pkt.tag_foreign | f->pkt.gso | f->vnet.flags | f->pkt.to_tunnel);
+}
+
+static INL void send_plain(struct dvs *e, const struct frame *f, __u32 lport)
+{
+	struct nic *nic = &e->nic[lport];
+	struct out *o = &nic->queue->out[nic->queue->n++];
+
+	queue_note(e, nic, lport);
+	*o->part = (struct iovec){ .iov_base = f->bytes, .iov_len = f->pkt.len };
+	o->parts = 1;
+	o->bytes = f->pkt.len;
+	o->tagged = o->padding = 0;
+	o->counts_as = &f->pkt;
+}
+
+static void send_made(struct dvs *e, struct frame *f, const struct dvs_copy *copy)
 {
 	struct nic *nic = &e->nic[copy->lport];
 	int capable = nic->kind == DVS_NIC_RAW;
@@ -419,6 +457,14 @@ static void send_copy(struct dvs *e, struct frame *f, const struct dvs_copy *cop
 	o->tagged = (__u8)copy->tagged;
 	o->counts_as = f->pkt.held ? NULL : &f->pkt;
 	queue_commit(e, copy->lport);
+}
+
+static INL void send_copy(struct dvs *e, struct frame *f, const struct dvs_copy *copy)
+{
+	if (is_plain(&e->nic[copy->lport], f, copy))
+		send_plain(e, f, copy->lport);
+	else
+		send_made(e, f, copy);
 }
 
 #endif

@@ -1,4 +1,4 @@
-"""What the switch consists of and how it fares: show system, svs neighbors, network-uplinks,
+"""What the switch consists of and how it fares: show system uptime, svs neighbors, network-uplinks,
 tech-support."""
 
 from __future__ import annotations
@@ -7,18 +7,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
 from dvswitch.errors import Unavailable
 from vsm.cli.command import Call, Show, View
 from vsm.cli.report import Report, Table, lines
 from vsm.cli.show import channels, logging, modules, ports, profiles, system, vlans
+from vsm.cli.show.processes import show_resources
 from vsm.cli.show.profiles import owner_of
 from vsm.model.interfaces import Ethernet
 from vsm.policy.quarantine import uplink_status
 
-PROC = Path("/proc")
-"""Where the machine that the supervisor runs on tells about itself."""
 MAX_LINES = 500
 """Lines that one command may add to show tech-support."""
 NOT_TOLD = "NA"
@@ -50,43 +48,6 @@ def show_uptime(view: View, _call: Call) -> Report:
         f"System uptime:              {days} days, {hours} hours, {minutes} minutes, {seconds} seconds",
     )
     return Report(text, top=row)
-
-
-@dataclass(frozen=True, slots=True)
-class ResourcesRow:
-    """How busy the supervisor's machine is."""
-
-    load1: str = field(metadata={"key": "load_avg_1min"})
-    load5: str = field(metadata={"key": "load_avg_5min"})
-    load15: str = field(metadata={"key": "load_avg_15min"})
-    processes: str = field(metadata={"key": "processes_total"})
-    running: str = field(metadata={"key": "processes_running"})
-    total: int = field(metadata={"key": "memory_usage_total"})
-    """KiB, likewise the next two."""
-    used: int = field(metadata={"key": "memory_usage_used"})
-    free: int = field(metadata={"key": "memory_usage_free"})
-
-
-def show_resources(_view: View, _call: Call) -> Report:
-    """Load and memory of the machine that the supervisor runs on."""
-    try:
-        row = _resources((PROC / "loadavg").read_text(), (PROC / "meminfo").read_text())
-    except (OSError, LookupError, ValueError) as problem:
-        raise Unavailable("system resources", f"this machine does not tell: {problem}") from problem
-    text = lines(
-        f"Load average:   1 minute: {row.load1}   5 minutes: {row.load5}   15 minutes: {row.load15}",
-        f"Processes   :   {row.processes} total, {row.running} running",
-        f"Memory usage:   {row.total}K total,   {row.used}K used,   {row.free}K free",
-    )
-    return Report(text, top=row)
-
-
-def _resources(load: str, memory: str) -> ResourcesRow:
-    one, five, fifteen, tasks, *_ = load.split()
-    running, _, processes = tasks.partition("/")
-    sizes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in memory.splitlines())}
-    total, free = sizes["MemTotal"], sizes["MemAvailable"]
-    return ResourcesRow(one, five, fifteen, processes, running, total, total - free, free)
 
 
 # ---- the fabric

@@ -20,9 +20,14 @@ def show_channel(view: View, call: Call) -> Report:
     """One port-channel in the form that clients parse."""
     channel = channel_of(view, call["channel"])
     row = channel_row(view, channel)
+    return Report(channel_text(row, channel), (Table("interface", [row]),))
+
+
+def channel_text(row: InterfaceRow, channel: Channel) -> str:
+    """NX-OS block, with the members."""
     members = ", ".join(_ports(channel))
-    named = f"Members in this channel: {members}" if members else "No members"
-    return Report(interface_text(row).replace("  RX\n", f"  {named}\n  RX\n", 1), (Table("interface", [row]),))
+    told = f"Members in this channel: {members}" if members else "No members"
+    return interface_text(row).replace("  RX\n", f"  {told}\n  RX\n", 1)
 
 
 def channel_row(view: View, channel: Channel) -> InterfaceRow:
@@ -41,7 +46,7 @@ def channel_row(view: View, channel: Channel) -> InterfaceRow:
         host=module.host_name if module else "",
         hardware="Port-Channel",
         mac=channel_mac(view, channel),
-        description="",
+        description=view.state.config.descriptions.get(channel.name, ""),
         mtu=channel.settings.mtu or view.state.config.mtu,
         bandwidth=channel.speed * 1000 or NOMINAL_KBIT,
         mode=(channel.settings.mode or PortMode.ACCESS).value,

@@ -6,7 +6,7 @@ A channel has one number for all its life (vsm/model/channels.py); the state of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dvswitch.errors import NotFound
 from vsm.cli.command import Call, View
@@ -153,6 +153,8 @@ def _channel(view: View, slot: int, policy: int, number: int) -> Channel | None:
         return None
     profile, settings = owner
     mode = settings.channel or ChannelMode.NONE
+    own = view.state.config.overrides.get(f"port-channel{number}")
+    settings = replace(settings, shutdown=True) if own and own.shutdown else settings
     status = view.runtime.channel(slot, policy)
     if mode is ChannelMode.NONE:
         return None

@@ -13,7 +13,8 @@ from vsm.cli.report import RULE, Report, Table, lines
 from vsm.cli.show.channel_interface import channel_row
 from vsm.cli.show.channels import channels
 from vsm.cli.show.interfaces import InterfaceRow, counts, named
-from vsm.model.interfaces import short_name
+from vsm.cli.show.management import management_row
+from vsm.model.interfaces import parse_named
 
 _WIDTH = 16
 
@@ -144,19 +145,20 @@ def show_detailed(view: View, call: Call) -> Report:
 
 
 def totals(view: View, call: Call) -> list[Totals]:
-    """Of the ports that the command names; without names of all, port-channels last."""
+    """Of the ports that the command names; without names of all, mgmt0 first, port-channels last."""
     rows = [Totals(name, **counts(view.runtime.counters(name))) for name in named(view.state, call)]
-    bundles = [] if call.get("interfaces") else [channel_row(view, channel) for channel in channels(view)]
-    return [*rows, *(_of_channel(row) for row in bundles)]
+    if call.get("interfaces"):
+        return rows
+    return [_of_row(management_row(view)), *rows, *(_of_row(channel_row(view, channel)) for channel in channels(view))]
 
 
-def _of_channel(row: InterfaceRow) -> Totals:
+def _of_row(row: InterfaceRow) -> Totals:
     return Totals(row.interface, **{name: getattr(row, name) for _, name in _TITLES})
 
 
 def _short(row: Totals) -> str:
     name = row.interface
-    return name.replace("port-channel", "Po") if name.startswith("port-channel") else short_name(name)
+    return parse_named(name).short
 
 
 def _table(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[int]]], width: int = _WIDTH) -> str:

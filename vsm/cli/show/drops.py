@@ -4,6 +4,8 @@ that dropped them still have."""
 from __future__ import annotations
 
 import asyncio
+import itertools
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -33,27 +35,46 @@ class DropRow:
     meaning: str
 
 
+@dataclass(frozen=True, slots=True)
+class LastDropRow:
+    """The last frame dropped at one port for one reason, as its module tells."""
+
+    module: int
+    interface: str
+    """As the module calls it: Veth1."""
+    direction: str
+    reason: str
+    when: str
+    """How long ago, by which port it came, and its headers."""
+    frame: str
+    """Its first bytes in hexadecimal."""
+
+
+_LAST = re.compile(r"(?P<interface>\S+) (?P<direction>in|out) (?P<reason>\S+): (?P<when>.*)")
+_BYTES = re.compile(r"\s+((?:[0-9a-f]{2,4} ?)+)")
+
+
 async def show_interface_drops(view: View, call: Call, run: Run) -> Report:
     """What was dropped on an interface; with `last` only the last frames."""
     (name,) = named(view.state, call)
     place = _place(view.state, name)
-    last = await _last([(place[0], ["drops", place[1], "--last"])], run) if place else ""
+    last = await _last([(place[0], ["drops", place[1], "--last"])], run) if place else []
     if call.has("last"):
-        return Report(last)
+        return Report(_joined(last), (_last_table(last),))
     rows = _rows(view, [name])
     text = drops_text(rows) if rows else lines(f"{name}: no frames dropped")
-    return Report(text + _titled(last), (Table("drops", rows),))
+    return Report(text + _titled(_joined(last)), (Table("drops", rows), _last_table(last)))
 
 
 async def show_drops(view: View, call: Call, run: Run) -> Report:
     """What was dropped anywhere; with `last` only the last frames, module by module."""
     connected = [slot for slot in sorted(view.state.inventory.modules) if _connected(view, slot)]
-    last = await _last([(slot, ["drops", "--last"]) for slot in connected], run, titles=True)
+    last = await _last([(slot, ["drops", "--last"]) for slot in connected], run)
     if call.has("last"):
-        return Report(last)
+        return Report(_joined(last, titles=True), (_last_table(last),))
     rows = _rows(view, interfaces(view.state))
     text = drops_text(rows) if rows else lines("no frames dropped")
-    return Report(text + _titled(last), (Table("drops", rows),))
+    return Report(text + _titled(_joined(last, titles=True)), (Table("drops", rows), _last_table(last)))
 
 
 def drops_text(rows: Collection[DropRow]) -> str:
@@ -99,12 +120,27 @@ def _place(state: State, name: str) -> tuple[int, str] | None:
     return (veth.slot, interface.short) if veth and veth.slot is not None else None
 
 
-async def _last(questions: list[tuple[int, list[str]]], run: Run, titles: bool = False) -> str:
-    """What the modules say, all asked at once; one that does not answer in time gets a line instead."""
+async def _last(questions: list[tuple[int, list[str]]], run: Run) -> list[tuple[int, str]]:
+    """What each module says, all asked at once; one that does not answer in time gets a line instead."""
     answers = await asyncio.gather(*(_ask(slot, words, run) for slot, words in questions))
-    return "".join(
-        (f"Module {slot}\n" if titles else "") + answer for (slot, _), answer in zip(questions, answers, strict=True)
-    )
+    return [(slot, answer) for (slot, _), answer in zip(questions, answers, strict=True)]
+
+
+def _joined(last: Iterable[tuple[int, str]], titles: bool = False) -> str:
+    return "".join((f"Module {slot}\n" if titles else "") + answer for slot, answer in last)
+
+
+def _last_table(last: Iterable[tuple[int, str]]) -> Table:
+    """The answers as rows; what is no drop (that a module did not answer) is in the text only."""
+    rows = []
+    for slot, answer in last:
+        told = answer.splitlines()
+        for at, line in enumerate(told):
+            if head := _LAST.fullmatch(line):
+                rest = itertools.takewhile(lambda other: not _LAST.fullmatch(other), told[at + 1 :])
+                frame = next((found[1] for other in rest if (found := _BYTES.fullmatch(other))), "")
+                rows.append(LastDropRow(slot, **head.groupdict(), frame=frame))
+    return Table("last_drops", rows)
 
 
 async def _ask(slot: int, words: list[str], run: Run) -> str:

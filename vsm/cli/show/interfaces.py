@@ -82,7 +82,7 @@ class VirtualRow:
 def show_interface(view: View, call: Call) -> Report:
     """Interfaces in the form that clients parse."""
     rows = [interface_row(view, name) for name in named(view.state, call)]
-    return Report("\n".join(interface_text(row) for row in rows), (Table("interface", rows),))
+    return Report(lambda: "\n".join(map(interface_text, rows)), (Table("interface", rows),))
 
 
 def show_detail(view: View, call: Call) -> Report:

@@ -1,14 +1,15 @@
-"""show module, show module vem mapping."""
+"""show module, its uptime, and show module vem: mapping, missing and counters."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dvswitch
 from dvswitch.errors import NotFound
 from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
 from vsm.model.state import MAX_VETH, Module, State
+from vsm.observed import SessionCounts
 
 SUPERVISOR_SLOT = 1
 ABSENT = "powered-dn"
@@ -166,6 +167,49 @@ def show_missing(view: View, _call: Call) -> Report:
     return Report(text, (Table("vemmissing", rows),))
 
 
+@dataclass(frozen=True, slots=True)
+class CountersRow:
+    """What went between the supervisor and a host since the supervisor started."""
+
+    mod: int
+    in_messages: int = field(metadata={"key": "inmsgs"})
+    out_messages: int = field(metadata={"key": "outmsgs"})
+    in_beats: int = field(metadata={"key": "inhbeats"})
+    out_beats: int = field(metadata={"key": "outhbeats"})
+    inserted: int = field(metadata={"key": "inscnt"})
+    removed: int = field(metadata={"key": "remcnt"})
+    refused: int
+
+
+def show_counters(view: View, _call: Call) -> Report:
+    """Messages, heartbeats, arrivals and departures of hosts, and what they could not do."""
+    slots = [slot for slot in _slots(view.state, None) if slot != SUPERVISOR_SLOT]
+    rows = [_counters_row(slot, view.runtime.session_counts(slot)) for slot in slots]
+    text = lines(
+        "Mod      InMsgs     OutMsgs    InHBeats   OutHBeats  InsCnt  RemCnt  Refused",
+        "---  ----------  ----------  ----------  ----------  ------  ------  -------",
+        *(
+            f"{row.mod:>3}  {row.in_messages:>10}  {row.out_messages:>10}  {row.in_beats:>10}  {row.out_beats:>10}"
+            f"  {row.inserted:>6}  {row.removed:>6}  {row.refused:>7}"
+            for row in rows
+        ),
+    )
+    return Report(text, (Table("vemcounters", rows),))
+
+
+def _counters_row(slot: int, seen: SessionCounts) -> CountersRow:
+    return CountersRow(
+        mod=slot,
+        in_messages=seen.in_messages,
+        out_messages=seen.out_messages,
+        in_beats=seen.in_beats,
+        out_beats=seen.out_beats,
+        inserted=seen.inserted,
+        removed=seen.removed,
+        refused=seen.refused,
+    )
+
+
 def _slots(state: State, only: int | None) -> list[int]:
     slots = sorted({SUPERVISOR_SLOT, *state.config.slots, *state.inventory.modules})
     return slots if only is None else [slot for slot in slots if slot == only]
@@ -173,12 +217,17 @@ def _slots(state: State, only: int | None) -> list[int]:
 
 def _module_row(view: View, slot: int) -> ModuleRow:
     if slot == SUPERVISOR_SLOT:
-        return ModuleRow(slot, 0, "Virtual Supervisor Module", "dvswitch", "active *")
+        return ModuleRow(slot, 0, "Virtual Supervisor Module", "DVS-VSM", "active *")
     module = view.state.inventory.modules.get(slot)
     kind = _TYPES.get(module.type, module.type) if module else _TYPES["VEM"]
     ports = min(module.max_ports, MAX_VETH) if module else 0
     status = "ok" if _connected(view, slot) else ABSENT
-    return ModuleRow(slot, ports, kind, module.engine or "NA" if module else "NA", status)
+    return ModuleRow(slot, ports, kind, _model(module), status)
+
+
+def _model(module: Module | None) -> str:
+    """Parsers (Genie) know a model by its capitals."""
+    return f"DVS-{module.type}-{module.engine}".upper() if module and module.engine else "NA"
 
 
 def _connected(view: View, slot: int) -> bool:

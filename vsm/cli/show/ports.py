@@ -19,7 +19,9 @@ from vsm.cli.show.channels import brief_text as channels_text
 from vsm.cli.show.channels import show_brief as show_channels_brief
 from vsm.cli.show.channels import status as channel_status
 from vsm.cli.show.interfaces import mac_of, named, status_of
-from vsm.model.interfaces import Ethernet, Vethernet, parse_interface
+from vsm.cli.show.management import brief_text as management_text
+from vsm.cli.show.management import management_brief, management_row, speed_of
+from vsm.model.interfaces import MGMT0, Ethernet, Vethernet, parse_interface
 from vsm.model.settings import NO_NATIVE, PortMode, Settings
 from vsm.model.state import State
 from vsm.policy.ports import active_vlans, description, port_settings
@@ -28,7 +30,7 @@ from vsm.policy.quarantine import ADMIN_DOWN, LINK_DOWN, NONE
 NOTHING = "--"
 _STATUS = {NONE: "connected", ADMIN_DOWN: "disabled", LINK_DOWN: "notconnec", "No operational members": "noOperMem"}
 """By reason; clients know no other words than these and "down"."""
-_FIRST_ETHERNET, _FIRST_CHANNEL, _FIRST_VETH = 0x1A000000, 0x16000000, 0x1C000000
+_FIRST_ETHERNET, _FIRST_CHANNEL, _FIRST_VETH, _MANAGEMENT = 0x1A000000, 0x16000000, 0x1C000000, 0x05000000
 """Where NX-OS begins to number interfaces."""
 
 
@@ -62,8 +64,8 @@ class Port:
         return str(number) if number and number != NO_NATIVE else NOTHING
 
 
-def ports(view: View, call: Call) -> list[Port]:
-    """Those that the command names; without names all, port-channels last."""
+def ports(view: View, call: Call, *, management: bool = False) -> list[Port]:
+    """Those that the command names; without names all, port-channels last, and mgmt0 first if it is wanted."""
     found = channels(view)
     members = {
         Ethernet(channel.slot, member.number).full: str(channel.number)
@@ -71,7 +73,10 @@ def ports(view: View, call: Call) -> list[Port]:
         for member in channel.members
     }
     chosen = [_port(view, name, members.get(name, NOTHING)) for name in named(view.state, call)]
-    return chosen if call.get("interfaces") else [*chosen, *(_of_channel(view, channel) for channel in found)]
+    if call.get("interfaces"):
+        return chosen
+    first = [_of_management(view)] if management else []
+    return [*first, *chosen, *(_of_channel(view, channel) for channel in found)]
 
 
 def _port(view: View, name: str, channel: str) -> Port:
@@ -88,6 +93,22 @@ def _port(view: View, name: str, channel: str) -> Port:
         description=description(view.state, name),
         mac=mac_of(view.state, name),
         index=_index(interface),
+    )
+
+
+def _of_management(view: View) -> Port:
+    row = management_row(view)
+    return Port(
+        name=MGMT0,
+        short=MGMT0,
+        state=row.state,
+        reason=row.reason,
+        settings=Settings(),
+        speed=speed_of(view.machine.management()) if row.state == "up" else "auto",
+        channel=NOTHING,
+        description=row.description,
+        mac=row.mac,
+        index=_MANAGEMENT,
     )
 
 
@@ -143,19 +164,19 @@ def show_brief(view: View, call: Call) -> Report:
     rows = [_brief_row(port) for port in chosen if not port.name.startswith("port-channel")]
     text = lines(
         RULE,
-        "Ethernet        VLAN    Type Mode   Status  Reason                 Speed     Port",
-        "Interface                                                                    Ch #",
+        "Ethernet        VLAN    Type Mode   Status  Reason                 Speed    Port",
+        "Interface                                                                   Ch #",
         RULE,
         *(
             f"{port.short:<15} {row.vlan:<7} {row.type:<4} {row.mode:<6} {row.state:<7} {row.reason:<22} "
-            f"{row.speed + '(D)':<9} {row.channel}"
+            f"{row.speed + '(D)':<8} {row.channel}"
             for port, row in zip(chosen, rows, strict=False)
         ),
     )
     bundles = () if call.get("interfaces") else show_channels_brief(view, call).tables[0].rows
-    if bundles:
-        text += "\n" + channels_text(bundles)
-    return Report(text, (Table("interface", [*rows, *bundles]),))
+    first = [] if call.get("interfaces") else [management_brief(view)]
+    parts = [*map(management_text, first), text, *([channels_text(bundles)] if bundles else [])]
+    return Report("\n".join(parts), (Table("interface", [*first, *rows, *bundles]),))
 
 
 def _brief_row(port: Port) -> BriefRow:
@@ -182,7 +203,7 @@ class StatusRow:
 
 def show_status(view: View, call: Call) -> Report:
     """Description, link and vlan of each port."""
-    chosen = ports(view, call)
+    chosen = ports(view, call, management=True)
     rows = [_status_row(port) for port in chosen]
     text = lines(
         RULE,
@@ -202,7 +223,7 @@ def _status_row(port: Port) -> StatusRow:
         interface=port.name,
         name=port.description or NOTHING,
         state=_STATUS.get(port.reason, "down"),
-        vlan="trunk" if port.trunk else port.vlan,
+        vlan="routed" if port.name == MGMT0 else "trunk" if port.trunk else port.vlan,
         duplex="full" if port.state == "up" else "auto",
         speed=port.speed,
         type=NOTHING,
@@ -222,7 +243,7 @@ class DescriptionRow:
 
 def show_description(view: View, call: Call) -> Report:
     """What each port is described as."""
-    chosen = ports(view, call)
+    chosen = ports(view, call, management=True)
     rows = [DescriptionRow(port.name, port.description or NOTHING) for port in chosen]
     text = _table(
         ("Interface                Description",),
@@ -359,7 +380,7 @@ class MacAddressRow:
 
 def show_mac_addresses(view: View, call: Call) -> Report:
     """The address of each port."""
-    rows = [MacAddressRow(port.name, port.mac, port.mac) for port in ports(view, call)]
+    rows = [MacAddressRow(port.name, port.mac, port.mac) for port in ports(view, call, management=True)]
     body = [f"{row.interface:<26} {row.mac:<15} {row.burnt_in}" for row in rows]
     return Report(_table(("Interface                  Mac-Address     Burn-in Mac-Address",), body), _interfaces(rows))
 
@@ -374,7 +395,7 @@ class IndexRow:
 
 def show_index(view: View, call: Call) -> Report:
     """The number of each port, as NX-OS makes it from the name."""
-    chosen = ports(view, call)
+    chosen = ports(view, call, management=True)
     rows = [IndexRow(port.name, port.index) for port in chosen]
     body = [f"{port.short:<15} {port.index:<12} ({port.index:#010x})" for port in chosen]
     return Report(_table(("Port            IFMIB Ifindex (hex)",), body), _interfaces(rows))

@@ -35,7 +35,15 @@ class ProfileRow:
     assigned: tuple[str, ...] = field(metadata={"key": "intf"})
     """Full names of interfaces."""
     port_group: str
+    system_vlans: str = field(metadata={"key": "sys_vlans"})
+    l3control: str = field(metadata={"key": "cap_l3control"})
+    """yes or no, like the other capabilities: those to come are "no", as they can't be given."""
+    binding: str = field(metadata={"key": "port_binding"})
     children: tuple[str, ...]
+    iscsi: str = field(default="no", metadata={"key": "cap_iscsi_multipath"})
+    vxlan: str = field(default="no", metadata={"key": "cap_vxlan"})
+    vservice: str = field(default="no", metadata={"key": "cap_l3_vservice"})
+    role: str = field(default="none", metadata={"key": "profile_role"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,8 @@ class TypeRow:
     type: str
     assigned: int
     total: int
+    system: int
+    """With system vlans."""
     parents: int
     children: int
     used: int
@@ -178,6 +188,13 @@ def profile_text(row: ProfileRow) -> str:
         " assigned interfaces:",
         *(f"  {name}" for name in row.assigned),
         f" port-group: {row.port_group}",
+        f" system vlans: {row.system_vlans}",
+        f" capability l3control: {row.l3control}",
+        f" capability iscsi-multipath: {row.iscsi}",
+        f" capability vxlan: {row.vxlan}",
+        f" capability l3-vservice: {row.vservice}",
+        f" port-profile role: {row.role}",
+        f" port-binding: {row.binding}",
     )
 
 
@@ -199,8 +216,8 @@ def brief_text(rows: Sequence[ProfileRow], totals: Sequence[TypeRow]) -> str:
         RULE,
     )
     for kind in totals:
-        counts = f"{kind.assigned:>8}  {kind.total:>8}  {0:>8}  {kind.parents:>6}  {kind.children:>8}  {kind.used:>8}"
-        text += lines(f"{kind.type:<17}  {counts}")
+        counts = f"{kind.assigned:>8}  {kind.total:>8}  {kind.system:>8}"
+        text += lines(f"{kind.type:<17}  {counts}  {kind.parents:>6}  {kind.children:>8}  {kind.used:>8}")
     return text
 
 
@@ -245,6 +262,9 @@ def _profile_row(state: State, profile: PortProfile, assigned: Sequence[str], he
         evaluated=tuple(settings_lines(said(state.config, profile.name))),
         assigned=tuple(assigned),
         port_group=profile.port_group or "",
+        system_vlans=str(profile.system_vlans) or "none",
+        l3control="yes" if profile.l3control else "no",
+        binding="static",
         children=tuple(heirs),
     )
 
@@ -255,6 +275,7 @@ def _totals(kind: ProfileType, rows: Sequence[ProfileRow]) -> TypeRow:
         type=kind.value.capitalize(),
         assigned=sum(len(row.assigned) for row in mine),
         total=len(mine),
+        system=sum(1 for row in mine if row.system_vlans != "none"),
         parents=sum(1 for row in mine if row.children),
         children=sum(1 for row in mine if row.inherit),
         used=sum(1 for row in mine if row.assigned),

@@ -12,7 +12,8 @@ from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
 from vsm.cli.show.connections import push_status
 from vsm.config.render import Detail, Scope, running_config
-from vsm.model.interfaces import Vethernet
+from vsm.model.interfaces import Management
+from vsm.policy.ports import there
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,14 @@ def serial_number(domain: int) -> str:
 
 
 def version_text(row: VersionRow) -> str:
-    """In the form of NX-OS, which clients go by: `cisco Nexus 1000V Chassis` names the command set, not a maker."""
+    """In the form of NX-OS, which clients go by: `cisco Nexus 1000V Chassis` names the command set, not a maker.
+
+    Genie wants the name of the system on a line of its own, before `Software`.
+    """
     return lines(
         "dvswitch, a distributed virtual switch for Linux hosts",
-        "Commands and layouts as in Cisco Nexus Operating System (NX-OS) Software",
+        "Commands and layouts as in",
+        "Cisco Nexus Operating System (NX-OS) Software",
         "",
         "Software",
         f"  kickstart: version {row.version}",
@@ -129,9 +134,9 @@ def _scope(view: View, call: Call) -> Scope:
                 raise NotFound(f"port-profile {name}", "does not exist")
         return Scope(profiles=names, detail=detail)
     if call.has("interface"):
-        interfaces = call.get("interfaces", ())
+        interfaces = (Management(),) if call.has("mgmt0") else call.get("interfaces", ())
         for interface in interfaces:
-            if isinstance(interface, Vethernet) and interface.number not in view.state.inventory.veths:
+            if not there(view.state, interface):
                 raise NotFound(f"interface {interface.full}", "does not exist")
         return Scope(interfaces=tuple(interface.full for interface in interfaces), detail=detail)
     return Scope(vlans=call.get("vlans", VlanSet()) if call.has("vlan") else None, detail=detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -27,6 +28,7 @@ class LoginRow:
     line: str
     time: str
     idle: str
+    pid: str
     comment: str
 
 
@@ -71,8 +73,8 @@ def show_users(view: View, _call: Call) -> Report:
     """Sessions over SSH; * is the one that asks."""
     rows = [_login(view, session) for session in view.logins.sessions]
     table = (
-        f"{row.name:<12} {row.line:<12} {row.time:<12} {row.idle:<9} {row.comment}"
-        for row in (LoginRow("NAME", "LINE", "TIME", "IDLE", "COMMENT"), *rows)
+        f"{row.name:<12} {row.line:<12} {row.time:<12} {row.idle:<9} {row.pid:>7} {row.comment}"
+        for row in (LoginRow("NAME", "LINE", "TIME", "IDLE", "PID", "COMMENT"), *rows)
     )
     return Report(lines(*table), (Table("sessions", rows),))
 
@@ -82,7 +84,8 @@ def _login(view: View, session: Session) -> LoginRow:
     minutes = int(max(0.0, view.now.timestamp() - session.used) // 60)
     idle = f"{minutes // 60:02}:{minutes % 60:02}" if minutes else "."
     mark = " *" if session is view.session else ""
-    return LoginRow(session.user, session.line, began, idle, f"({session.origin}) session=ssh{mark}")
+    # All sessions are served by the supervisor's own process.
+    return LoginRow(session.user, session.line, began, idle, str(os.getpid()), f"({session.origin}) session=ssh{mark}")
 
 
 def show_accounts(view: View, call: Call) -> Report:

@@ -10,11 +10,13 @@ from typing import Any
 
 from dvswitch.errors import DvsError, Unavailable
 from vsm.cli.command import Call, Command, Do, Mode, Position
-from vsm.cli.desk import Desk
+from vsm.cli.desk import Desk, admitted
 from vsm.cli.tables.files import EXEC
 from vsm.config import archive
 from vsm.config.parse import Loaded, replace_with
+from vsm.config.patch import patch
 from vsm.config.render import running_config
+from vsm.config.stepwise import Advance, advance
 from vsm.model.state import State
 
 _TIMEOUT = "commit-timeout <seconds:5-86400>"
@@ -71,13 +73,36 @@ def _replace(desk: Desk, wanted: _Replacement) -> tuple[str, ...]:
 
 def _rollback(desk: Desk, call: Call) -> str:
     if call.has("stop-at-first-failure"):
-        raise Unavailable("", "stop-at-first-failure is not supported yet: a rollback is done whole or not at all")
+        return _rollback_as_far_as_it_goes(desk, source_text(desk, call), call.has("force"))
     wanted = _Replacement(source_text(desk, call), call.has("best-effort"), call.has("force"))
     try:
         remarks = _replace(desk, wanted)
     except DvsError as error:
         raise Unavailable("", f"Rollback failed. {error}") from error
     return _told(_STEPS, remarks) + "\nRollback completed successfully.\n"
+
+
+def _rollback_as_far_as_it_goes(desk: Desk, text: str, force: bool) -> str:
+    """Line by line; what was done before the first failure stays, and is told."""
+    found: list[Advance] = []
+    remarks: list[str] = []
+
+    def edit(state: State) -> State:
+        loaded = replace_with(text, state, best_effort=True, unchecked=True)
+        if misread := next((remark for remark in loaded.remarks if remark.startswith("line ")), ""):
+            raise Unavailable("", f"Rollback failed. {misread}")
+        remarks.extend(loaded.remarks)
+        found.append(advance(state, patch(state, loaded.state), lambda at, step: admitted(at, step, force)))
+        return found[0].state
+
+    # What is admitted step by step has been guarded; the whole is no more than its steps.
+    desk.change(edit, force=True)
+    if found[0].stopped and not found[0].done:
+        raise Unavailable("", f"Rollback failed. {found[0].stopped}")
+    told = _told(_STEPS, tuple(remarks))
+    if found[0].stopped:
+        return told + f"\nRollback failed. {found[0].done} lines are in force; stopped at {found[0].stopped}\n"
+    return told + "\nRollback completed successfully.\n"
 
 
 def _configure_replace(desk: Desk, call: Call) -> str:
@@ -139,7 +164,7 @@ ROWS: tuple[Command, ...] = (
     _row("clear checkpoint database", "Forget all checkpoints", _clear),
     _row(
         f"rollback running-config {_FROM} [atomic | best-effort | stop-at-first-failure] [force]",
-        "Put a kept configuration into force, whole or not at all",
+        "Put a kept configuration into force, whole or not at all unless something else is said",
         _rollback,
     ),
     _row(

@@ -8,16 +8,21 @@ from dataclasses import dataclass, replace
 from dvswitch.errors import Conflict, NotFound
 from dvswitch.mac import MacAddress
 from vsm.cli.command import Call, Command, Mode, Position
-from vsm.model.interfaces import Interface, Vethernet, parse_interface
+from vsm.model.channels import channel_key
+from vsm.model.interfaces import MGMT0, Named, PortChannel, Vethernet, parse_named
 from vsm.model.macs import given_back
 from vsm.model.overrides import describe, forget
 from vsm.model.settings import NOTHING, Settings
 from vsm.model.state import State
+from vsm.policy.check import NO_CHANNEL
 from vsm.policy.ports import automatic_description, description, profile_of
 
 INTERFACE = (Mode.INTERFACE,)
-_RANGE = "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | <interfaces:interfaces>}"
-_WORDS = {"vethernet": "Virtual ports", "ethernet": "Uplinks"}
+_RANGE = (
+    "{vethernet <interfaces:veth-range> | ethernet <interfaces:port-range> | port-channel <interfaces:channel-range> "
+    "| <interfaces:interface-range>}"
+)
+_WORDS = {"vethernet": "Virtual ports", "ethernet": "Uplinks", "interface": "Configure interfaces"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class InterfaceSubject:
 
 def subject_of(state: State, name: str) -> InterfaceSubject:
     """What the running configuration says about an interface."""
-    interface = parse_interface(name)
+    interface = parse_named(name)
     veth = state.inventory.veths.get(interface.number) if isinstance(interface, Vethernet) else None
     settings = state.config.overrides.get(name, NOTHING)
     mac = veth.mac if veth else None
@@ -41,7 +46,7 @@ def subject_of(state: State, name: str) -> InterfaceSubject:
 
 
 def _names(call: Call) -> tuple[str, ...]:
-    interfaces: tuple[Interface, ...] = call["interfaces"]
+    interfaces: tuple[Named, ...] = call["interfaces"]
     return tuple(interface.full for interface in interfaces)
 
 
@@ -50,15 +55,16 @@ def _must_exist(state: State, call: Call) -> State:
     for interface in call["interfaces"]:
         if isinstance(interface, Vethernet) and interface.number not in state.inventory.veths:
             raise NotFound(f"interface {interface.full}", "does not exist", "a vEth appears when a NIC is attached")
+        if isinstance(interface, PortChannel) and channel_key(state, interface.full) is None:
+            raise NotFound(f"interface {interface.full}", "does not exist", NO_CHANNEL)
     return state
 
 
 def _remove(state: State, call: Call) -> State:
     for interface in call["interfaces"]:
         if not isinstance(interface, Vethernet):
-            raise Conflict(
-                f"Cannot remove interface {interface.full}", "it is a physical NIC", "use 'default interface'"
-            )
+            what = "its host makes it of uplinks" if isinstance(interface, PortChannel) else "it is a physical NIC"
+            raise Conflict(f"Cannot remove interface {interface.full}", what, "use 'default interface'")
         state = _remove_veth(state, interface)
     return state
 
@@ -99,6 +105,8 @@ def _no_description(state: State, call: Call) -> State:
 
 def _inherit(state: State, call: Call) -> State:
     for name in call.position.interfaces:
+        if name == MGMT0:
+            raise Conflict(f"interface {name}", "takes no port-profile: it is no port of the switch")
         bound = profile_of(state, name)
         if bound != call["profile"]:
             who = "its manager" if name.startswith("V") else "its host"

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from dvswitch.errors import NotFound
 from vsm.cli.command import Call, Command, Edit, Mode
+from vsm.cli.tables.host_interfaces import is_port, sayable
 from vsm.model.overrides import override
 from vsm.model.settings import NOTHING, Settings
 from vsm.model.state import PortProfile, State
@@ -54,7 +55,8 @@ def edit_settings(state: State, call: Call, change: Change) -> State:
     for name in call.position.interfaces:
         own = state.config.overrides.get(name, NOTHING)
         holds = effective(state.config, profile_of(state, name), own)
-        state = override(state, name, change(own, call, holds))
+        new = change(own, call, holds)
+        state = override(state, name, new if is_port(name) else sayable(state, name, new))
     return state
 
 

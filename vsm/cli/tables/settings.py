@@ -79,6 +79,15 @@ SETTINGS: tuple[Command, ...] = (
         lambda said: f"mtu {said.mtu}",
         no="mtu [<mtu:1500-9000>]",
     ),
+    setting(
+        "cdp enable",
+        "Find neighbours by CDP on the uplink, and be found, as far as the switch does",
+        "cdp",
+        lambda _call, _holds: True,
+        lambda said: "cdp enable" if said.cdp else "no cdp enable",
+        no="cdp enable",
+        undo=editor(lambda own, _call, _holds: replace(own, cdp=False)),
+    ),
     *guards.SECURITY,
     setting(
         "mac-learning [enable | disable]",

@@ -16,18 +16,25 @@ from vsm.cli.show import (
     lacp,
     logging,
     macs,
+    management,
     modules,
     neighbors,
     ports,
+    processes,
     profiles,
     system,
     uplinks,
     users,
+    virtual,
     vlans,
 )
 
 _ONE = "{vethernet <interfaces:veth> | ethernet <interfaces:port> | <interfaces:interface>}"
 _SOME = "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | <interfaces:interfaces>}"
+_CONFIGURED = (
+    "{vethernet <interfaces:veths> | ethernet <interfaces:ports> | port-channel <interfaces:channels> | mgmt0 "
+    "| <interfaces:any-interfaces>}"
+)
 _ANY = f"[{_SOME[1:-1]}]"
 _SPECIAL = {
     "vethernet": "Virtual ports",
@@ -61,7 +68,7 @@ ROWS: tuple[Command, ...] = (
     _row("hosts", "Show how names are looked up", facts.show_hosts, hosts="Names of other machines"),
     _row("inventory", "Show the parts of the switch", facts.show_inventory, inventory="Parts of the switch"),
     _row("hostname", "Show the name of the switch", system.show_hostname, hostname="Name of the switch"),
-    _row("interface", "Show all interfaces", interfaces.show_interface, interface="Interfaces"),
+    _row("interface", "Show all interfaces", management.show_all, interface="Interfaces"),
     _row(f"interface {_SOME}", "Show interfaces", interfaces.show_interface, interface="Interfaces"),
     _row(
         f"interface {_SOME} detail",
@@ -91,6 +98,19 @@ ROWS: tuple[Command, ...] = (
         interfaces.show_virtual,
         interface="Interfaces",
         vm="Of a VM",
+    ),
+    _row(
+        "interface virtual description",
+        "Show descriptions of virtual ports",
+        virtual.show_description,
+        interface="Interfaces",
+    ),
+    _row(
+        "interface virtual port-mapping",
+        "Show virtual ports and what their NICs are called by the manager",
+        virtual.show_port_mapping,
+        interface="Interfaces",
+        port_mapping="Ports of the hypervisor",
     ),
     _row(
         f"mac address-table [static | dynamic] "
@@ -123,6 +143,14 @@ ROWS: tuple[Command, ...] = (
     _row("storm-control", "Show limits of flooded frames", uplinks.show_storm_control),
     _row("module [<slot:1-66>]", "Show modules: the supervisor and hosts", modules.show_module, module="Modules"),
     _row("module [<slot:1-66>] uptime", "Show how long modules have been there", modules.show_uptime, module="Modules"),
+    _row(
+        "module vem counters",
+        "Show messages between hosts and the supervisor",
+        modules.show_counters,
+        module="Modules",
+        vem="Hosts",
+        counters="Messages and heartbeats",
+    ),
     _row("module vem missing", "Show hosts that are not there", modules.show_missing, module="Modules", vem="Hosts"),
     _row("module vem mapping", "Show which host has which slot", modules.show_mapping, module="Modules", vem="Hosts"),
     _row("port-channel brief", "Show port-channels, one a line", channels.show_brief),
@@ -159,7 +187,7 @@ ROWS: tuple[Command, ...] = (
         profiles.show_sync_status,
     ),
     _row(
-        f"running-config [interface [{_SOME}] | port-profile [<profile:profile>] | vlan [<vlans:vlan-list>]] "
+        f"running-config [interface [{_CONFIGURED}] | port-profile [<profile:profile>] | vlan [<vlans:vlan-list>]] "
         "[all | expand-port-profile]",
         "Show the running configuration",
         system.show_running_config,
@@ -198,7 +226,7 @@ ROWS: tuple[Command, ...] = (
     ),
     _row("svs domain", "Show the domain that hosts belong to", system.show_svs_domain),
     _row("svs neighbors", "Show modules that are connected", about.show_svs_neighbors, neighbors="Modules"),
-    _row("system resources", "Show load and memory of the supervisor's machine", about.show_resources),
+    _row("system resources", "Show load and memory of the supervisor's machine", processes.show_resources),
     _row("system uptime", "Show when the supervisor was started", about.show_uptime),
     _row("tech-support [svs]", "Show what somebody needs who is to help", about.show_tech_support),
     _row("terminal", "Show the settings of this session", system.show_terminal),

@@ -10,6 +10,7 @@ from dvswitch.errors import Conflict
 from dvswitch.lldp_agent import Mode as DiscoveryMode
 from vsm.cli.command import Call, Command, Edit, Mode, Position, unsupported
 from vsm.cli.tables import guards, mobility
+from vsm.model.channels import with_channels
 from vsm.model.state import Config, State, VemSlot
 
 CONFIG = (Mode.CONFIG,)
@@ -62,7 +63,7 @@ def _without_module(state: State, slot: int) -> State:
     modules = {number: module for number, module in inventory.modules.items() if number != slot}
     uplinks = {key: uplink for key, uplink in inventory.uplinks.items() if key[0] != slot}
     channels = {key: number for key, number in inventory.channels.items() if key[0] != slot}
-    return replace(state, inventory=replace(inventory, modules=modules, uplinks=uplinks, channels=channels))
+    return with_channels(replace(state, inventory=replace(inventory, modules=modules, uplinks=uplinks)), channels)
 
 
 def _domain_note(state: State, _call: Call) -> str:
@@ -100,6 +101,36 @@ def _discovery(protocol: str, name: str) -> Command:
         always=always,
         words={"enable": "Listen and advertise"},
     )
+
+
+_TIMERS = (
+    ("timer", "timer", "5-254", "Set the seconds between announcements"),
+    ("holdtime", "hold", "10-255", "Set the seconds for which neighbours may believe an announcement"),
+)
+"""Word, end of the attribute's name, range, help."""
+
+
+def _timer(protocol: str, word: str, attribute: str, span: str, text: str) -> Command:
+    name = f"{protocol}_{attribute}"
+    usual = getattr(Config(), name)
+    return Command(
+        modes=CONFIG,
+        syntax=f"{protocol} {word} <seconds:{span}>",
+        help=f"{text} by {protocol.upper()}",
+        edit=_set(**{name: lambda call: call["seconds"]}),
+        no=f"{protocol} {word} [<seconds:{span}>]",
+        undo=_set(**{name: lambda _call: usual}),
+        render=lambda config: [f"{protocol} {word} {getattr(config, name)}"] if getattr(config, name) != usual else [],
+        always=lambda config: [f"{protocol} {word} {getattr(config, name)}"],
+        note=lambda state, _call: _short_lived(state.config, protocol),
+    )
+
+
+def _short_lived(config: Config, protocol: str) -> str:
+    timer, hold = getattr(config, f"{protocol}_timer"), getattr(config, f"{protocol}_hold")
+    if hold > timer:
+        return ""
+    return f"Warning: neighbours forget what {protocol.upper()} says after {hold} s and hear it every {timer} s"
 
 
 _ALWAYS_ON = ("lacp", "lldp")
@@ -164,6 +195,7 @@ SYSTEM: tuple[Command, ...] = (
     mobility.SWITCH_WIDE,
     _discovery("cdp", "CDP"),
     _discovery("lldp", "LLDP"),
+    *(_timer(protocol, *row) for protocol in ("cdp", "lldp") for row in _TIMERS),
     Command(
         modes=CONFIG,
         syntax=f"mac address-table aging-time {_AGING}",

@@ -124,8 +124,8 @@ def _change_role(change: Callable[[Role, Call], Role]) -> Callable[[State, Call]
 
 
 def _with_rule(role: Role, call: Call) -> Role:
-    access = next(access for access in Access if call.has(access.value))
-    rule = Rule(call["number"], call.has("permit"), access, call.get("command", ""))
+    access = next(access for access in Access if access.value in call.words)
+    rule = Rule(call["number"], call.has("permit"), access, call.get("command", ""), call.get("feature", ""))
     return replace(role, rules=tuple(sorted((*_other_rules(role, call), rule), key=lambda rule: rule.number)))
 
 
@@ -136,7 +136,8 @@ def _other_rules(role: Role, call: Call) -> tuple[Rule, ...]:
 def rule_text(rule: Rule) -> str:
     """The rule as it is typed."""
     verb = "permit" if rule.permit else "deny"
-    return f"rule {rule.number} {verb} {rule.access.value} {rule.command}".rstrip()
+    feature = f"feature {rule.feature}" if rule.feature else ""
+    return f"rule {rule.number} {verb} {rule.access.value} {rule.command}{feature}".rstrip()
 
 
 _NAME = "username <user:user-name>"
@@ -215,21 +216,40 @@ ROLE: tuple[Command, ...] = (
     ),
     Command(
         modes=(Mode.ROLE,),
-        syntax=f"rule {_RULE} {{permit | deny}} {{command <command:rule-command> | read | read-write}}",
+        syntax=f"rule {_RULE} {{permit | deny}} {{command <command:rule-command> "
+        "| {read | read-write} [feature <feature:feature>]}",
         help="Permit or deny commands; of the rules that fit, the one with the highest number decides",
         edit=_change_role(_with_rule),
         no=f"rule {_RULE}",
         undo=_change_role(lambda role, call: replace(role, rules=_other_rules(role, call))),
         render=lambda role: [rule_text(rule) for rule in role.rules],
         several=True,
-        words={"command": "Commands that begin like this", "<number>": "Number of the rule"},
+        words={
+            "command": "Commands that begin like this",
+            "feature": "Commands of one feature",
+            "<number>": "Number of the rule",
+        },
     ),
     Command(
         modes=(Mode.ROLE,),
-        syntax=f"rule {_RULE} {{permit | deny}} {{read | read-write}} {{feature | feature-group}} <name:word>",
-        help="Permit or deny the commands of a feature",
-        edit=unsupported("a rule for a feature"),
-        words={"feature": "Commands of one feature", "<number>": "Number of the rule"},
+        syntax=f"rule {_RULE} {{permit | deny}} {{read | read-write}} feature-group <name:word>",
+        help="Permit or deny the commands of several features",
+        edit=unsupported("a rule for a group of features"),
+        words={"<number>": "Number of the rule"},
+    ),
+    Command(
+        modes=(Mode.ROLE,),
+        syntax="{interface | vlan | vrf} policy deny",
+        help="Permit commands for some objects only",
+        edit=unsupported("a policy of a role"),
+        no="{interface | vlan | vrf} policy deny",
+        undo=lambda state, _call: state,
+        words={
+            "interface": "Interfaces",
+            "vrf": "Tables of routes",
+            "policy": "Which ones",
+            "deny": "None but those named",
+        },
     ),
 )
 
@@ -293,12 +313,5 @@ AAA: tuple[Command, ...] = (
         syntax="{tacacs-server | radius-server} <rest:text>",
         help="Describe a TACACS+ or RADIUS server",
         edit=unsupported("AAA by servers (TACACS+, RADIUS)"),
-    ),
-    Command(
-        modes=CONFIG,
-        syntax="ssh key <rest:text>",
-        help="Make another host key",
-        edit=unsupported("making another host key (the first start made an ed25519 key)"),
-        words={"ssh": "SSH server", "key": "Key by which clients know the switch"},
     ),
 )

@@ -1,0 +1,464 @@
+"""A supervisor, two hosts, a VM and all that may go wrong between them, as values: what test_model.py explores.
+
+The rules are the product's own: the migration's table (vsm/mobility/machine.py), the judgement of reports
+(vsm/mobility/reports.py), what each module should have in each state and the difference to what it was sent
+(vsm/policy), the sum of counters (vsm/fabric/counters.py); on the hosts the NICs' records and the compilation of the
+datapath's tables (vem/agent).  Written anew here is only what joins them: sessions that break and open again, queues of
+messages, clocks that may run out at any moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from dvswitch.errors import DvsError
+from dvswitch.mac import MacAddress
+from tests.support.fabric_rig import with_profile
+from vem.agent import wanted as host_side
+from vem.agent.attachments import Attachment, Attachments
+from vem.agent.compile import Indexes, PluggedNic, compile_image
+from vem.datapath.engine import Plug
+from vsm.fabric.counters import Place as Life
+from vsm.fabric.counters import Record, closed, reported
+from vsm.mobility import machine, reports
+from vsm.mobility.machine import Input
+from vsm.mobility.reports import AttachReport
+from vsm.model.migration import Move, MoveState
+from vsm.model.state import Config, Inventory, Module, Nic, Phase, State, VemSlot, Veth
+from vsm.policy.compile import wanted
+from vsm.policy.difference import RemovePort, SetPort, difference
+from vsm.policy.wanted import Wanted
+from vsm.runtime import Counters
+
+SOURCE, TARGET = 3, 4
+SLOTS = (SOURCE, TARGET)
+MAC = MacAddress.parse("52:54:00:00:00:01")
+NIC = Nic("vm")
+HOST_NIC = host_side.Nic("vm")
+Place = tuple[Phase, int]
+"""Of the vEth on a host: its phase and generation there."""
+Message = tuple[object, ...]
+Book = tuple[int, tuple[tuple[int, str, int, int, bool, int], ...]]
+"""vsm.fabric.counters.Record, of values that can be hashed."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """An agent, its engine and the NIC; the first four outlive the agent's process."""
+
+    port: Place | None = None
+    """The wanted state it has committed."""
+    plugged: bool = False
+    known: bool = False
+    """It knows the vEth's number."""
+    prepare: bool = False
+    generation: int = 0
+    alive: bool = True
+    frames: int = 0
+    """Counted since the engine was opened."""
+    incarnation: int = 0
+    life: int = 1
+    """Of the port's counters."""
+    drained: int = 0
+    """Generation it has told of as drained, in this session."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """How often each thing may still happen."""
+
+    begins: int = 1
+    commits: int = 1
+    cancels: int = 1
+    attaches: int = 1
+    detaches: int = 0
+    cuts: int = 1
+    crashes: int = 0
+    supervisor_crashes: int = 0
+    repeats: int = 0
+    swaps: int = 0
+    timeouts: int = 1
+    frames: int = 1
+
+
+@dataclass(frozen=True)
+class System:
+    """All of it."""
+
+    veth: tuple[int | None, int] = (SOURCE, 1)
+    """Stored: slot and generation."""
+    move: Move | None = None
+    """Stored, without times."""
+    hosts: tuple[Host, Host] = (Host((Phase.ACTIVE, 1), True, True, False, 1), Host())
+    linked: tuple[bool, bool] = (True, True)
+    down: tuple[tuple[Message, ...], tuple[Message, ...]] = ((), ())
+    up: tuple[tuple[Message, ...], tuple[Message, ...]] = ((), ())
+    sent: tuple[Place | None, Place | None] = ((Phase.ACTIVE, 1), None)
+    """What each host was sent last, in this session."""
+    drained: tuple[int, int] = (0, 0)
+    """What the supervisor heard; not stored."""
+    record: Book = (0, ())
+    """The sum of counters, of the one counter there is: base and places."""
+    vm: int = SOURCE
+    """Where it runs."""
+    waited_in_vain: bool = False
+    """Somebody who could not be reached was left behind."""
+    counted: int = 0
+    """Frames that engines have counted."""
+    left: Left = field(default_factory=Left)
+
+    def __hash__(self) -> int:
+        """Worked out once: each state is looked for many times."""
+        found = self.__dict__.get("_hash")
+        if found is None:
+            parts = (self.veth, self.move, self.hosts, self.linked, self.down, self.up, self.sent, self.drained)
+            found = hash((parts, self.record, self.vm, self.waited_in_vain, self.left))
+            object.__setattr__(self, "_hash", found)
+        return found
+
+
+# ---- the supervisor
+
+
+@cache
+def _base() -> State:
+    modules = {slot: Module(slot, f"host-{slot}", f"kvm-{slot}", max_ports=8) for slot in SLOTS}
+    config = Config(slots={slot: VemSlot(slot, f"host-{slot}") for slot in SLOTS})
+    return with_profile("web")(State(config, Inventory(modules=modules)))
+
+
+@cache
+def state_of(veth: tuple[int | None, int], move: Move | None) -> State:
+    """The stored State."""
+    base = _base()
+    record = Veth(1, NIC, MAC, "web", veth[0], veth[1])
+    return replace(base, inventory=replace(base.inventory, veths={1: record}, moves={1: move} if move else {}))
+
+
+@cache
+def place_of(veth: tuple[int | None, int], move: Move | None, slot: int) -> Place | None:
+    """What the host in ``slot`` should have."""
+    port = wanted(state_of(veth, move), slot).ports.get(1)
+    return (port.phase, port.generation) if port else None
+
+
+Stored = tuple[tuple[int | None, int], Move | None]
+
+
+def transacted(now: System, change: Callable[..., State], *arguments: object) -> System | None:
+    """The system after the transaction change(state, *arguments), with what hosts are sent then; None: refused."""
+    found = _outcome(now.veth, now.move, change, arguments)
+    if found is None:
+        return None
+    veth, move = found
+    book = now.record
+    if now.veth[0] is not None and veth[0] != now.veth[0]:
+        book = _book(closed(record_of(book), now.veth[0]))
+    return pushed(replace(now, veth=veth, move=move, record=book))
+
+
+@cache
+def _outcome(
+    veth: tuple[int | None, int], move: Move | None, change: Callable[..., State], arguments: tuple[object, ...]
+) -> Stored | None:
+    try:
+        after = change(state_of(veth, move), *arguments)
+    except DvsError:
+        return None
+    record, found = after.inventory.veths[1], after.inventory.moves.get(1)
+    return (record.slot, record.generation), replace(found, steps=(), asked_by="", carried=()) if found else None
+
+
+def forget() -> None:
+    """The product's rules may be others from here on (a test that plants a mistake)."""
+    for memory in (_outcome, state_of, place_of):
+        memory.cache_clear()
+
+
+def counted_in_full(now: System) -> System:
+    """Every host has reported its counters, as it does once a second."""
+    for slot, host in zip(SLOTS, now.hosts, strict=True):
+        now = _counted(now, slot, host.port[1] if host.port else 0, (host.incarnation, host.life), host.frames)
+    return now
+
+
+def pushed(now: System) -> System:
+    """Sessions send what has changed for their hosts."""
+    for at, slot in enumerate(SLOTS):
+        place = place_of(now.veth, now.move, slot)
+        if now.linked[at] and place != now.sent[at]:
+            change = _difference(now.sent[at], place)
+            now = replace(now, down=_put(now.down, at, (*now.down[at], change)), sent=_put(now.sent, at, place))
+    return now
+
+
+@cache
+def _difference(old: Place | None, new: Place | None) -> Message:
+    """The one change that the real difference finds."""
+    (change,) = [found for found in difference(_wanted(old), _wanted(new)) if isinstance(found, SetPort | RemovePort)]
+    return ("set", change.port.phase, change.port.generation) if isinstance(change, SetPort) else ("remove",)
+
+
+def _wanted(place: Place | None) -> Wanted:
+    if place is None:
+        return replace(wanted(_base(), SOURCE), ports={})
+    full = wanted(state_of((SOURCE, place[1]), None), SOURCE)
+    return replace(full, ports={1: replace(full.ports[1], phase=place[0], generation=place[1])})
+
+
+# ---- hosts
+
+
+@cache
+def forwards(port: Place | None, plugged: bool, alive: bool) -> bool:
+    """Whether the compiled tables let frames of the vEth pass."""
+    if port is None or not plugged or not alive:
+        return False
+    phase, generation = port
+    policy = host_side.Policy(1, "web", vlan=10)
+    entry = host_side.Port(1, 1, MAC, HOST_NIC, generation, host_side.Phase[phase.name])
+    wants = host_side.Wanted(1, host_side.Switch("vsm", 1), {1: policy}, {1: entry})
+    compiled = compile_image(wants, [PluggedNic(1, MAC, 1)], [], Indexes())
+    return compiled.veths[1].enabled and MAC in compiled.image.static_macs
+
+
+def forwarding(now: System) -> list[int]:
+    """Slots of the hosts where the vEth's frames pass."""
+    return [slot for slot, host in zip(SLOTS, now.hosts, strict=True) if forwards(host.port, host.plugged, host.alive)]
+
+
+def _bound(host: Host) -> Host:
+    """What the NIC's record becomes by the wanted state (the agent's match)."""
+    if not host.plugged or host.port is None:
+        return host
+    phase, generation = host.port
+    attachment = Attachment(HOST_NIC, MAC, "web", Plug("memory"), 1, host.prepare, int(host.known), host.generation)
+    entry = host_side.Port(1, 1, MAC, HOST_NIC, generation, host_side.Phase[phase.name])
+    Attachments().bind(attachment, entry)
+    return replace(host, known=True, generation=attachment.generation, prepare=attachment.prepare)
+
+
+def _passed(now: System, at: int) -> System:
+    """A pass of the agent is over: what it tells."""
+    host = _bound(now.hosts[at])
+    if host.port and host.port[0] is Phase.DRAINING and host.plugged and host.drained != host.port[1]:
+        host = replace(host, drained=host.port[1])
+        now = _said(now, at, ("drained", host.port[1], (host.incarnation, host.life), host.frames))
+    return replace(now, hosts=_put(now.hosts, at, host))
+
+
+def _said(now: System, at: int, message: Message) -> System:
+    """The host sends; without a session nothing is sent."""
+    return replace(now, up=_put(now.up, at, (*now.up[at], message))) if now.linked[at] else now
+
+
+def _put(items: tuple, at: int, value: object) -> tuple:  # type: ignore[type-arg]
+    return (value, items[1]) if at == 0 else (items[0], value)
+
+
+# ---- messages
+
+
+def received_by_host(now: System, at: int) -> System:
+    """The host takes the next message of the supervisor."""
+    message, host = now.down[at][0], now.hosts[at]
+    now = replace(now, down=_put(now.down, at, now.down[at][1:]))
+    match message:
+        case ("set", phase, generation):
+            host = replace(host, port=(phase, generation))
+        case ("remove",):
+            host = replace(host, port=None)
+        case ("refused",):
+            host = replace(host, plugged=False, known=False, prepare=False)
+    now = _passed(replace(now, hosts=_put(now.hosts, at, host)), at)
+    return _said(now, at, ("ack",)) if message[0] != "refused" else now
+
+
+def received_by_supervisor(now: System, at: int, keep: bool = False) -> System:
+    """The supervisor takes the next message of a host; ``keep``: it will come once more."""
+    message, slot = now.up[at][0], SLOTS[at]
+    if not keep:
+        now = replace(now, up=_put(now.up, at, now.up[at][1:]))
+    match message:
+        case ("drained", int(generation), incarnation, frames):
+            now = replace(now, drained=_put(now.drained, at, generation))
+            return _counted(now, slot, generation, incarnation, frames)
+        case ("counters", generation, incarnation, frames):
+            return _counted(now, slot, generation, incarnation, frames)
+        case ("seen", int(generation)):
+            return transacted(now, reports.seen, slot, 1, generation) or now
+        case ("detached", int(generation), incarnation, frames):
+            now = _counted(now, slot, generation, incarnation, frames)
+            return transacted(now, reports.detached, slot, 1, generation) or now
+        case ("attached", bool(known), int(generation), bool(prepare)):
+            report = AttachReport(slot, NIC, MAC, "web", prepare, int(known), generation)
+            after = transacted(now, reports.attached, report)
+            return after or replace(now, down=_put(now.down, at, (*now.down[at], ("refused",))))
+    return now
+
+
+def _counted(now: System, slot: int, generation: object, incarnation: object, frames: object) -> System:
+    assert isinstance(generation, int) and isinstance(frames, int)
+    engine, life = incarnation  # type: ignore[misc]
+    counters = Counters(rx_frames=frames)
+    return replace(now, record=_book(reported(record_of(now.record), slot, str(engine), generation, counters, life)))
+
+
+def record_of(book: Book) -> Record:
+    """The product's record of counters."""
+    places = (Life(slot, inc, gen, Counters(rx_frames=n), over, life) for slot, inc, gen, n, over, life in book[1])
+    return Record(Counters(rx_frames=book[0]), tuple(places))
+
+
+def _book(record: Record) -> Book:
+    places = ((it.slot, it.incarnation, it.generation, it.latest.rx_frames, it.closed, it.life) for it in record.places)
+    return record.base.rx_frames, tuple(places)
+
+
+def cut(now: System, at: int) -> System:
+    """The session is lost, with all that was on its way."""
+    return replace(
+        now,
+        linked=_put(now.linked, at, False),
+        down=_put(now.down, at, ()),
+        up=_put(now.up, at, ()),
+    )
+
+
+def linked(now: System, at: int) -> System:
+    """A session opens: the host tells of its NIC and of what it counted, the supervisor sends all that it wants."""
+    host, slot = replace(now.hosts[at], drained=0), SLOTS[at]
+    place = place_of(now.veth, now.move, slot)
+    now = replace(
+        now,
+        linked=_put(now.linked, at, True),
+        hosts=_put(now.hosts, at, host),
+        down=_put(now.down, at, (("set", *place) if place else ("remove",),)),
+        sent=_put(now.sent, at, place),
+    )
+    if host.plugged:
+        now = _said(now, at, ("attached", host.known, host.generation if host.known else 0, host.prepare))
+    return _said(now, at, ("counters", host.generation, (host.incarnation, host.life), host.frames))
+
+
+# ---- what may happen next
+
+
+def settled(now: System, slot: int) -> bool:
+    """Whether the host has confirmed all that it was sent."""
+    at = SLOTS.index(slot)
+    return now.linked[at] and not now.down[at] and ("ack",) not in now.up[at]
+
+
+def driven(now: System) -> System | None:
+    """The step that the driver takes by itself now."""
+    move = now.move
+    if move is None:
+        return None
+    if move.state is MoveState.PAUSED and now.drained[SLOTS.index(move.source)] >= move.generation - 1:
+        return transacted(now, machine.step, 1, Input.DRAINED)
+    if move.lives_on and settled(now, move.lives_on):
+        return transacted(now, machine.step, 1, Input.APPLIED)
+    return None
+
+
+TIMEOUTS = {
+    MoveState.PREPARED: Input.PREPARE_TIMEOUT,
+    MoveState.PAUSED: Input.DRAIN_TIMEOUT,
+    MoveState.ACTIVATED: Input.APPLY_TIMEOUT,
+    MoveState.CANCELLED: Input.APPLY_TIMEOUT,
+}
+
+
+def successors(now: System) -> Iterator[tuple[str, System]]:
+    """Everything that may happen next, with its name."""
+    yield from _deliveries(now)
+    if (after := driven(now)) is not None:
+        yield "driver", after
+    yield from _orders(now)
+    yield from _guest(now)
+    yield from _mishaps(now)
+
+
+def _deliveries(now: System) -> Iterator[tuple[str, System]]:
+    for at, slot in enumerate(SLOTS):
+        if now.down[at] and now.hosts[at].alive:
+            yield f"host {slot} takes {now.down[at][0]}", received_by_host(now, at)
+        if now.up[at]:
+            yield f"supervisor takes {now.up[at][0]} of {slot}", received_by_supervisor(now, at)
+        if not now.linked[at] and now.hosts[at].alive:
+            yield f"host {slot} opens a session", linked(now, at)
+
+
+def _orders(now: System) -> Iterator[tuple[str, System]]:
+    """What managers say."""
+    left = now.left
+    if left.begins:
+        for target in SLOTS:
+            after = transacted(now, machine.begin, 1, target)
+            if after is not None:
+                yield f"begin to {target}", replace(after, left=replace(left, begins=left.begins - 1))
+    for given, name in ((Input.COMMIT, "commits"), (Input.CANCEL, "cancels")):
+        count = getattr(left, name)
+        after = transacted(now, machine.step, 1, given) if count else None
+        if after is not None:
+            vm = now.move.target if given is Input.COMMIT and now.move else now.vm
+            yield given.value, replace(after, vm=vm, left=replace(left, **{name: count - 1}))
+
+
+def _guest(now: System) -> Iterator[tuple[str, System]]:
+    """NICs that come and go, and frames of the VM where it runs."""
+    left = now.left
+    for at, slot in enumerate(SLOTS):
+        host = now.hosts[at]
+        if left.attaches and host.alive and not host.plugged:
+            for prepare in (True, False):
+                plugged = replace(host, plugged=True, prepare=prepare, frames=0, life=host.life + 1)
+                after = replace(now, hosts=_put(now.hosts, at, plugged), vm=now.vm if prepare else slot)
+                after = _passed(_said(after, at, ("attached", False, 0, prepare)), at)
+                yield f"attach {prepare} on {slot}", replace(after, left=replace(left, attaches=left.attaches - 1))
+        if left.detaches and host.alive and host.plugged and host.known and now.vm != slot:
+            gone = replace(host, plugged=False, known=False, prepare=False)
+            after = replace(now, hosts=_put(now.hosts, at, gone))
+            after = _said(after, at, ("detached", host.generation, (host.incarnation, host.life), host.frames))
+            yield f"detach on {slot}", replace(after, left=replace(left, detaches=left.detaches - 1))
+        if left.frames and host.alive and host.plugged and now.vm == slot:
+            counts = replace(host, frames=host.frames + 1)
+            after = replace(now, hosts=_put(now.hosts, at, counts), counted=now.counted + 1)
+            if host.port and host.port[0] is Phase.PREPARED:
+                after = _said(after, at, ("seen", host.port[1]))
+            yield f"frame on {slot}", replace(after, left=replace(left, frames=left.frames - 1))
+
+
+def _mishaps(now: System) -> Iterator[tuple[str, System]]:
+    left = now.left
+    if left.timeouts and now.move is not None:
+        given = TIMEOUTS[now.move.state]
+        after = transacted(now, machine.step, 1, given)
+        if after is not None:
+            vain = now.waited_in_vain or given is Input.DRAIN_TIMEOUT
+            yield given.value, replace(after, waited_in_vain=vain, left=replace(left, timeouts=left.timeouts - 1))
+    if left.supervisor_crashes:
+        after = replace(cut(cut(now, 0), 1), drained=(0, 0))
+        yield "supervisor dies", replace(after, left=replace(left, supervisor_crashes=left.supervisor_crashes - 1))
+    for at, slot in enumerate(SLOTS):
+        host = now.hosts[at]
+        if left.cuts and now.linked[at]:
+            yield f"session of {slot} lost", replace(cut(now, at), left=replace(left, cuts=left.cuts - 1))
+        if left.crashes and host.alive:
+            # The kernel forwards on without the agent, and counts on; with the user engine both begin anew.
+            dead = replace(host, alive=False)
+            after = replace(cut(now, at), hosts=_put(now.hosts, at, dead), left=replace(left, crashes=left.crashes - 1))
+            yield f"host {slot} dies", after
+        if not host.alive:
+            new = replace(host, alive=True, frames=0, incarnation=host.incarnation + 1)
+            yield f"host {slot} starts", replace(now, hosts=_put(now.hosts, at, new))
+        if left.repeats and now.up[at]:
+            after = received_by_supervisor(now, at, keep=True)
+            yield f"{now.up[at][0]} of {slot} twice", replace(after, left=replace(left, repeats=left.repeats - 1))
+        if left.swaps and len(now.up[at]) > 1:
+            first, second, *rest = now.up[at]
+            after = replace(now, up=_put(now.up, at, (second, first, *rest)))
+            yield f"messages of {slot} overtake", replace(after, left=replace(left, swaps=left.swaps - 1))
