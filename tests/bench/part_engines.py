@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from dvswitch.mac import MacAddress
+from tests.bench import reference
 from tests.bench.rates import cpus
 from tests.bench.results import Results, best
 from tests.bench.tables import FIRST_VNIC, access_image, mac_of
@@ -58,6 +59,7 @@ def _user_in_memory(results: Results, rounds: int) -> None:
         apply_image(engine, Image(), access_image(macs))
         others = [mac for lport, mac in macs.items() if lport != FIRST_VNIC]
         for _ in range(rounds):
+            reference.note(results)
             for size in SIZES:
                 frames = [frame(others[n % len(others)], macs[FIRST_VNIC], size) for n in range(FRAMES)]
                 nanoseconds = best(lambda frames=frames: engine.bench(FIRST_VNIC, frames, 40))

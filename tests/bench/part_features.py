@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 from dvswitch.mac import MacAddress
-from tests.bench import user_off
+from tests.bench import off, reference
 from tests.bench.part_engines import frame
 from tests.bench.results import Results, best
 from tests.bench.tables import FIRST_VNIC, TEAM, VLAN, access_image, all_on, mac_of
@@ -24,7 +24,6 @@ from vem.datapath.user import UserEngine
 VNICS = 32
 FRAMES, REPEAT, TEST_REPEAT = 1024, 12, 20_000
 """Of each slice."""
-OFF_SLICES = 4
 GENEROUS = 10_000_000
 FLOODS = (8, 64, 250, 960)
 TABLES = (2_000, 100_000)
@@ -142,7 +141,7 @@ def _user(results: Results, rounds: int) -> None:
                     sample = [_sample(case)] * FRAMES
                     nanoseconds = best(lambda sample=sample: engine.bench(FIRST_VNIC, sample, REPEAT))
                 results.add(f"features.user.{case.name}_ns", nanoseconds, "ns/frame")
-    user_off.measure(results, rounds, _sample(CASES[0]))
+    off.user(results, _sample(CASES[0]))
     for count in FLOODS:
         _user_flood(results, rounds, count)
     for entries in TABLES:
@@ -186,6 +185,7 @@ def _user_table(results: Results, rounds: int, entries: int) -> None:
         apply_image(engine, Image(), replace(image, static_macs={**image.static_macs, **macs}))
         targets = list(macs)
         for _ in range(rounds):
+            reference.note(results)
             frames = [frame(dice.choice(targets), mac_of(FIRST_VNIC), 64) for _ in range(16 * FRAMES)]
             nanoseconds = best(lambda frames=frames: engine.bench(FIRST_VNIC, frames, 2))
             results.add(f"engine.user.all_on_{entries}_macs_ns", nanoseconds, "ns/frame")
@@ -199,7 +199,7 @@ def _kernel(results: Results, rounds: int) -> None:
     """BPF_PROG_TEST_RUN: what is decided, not the copies' way out."""
     from tests.bench.kernel import kernel_switch
 
-    _kernel_off(results, rounds)
+    off.kernel(results, rounds, _sample(CASES[0]))
     with kernel_switch("features") as engine:
         engine.need_all()
         for _ in range(rounds):
@@ -212,20 +212,3 @@ def _kernel(results: Results, rounds: int) -> None:
                     sample = frame(BROADCAST, mac_of(FIRST_VNIC), 64)
                     nanoseconds = best(lambda sample=sample: engine.test_ns(FIRST_VNIC, sample, 200))
                 results.add(f"flood.kernel.{count}_us", nanoseconds / 1000, "us/flood")
-
-
-def _kernel_off(results: Results, rounds: int) -> None:
-    """What a feature costs those who don't use it: the same tables, which need no feature, by a program with that one
-    feature against one with none.  (What nobody on the host uses is not even in the program.)"""
-    from tests.bench.kernel import kernel_switch
-    from vem.datapath import kernel_features
-
-    sample = _sample(CASES[0])
-    features = {"none": kernel_features.NONE, **kernel_features.BITS}
-    with kernel_switch("off") as engine:
-        apply_image(engine, Image(), access_image({lport: mac_of(lport) for lport in range(2, 2 + VNICS)}))
-        for number in range(rounds * OFF_SLICES):
-            for name in features if number % 2 else reversed(features):
-                bits = features[name]
-                nanoseconds = best(lambda bits=bits: engine.test_ns(FIRST_VNIC, sample, TEST_REPEAT, bits))
-                results.add(f"features.kernel.off.{name}_ns", nanoseconds, "ns/frame")

@@ -43,6 +43,9 @@ BARS = (
     Bar("ratio.tcp.kernel_all_on.direct_veth", 0.90, True, "TCP, all features on: at least 0.90 of a direct veth"),
     Bar("ratio.small.kernel_all_on.direct_veth", 0.85, True, "small, all features on: at least 0.85 of a direct veth"),
     Bar("ratio.small.kernel_all_on.linux_bridge", 1.2, True, "small, all features on: at least 1.2 bridges"),
+    Bar("features.user.off.worst_ns", 2, False, "user engine, the worst of features that nobody uses"),
+    Bar("features.kernel.off.asked_once_ns", 2, False, "kernel engine, all features asked for once, not used any more"),
+    Bar("features.kernel.off.asked_once_bytes", 1, False, "the same, in machine code"),
     Bar("engine.user.all_on_2000_macs_ns", 90, False, "user engine, all features on, 2,000 MACs"),
     Bar("engine.user.all_on_100000_macs_ns", 130, False, "user engine, all features on, 100,000 MACs"),
     Bar("control.profile_edit_ms", 500, False, "profile edit until 1,000 ports on 20 modules acknowledged"),
@@ -50,6 +53,7 @@ BARS = (
     Bar("ssh.prompt_p99_ms", 50, False, "the same, 99 of 100"),
     Bar("config.load_10000_lines_ms", 5000, False, "10,000 configuration lines loaded"),
     Bar("config.show_running_ms", 1000, False, "show running-config, 1,000 profiles and 10,000 vEths"),
+    Bar("config.show_interface_json_ms", 1500, False, "show interface | json, 10,000 vEths"),
     Bar("silence.kernel.failover_own_ms", 150, False, "silence by failover, kernel engine"),
     Bar("silence.user.failover_own_ms", 150, False, "silence by failover, user engine"),
     Bar("migration.one_p99_ms", 20, False, "one vEth handed over, 99 of 100"),
@@ -93,6 +97,14 @@ class Results:
             return self.ratios[key]
         return self.median(key) if key in self.samples else None
 
+    def spread(self, key: str) -> tuple[float, ...]:
+        """Least and greatest of a measured figure's samples, or the ends of its confidence interval, if it has one."""
+        ends = [self.samples.get(key.removesuffix("_ns") + end) for end in ("_low_ns", "_high_ns")]
+        if ends[0] and ends[1]:
+            return ends[0][0], ends[1][0]
+        values = self.samples.get(key)
+        return (min(values), max(values)) if values and len(values) > 1 else ()
+
     def as_json(self) -> dict[str, Any]:
         return {
             "form": FORM,
@@ -121,6 +133,7 @@ class Results:
             "limit": bar.limit,
             "sense": ">=" if bar.at_least else "<",
             "value": None if value is None else _rounded(value),
+            "spread": [_rounded(end) for end in self.spread(bar.key)],
             "passed": None if value is None else bar.passed(value),
         }
 
@@ -174,8 +187,21 @@ def _bars(results: Results) -> str:
         value = results.value(bar.key)
         verdict = "not measured" if value is None else "pass" if bar.passed(value) else "FAIL"
         shown = "" if value is None else f"{value:.2f}"
+        spread = " to ".join(f"{end:.2f}" for end in results.spread(bar.key))
+        verdict += f" ({spread})" if spread else ""
         lines.append(f"{bar.text:<60}{'>=' if bar.at_least else '<':>3} {bar.limit:<7g}{shown:>9}  {verdict}")
-    return "\n".join(lines)
+    return "\n".join(lines + _machine(results))
+
+
+def _machine(results: Results) -> list[str]:
+    """How slow the machine was, by its own best: what to make of a bar in nanoseconds."""
+    loops = {"machine.alu_ns": "calculating", "machine.chase_ns": "fetching"}
+    said = [
+        f"{word} {results.median(key) / min(results.samples[key]):.2f} times what it took at best"
+        for key, word in loops.items()
+        if key in results.samples
+    ]
+    return [f"the machine meanwhile: {', '.join(said)} (median; nothing above is corrected by it)"] if said else []
 
 
 def _skipped(results: Results) -> str:

@@ -25,7 +25,7 @@ from vem.datapath import kernel_features
 from vem.datapath.apply import apply_image
 from vem.datapath.compile import multiarch_include
 from vem.datapath.image import Image
-from vem.datapath.kernel import KernelEngine
+from vem.datapath.kernel import SHED_SECONDS, KernelEngine
 from vem.datapath.kernel_peer import ASK_SECONDS, SETTLE_SECONDS
 from vem.datapath.watch import Capture, Point
 
@@ -180,4 +180,25 @@ def test_a_new_feature_costs_no_frame(host: Host, switch: Switch) -> None:
     assert loaded < with_capture < everything == kernel_features.ALL
     assert engine._programs.features == everything - kernel_features.bits("capture"), "none costs nothing"
     assert {policy.vlan for policy in engine.image().policies.values()} == {VLAN}
+    check_accounts(engine.counters())
+
+
+def test_a_feature_that_nobody_uses_any_more_goes_and_costs_no_frame(host: Host, switch: Switch) -> None:
+    engine = running(host, switch)
+    needed = engine._programs.features
+    engine.capture(Capture(points=frozenset({Point.UPLINK_RCV}), count=1000))
+    engine.need_all()
+    engine.tidy(0.0)
+    with (
+        Receiver(host.guests[2], address(2)) as receiver,
+        Sender(host.guests[1], address(2), rate=RATE, seconds=6) as sender,
+    ):
+        wait_until(lambda: engine.counters([1])[1].rx_frames > 1000, "traffic")
+        engine.tidy(SHED_SECONDS - 1)
+        assert engine._programs.features == kernel_features.ALL, "not at once: edits come in bursts"
+        engine.tidy(SHED_SECONDS)
+        assert engine._programs.features == needed | kernel_features.bits("capture"), "what is in use stays"
+        engine.capture(None)
+        check_all_arrived(sender, receiver)
+    assert engine._programs.features == needed
     check_accounts(engine.counters())

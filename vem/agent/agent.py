@@ -101,12 +101,10 @@ class Agent:
         self._in_sync = self._report_all = self._stopped = False
         self._drained: dict[int, int] = {}
         self._absent: set[int] = set()
-        self._dirty, self._passed = asyncio.Event(), asyncio.Event()
-        self._saving = asyncio.Lock()
+        self._dirty, self._passed, self._saving = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._due: asyncio.TimerHandle | None = None
         self._waiting: list[asyncio.Future[None]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._finishing: set[asyncio.Task[None]] = set()
+        self._tasks, self._finishing = set[asyncio.Task[None]](), set[asyncio.Task[None]]()
 
     # --- life ---------------------------------------------------------------------------------------------------
 

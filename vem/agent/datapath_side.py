@@ -6,6 +6,7 @@ All engine calls of the agent are here, made on the engine's own thread.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 import structlog
@@ -171,12 +172,13 @@ class Datapath:
         await self._thread.call(self._engine.remember, list(macs))
 
     async def age(self, limit: float) -> None:
-        """Remove learned MACs not seen for ``limit`` seconds."""
+        """Remove learned MACs not seen for ``limit`` seconds, and what else the engine keeps for nobody."""
         await self._thread.call(self._age, limit)
 
     def _age(self, limit: float) -> None:
         if any(policy.learn for policy in self.image.policies.values()) and (learned := self._engine.learned()):
             self._engine.forget(ageing.aged(learned, limit))
+        self._engine.tidy(time.monotonic())
 
     @property
     def event_fd(self) -> int:

@@ -171,6 +171,9 @@ class Engine(abc.ABC):
         Gone with clear_counters."""
 
     # --- life -----------------------------------------------------------------------------------------------
+    def tidy(self, now: float) -> None:  # noqa: B027 - most engines have nothing to tidy
+        """Housekeeping that no frame waits for; to be called every few seconds (``now``: time.monotonic())."""
+
     @abc.abstractmethod
     def close(self, keep: bool) -> None:
         """Let go.  keep: leave the datapath running if it can run without us (kernel engine); else remove it all."""

@@ -30,12 +30,17 @@ from vem.datapath.kernel_events import Captures, Punts
 from vem.datapath.kernel_maps import SHARED, Tables
 from vem.datapath.kernel_peer import Peers
 from vem.datapath.kernel_program import PROGRAM, Programs
+from vem.datapath.kernel_trace import Tracer
 from vem.datapath.watch import Capture, CapturedFrame, CaptureState, LastDrop, Trace
 
 _log = structlog.get_logger(__name__)
 
 _BACKLOG = Path("/proc/sys/net/core/netdev_max_backlog")
 _COPIES_PER_PORT = 4
+
+SHED_SECONDS = 20.0
+"""How long a feature stays in the program that no table asks for any more: edits come in bursts."""
+
 _KINDS = ("tap", "veth", "raw")
 
 
@@ -63,6 +68,7 @@ class KernelEngine(Engine):
         self._peers = Peers(self._tables.set_straight)
         self._packets: socket.socket | None = None
         self._hinted = False
+        self._unused_since: float | None = None
         self.incarnation = bpffs.read_note(directory / "incarnation") or ""
 
     @classmethod
@@ -321,11 +327,14 @@ class KernelEngine(Engine):
     def last_drops(self, lports: Iterable[int] | None = None) -> list[LastDrop]:
         return self._tables.last_drops(lports)
 
-    def test_ns(self, lport: int, frame: bytes, repeat: int = 1_000_000, features: int | None = None) -> float:
-        """Nanoseconds the pipeline takes for a frame, averaged; the frame is counted that many times.
+    def test_ns(self, lport: int, frame: bytes, repeat: int = 1_000_000) -> float:
+        """Nanoseconds the pipeline takes for a frame, averaged; the frame is counted that many times."""
+        return self._programs.tracer().test_ns(lport, frame, repeat)
 
-        ``features``: by a program with exactly these, which must be those that the tables ask for, or more."""
-        return self._programs.tracer(features).test_ns(lport, frame, repeat)
+    def loaded_for_tests(self, features: int | None = None) -> contextlib.AbstractContextManager[Tracer]:
+        """For measurements: a program of its own for test runs, on these tables, with the features of the one on NICs,
+        or exactly these: those that the tables ask for, or more."""
+        return self._programs.loaded_for_tests(features)
 
     # --- life -----------------------------------------------------------------------------------------------
     def swap_program(self, path: Path) -> None:
@@ -335,8 +344,25 @@ class KernelEngine(Engine):
 
     def need(self, features: int) -> None:
         """Have these features (kernel_features.py) in the program.  Calls that write tables do so by themselves before
-        the tables ask for them.  A capture's part goes when it ends, the others stay as long as the engine is open."""
+        the tables ask for them.  A capture's part goes when it ends, the others by tidy()."""
+        self._unused_since = None
         self._programs.need(features, self._swap)
+
+    def tidy(self, now: float) -> None:
+        """Take features out of the program that no table has asked for, SHED_SECONDS long; no frame is lost."""
+        unused = self._programs.features & ~self._tables.features()
+        if self._captures.state() != CaptureState(0, 0):
+            unused &= ~kernel_features.bits("capture")
+        if not unused or self._unused_since is None:
+            self._unused_since = now if unused else None
+        elif now - self._unused_since >= SHED_SECONDS:
+            self._programs.shed(unused, self._swap)
+            self._unused_since = None
+
+    @property
+    def code_bytes(self) -> int:
+        """Of machine code, of the program on NICs; for measurements."""
+        return self._programs.live.code_bytes
 
     def need_all(self) -> None:
         """Have every feature, whether the tables ask for it or not; for measurements."""

@@ -6,8 +6,9 @@ one, each when it is first needed; all share the pinned tables.  kernel.py puts 
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import structlog
@@ -38,7 +39,7 @@ class Programs:
     def __init__(self, loaded: libbpf.Object, path: Path, pins: Path, features: int) -> None:
         self._path, self._pins = path, pins
         self._object = loaded
-        self._tests: dict[int, libbpf.Object] = {}
+        self._test: libbpf.Object | None = None
         self.features = features
         """DVS_FEATURE_* that the live program has."""
         self.kept = {name: libbpf.Map(name, os.dup(loaded.maps[name].fd)) for name in _KEPT}
@@ -86,12 +87,19 @@ class Programs:
     def _load(self, path: Path, program: str, features: int) -> libbpf.Object:
         return libbpf.Object(path, self._pins, SHARED, programs=(program,), constant=features, given=self.kept)
 
-    def tracer(self, features: int | None = None) -> Tracer:
-        """Test runs, of the program as it is on NICs, or as it would be with exactly these features."""
-        wanted = self.features if features is None else features
-        if wanted not in self._tests:
-            self._tests[wanted] = self._load(self._path, _TEST, wanted)
-        return Tracer(self._tests[wanted])
+    def tracer(self) -> Tracer:
+        """Test runs, of the program as it is on NICs."""
+        self._test = self._test or self._load(self._path, _TEST, self.features)
+        return Tracer(self._test)
+
+    @contextlib.contextmanager
+    def loaded_for_tests(self, features: int | None) -> Iterator[Tracer]:
+        """Test runs, of a program as it is on NICs, or as it would be with exactly these features."""
+        loaded = self._load(self._path, _TEST, self.features if features is None else features)
+        try:
+            yield Tracer(loaded)
+        finally:
+            loaded.close()
 
     def test(self, lport: int, frame: bytes, gso: int) -> Fate:
         """See Engine.test."""
@@ -102,9 +110,9 @@ class Programs:
         return self._dry.trace(lport, frame, gso)
 
     def _forget_tests(self) -> None:
-        for loaded in self._tests.values():
-            loaded.close()
-        self._tests.clear()
+        if self._test:
+            self._test.close()
+            self._test = None
 
     def close(self) -> None:
         """Let go; what is on NICs stays."""

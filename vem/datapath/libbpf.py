@@ -30,6 +30,7 @@ _MAP_TYPE_ARRAY, _MAP_TYPE_PERCPU_HASH, _MAP_TYPE_PERCPU_ARRAY = 2, 5, 6
 _BATCH = 4096
 _WORD, _CONSTANT = 4, ".rodata.features"
 _LOG_LINES = 6
+_JITED_LENGTH = 4  # word of struct bpf_prog_info
 _LOG_NOISE = ("processed ", "-- ", "verification time", "stack depth", "mark_precise", "arg#")
 
 _CDEF = """
@@ -328,6 +329,16 @@ class Program:
     def __init__(self, name: str, fd: int) -> None:
         self.name = name
         self.fd = fd
+
+    @property
+    def code_bytes(self) -> int:
+        """Of machine code."""
+        library_ = library()
+        info = library_.ffi.new("__u32[64]")
+        library_.check(
+            library_.lib.bpf_obj_get_info_by_fd(self.fd, info, library_.ffi.new("__u32 *", 256)), "program", "asking"
+        )
+        return int(info[_JITED_LENGTH])
 
     def test_run(self, frame: bytes, context: bytes, repeat: int = 1) -> TestRun:
         """Run it on a frame; ``context`` is a struct __sk_buff.  EngineError if the kernel refuses the frame."""

@@ -24,11 +24,11 @@ def _path() -> Path:
 
 
 @functools.cache
-def load() -> tuple[Any, Any]:
-    """(ffi, library); EngineError when it was not built or is of another version."""
+def load(path: Path | None = None) -> tuple[Any, Any]:
+    """(ffi, library); EngineError when it was not built or is of another version.  ``path``: another build of it."""
     ffi = new_ffi()
     ffi.cdef(declarations(API_TEXT, {**CONSTANTS, **API}))
-    path = _path()
+    path = path or _path()
     if not path.exists():
         raise EngineError(
             "user engine",

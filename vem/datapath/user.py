@@ -10,6 +10,7 @@ import os
 import threading
 import uuid
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from dvswitch.mac import MacAddress
@@ -44,8 +45,9 @@ class UserEngine(Engine):
 
     kind = "user"
 
-    def __init__(self) -> None:
-        self._ffi, self._lib = load()
+    def __init__(self, library: Path | None = None) -> None:
+        """``library``: another build of the native part, to measure it."""
+        self._ffi, self._lib = load(library)
         self._engine = self._lib.dvs_new()
         if self._engine == self._ffi.NULL:
             raise EngineError("user engine", "out of memory or file descriptors")
