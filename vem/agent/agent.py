@@ -87,8 +87,7 @@ class Agent:
         self._remote = RemoteCommands(self.console, lambda output: self.session.send(output))
         self.lock = asyncio.Lock()
         """Held while NICs, numbers and tables change."""
-        self._uplink_configs, self._state = uplinks, state
-        self._open_engine = open_engine
+        self._uplink_configs, self._state, self._open_engine = uplinks, state, open_engine
         self._reverse_teaming, self._rpf_promiscuous = reverse_teaming, rpf_promiscuous
         self._mac_age, self._mobility_address = mac_age, mobility
         self.holdings: Holdings
@@ -97,11 +96,10 @@ class Agent:
         self.compiled = Compiled(Wanted(), Image(), {}, ())
         self._reports = Reports()
         self._moves = MacMoves(lambda lport: port_name(self, lport, self.datapath.image))
-        self._counters_every = 1.0
+        self._counters_every, self._saved = 1.0, b""
         self._unacked: list[tuple[int, float]] = []
         self._in_sync = self._report_all = self._stopped = False
         self._drained: dict[int, int] = {}
-        self._saved = b""
         self._absent: set[int] = set()
         self._dirty, self._passed, self._saving = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._due: asyncio.TimerHandle | None = None
