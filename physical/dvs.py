@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from dvswitch import completion
 from dvswitch.errors import DvsError, InvalidValue
 from physical import control, guest
 
@@ -178,6 +179,7 @@ COMMANDS = {
     "drops": Command("frames dropped on all hosts, by reason, and the last of each", _vsm_arguments, _drops),
     "watch": Command("what happens in the switch, a line per event, until interrupted", _watch_arguments, _watch),
     "guest": Command("a light guest on a datagram wire", _guest_arguments, _guest),
+    "completion": Command("what bash needs to complete this command line", lambda _parser: None, lambda _: _complete()),
 }
 
 
@@ -191,6 +193,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(step)
         step.set_defaults(command=command)
     return parser
+
+
+def _complete() -> int:
+    print(completion.bash(_parser()), end="")
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

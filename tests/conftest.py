@@ -8,6 +8,7 @@ begins with "not for" is good everywhere: that combination of parameters means n
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def pytest_sessionstart() -> None:
     """Keep gRPC's asynchronous part for the whole run.  Otherwise it ends with the last object that uses it, and waits
     for its own thread then; when that object was left over by a test and the garbage collector finds it, for ever."""
     grpc.aio.init_grpc_aio()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # a shell that starts a run in the background has it ignored, and so would every program that a test interrupts
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

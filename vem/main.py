@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import grpc
 import structlog
 
+from dvswitch import completion
 from dvswitch.client import host_stub, open_channel
 from dvswitch.errors import DvsError, InvalidValue, Unavailable
 from dvswitch.host_commands import VIEWS
@@ -78,7 +79,14 @@ def _parser() -> argparse.ArgumentParser:
             asked.add_argument("--write", type=Path, metavar="FILE", help="write a pcapng file instead of lines")
         _add_socket(asked)
         asked.set_defaults(command=_watch, verb=verb)
+    complete = commands.add_parser("completion", help="print what bash needs to complete this command line")
+    complete.set_defaults(command=lambda _arguments: _complete(parser))
     return parser
+
+
+def _complete(parser: argparse.ArgumentParser) -> int:
+    print(completion.bash(parser, {"vem show": [name for name in VIEWS if " " not in name]}), end="")
+    return 0
 
 
 def _add_socket(parser: argparse.ArgumentParser) -> None:

@@ -47,7 +47,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_client(execute, _exec)
     _add_watch(commands.add_parser("watch", help="show what happens, a line per event, until interrupted"))
     _add_pki(commands.add_parser("pki", help="make certificates"))
+    complete = commands.add_parser("completion", help="print what bash needs to complete this command line")
+    complete.set_defaults(command=lambda _given: _tell_bash(parser))
     return parser
+
+
+def _tell_bash(parser: argparse.ArgumentParser) -> int:
+    from dvswitch import completion
+
+    print(completion.bash(parser), end="")
+    return 0
 
 
 def _add_client(parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace], int]) -> None:

@@ -50,6 +50,7 @@ def _paste(home: Path, results: Results) -> None:
 def _show(home: Path, results: Results) -> None:
     service, store = _switch(home, big_switch())
     _timed(results, "config.show_running_ms", service, ["show running-config"])
+    _timed(results, "config.show_interface_json_ms", service, ["show interface | json"])
     store.close()
 
 

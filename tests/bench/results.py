@@ -53,6 +53,7 @@ BARS = (
     Bar("ssh.prompt_p99_ms", 50, False, "the same, 99 of 100"),
     Bar("config.load_10000_lines_ms", 5000, False, "10,000 configuration lines loaded"),
     Bar("config.show_running_ms", 1000, False, "show running-config, 1,000 profiles and 10,000 vEths"),
+    Bar("config.show_interface_json_ms", 1500, False, "show interface | json, 10,000 vEths"),
     Bar("silence.kernel.failover_own_ms", 150, False, "silence by failover, kernel engine"),
     Bar("silence.user.failover_own_ms", 150, False, "silence by failover, user engine"),
     Bar("migration.one_p99_ms", 20, False, "one vEth handed over, 99 of 100"),

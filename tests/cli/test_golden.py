@@ -84,6 +84,7 @@ SHOWN = [
     "show cli history",
     "show cdp neighbors",
     "show cdp neighbors detail",
+    "show banner motd",
     "show clock",
     "show feature",
     "show hostname",
@@ -195,11 +196,16 @@ def terminal(line: str) -> Terminal:
     return Terminal(with_channels() if line.startswith(CHANNELS) else None)
 
 
+def golden(line: str) -> Path:
+    """The file of a command."""
+    return GOLDEN / f"{line.replace(' ', '_').replace('/', '-').replace(':', '-')}.txt"
+
+
 @pytest.mark.parametrize("line", SHOWN)
 def test_text_is_as_agreed(line: str) -> None:
     reply = terminal(line).run(line)
     assert reply.ok and reply.prompt == "vsm-a# "
-    path = GOLDEN / f"{line.replace(' ', '_').replace('/', '-').replace(':', '-')}.txt"
+    path = golden(line)
     if os.environ.get("DVS_UPDATE_GOLDEN"):
         path.write_text(reply.output)
     assert reply.output == path.read_text()
@@ -217,6 +223,10 @@ def test_every_show_command_is_covered() -> None:
     assert {
         command.syntax for command in COMMANDS if command.reports and command.syntax.startswith("show")
     } - refused <= shown
+
+
+def test_every_file_is_of_a_command() -> None:
+    assert {golden(line) for line in SHOWN} == set(GOLDEN.iterdir())
 
 
 def _row(line: str) -> str:

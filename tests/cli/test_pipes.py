@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.cli.test_golden import CHANNELS, SHOWN, _row
+from tests.cli.test_golden import terminal as golden_terminal
 from tests.support.switches import Terminal
 from vsm.cli.session import Session
 
@@ -85,3 +87,32 @@ def test_who_only_looks_writes_no_file() -> None:
         assert reply.output == "% Permission denied for the role\n" and not reply.ok
     assert not terminal.files.exists("out")
     assert terminal.service.execute(watching, "show hostname | count").ok
+
+
+def test_filters_behind_every_show_command() -> None:
+    """Over all commands of the table: what filters give fits what there is without."""
+    terminals = {channels: golden_terminal(CHANNELS[0] if channels else "show version") for channels in (True, False)}
+    lines = {_row(line): line for line in reversed(SHOWN) if line.startswith("show ")}
+    for number, line in enumerate(lines.values()):
+        if line not in ("show cli history", "show terminal"):  # told anew by every line
+            _check_filters(terminals[line.startswith(CHANNELS)], line, to_file=number % 10 == 0)
+
+
+def _check_filters(terminal: Terminal, line: str, to_file: bool) -> None:
+    whole = terminal.run(line).output
+    told = whole.splitlines()
+
+    def filtered(text: str) -> list[str]:
+        reply = terminal.run(f"{line} | {text}")
+        assert reply.ok, reply.output
+        return reply.output.splitlines()
+
+    assert filtered("count") == [str(len(told))], line
+    assert filtered("exclude .") == [text for text in told if not text], line
+    assert filtered("section ^ | last 3") == told[-3:], line
+    if to_file:
+        assert filtered("redirect shown") == [] and terminal.files.text("shown") == whole, line
+    shown = terminal.run(f"{line} | json")
+    if shown.ok:
+        assert json.loads("\n".join(filtered("json-pretty"))) == json.loads(shown.output), line
+        assert ElementTree.fromstring("\n".join(filtered("xml"))).tag == "show", line

@@ -33,7 +33,7 @@ VALUES = {
     "burst": "1",
     "sgids": "2,0",
     "uplinks": "2,1",
-    "seconds": "61",
+    "seconds": "59",
     "prefix": "02:aa",
     "interval": "60",
     "delay": "60",

@@ -27,6 +27,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_user_engine_is_built_once(elsewhere: Path) -> None:
     assert native.build_user().message.startswith("built")
     assert (elsewhere / native.LIBRARY).exists()

@@ -107,7 +107,8 @@ def test_a_dry_run_of_hostile_frames_tells_the_same_as_the_counters(engine: User
 
 def test_a_full_mac_table_refuses_and_forgetting_makes_room(engine: UserEngine) -> None:
     fixed = len(engine.image().static_macs)
-    engine.set_static_macs({MacAddress(b"\x06\0" + n.to_bytes(4, "big")): 5 for n in range(MAX_MACS - fixed - 1)})
+    many = [MacAddress(b"\x06\0" + n.to_bytes(4, "big")) for n in range(MAX_MACS - fixed - 1)]
+    engine.set_static_macs(dict.fromkeys(many, 5))
     engine.inject(1, frame(BROADCAST, mac(0x701)))
     engine.inject(1, frame(BROADCAST, mac(0x702)))
     engine.inject(1, frame(BROADCAST, mac(0x701)))
@@ -119,7 +120,7 @@ def test_a_full_mac_table_refuses_and_forgetting_makes_room(engine: UserEngine) 
     assert engine.learned() == []
     engine.inject(1, frame(BROADCAST, mac(0x702)))
     assert len(engine.learned()) == 1
-    engine.set_static_macs({MacAddress(b"\x06\0" + n.to_bytes(4, "big")): None for n in range(MAX_MACS - fixed - 1)})
+    engine.set_static_macs(dict.fromkeys(many))
     assert len(engine.image().static_macs) == fixed
 
 

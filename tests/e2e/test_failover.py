@@ -38,6 +38,7 @@ from tests.support.silence import (
     note,
     parse,
     program,
+    slowness,
 )
 from tests.vm.guest_image import GuestUnavailable
 from tests.vm.qemu import Guest, TapNic, WireNic
@@ -58,7 +59,9 @@ SILENCE = 0.15
 """Seconds."""
 CALM = 0.05
 """Seconds that what nothing happens to may be silent for the machine to count as quiet."""
-CONVERSATIONS = 3
+SLOW_TIMER = 0.2
+"""Seconds after which TCP sends again, at the least, when no answer tells it what is missing."""
+CONVERSATIONS = 2
 UP_DELAY_MS = 1500
 """The network is a Linux bridge, which may leave a cable that comes up unused for a second."""
 
@@ -151,37 +154,37 @@ def test_guests_talk_on_through_failover_and_failback(engine: str) -> None:
 
 
 def fail_over_and_back(scene: Scene) -> None:
-    """Conversations over two failovers and two failbacks each, until the machine leaves one alone for long enough."""
-    calm: set[str] = set()
+    """Two failovers and two failbacks; once more if the machine was too busy to let both be short enough as heard."""
+    short: set[str] = set()
     for _ in range(CONVERSATIONS):
         report = conversation_over_changes(scene)
         for mark in report.marks:
-            calm |= check(report.after(mark), mark)
-        if calm >= {"down", "up"}:
+            short |= check(report.after(mark), mark)
+        if short >= {"down", "up"}:
             break
 
 
 def check(part: Report, mark: str) -> set[str]:
-    """What holds for one change; returns its kind if the machine was quiet enough to tell the silence as it is.
+    """What holds for one change; returns its kind if its silence was short enough as it was heard.
 
     At most 150 ms of silence of the switch's own; nothing comes twice or out of order; TCP's bytes are those sent (the
-    asker looks); and only what was on the cable that was cut is lost."""
+    asker looks); and only what was on the cable that was cut is lost.  On a busy machine the agent has to wait for its
+    turn; and TCP, once it has missed a turn, for its slow timer."""
     packets, stream, beside = (part.longest(flow) for flow in (TESTED, STREAM, UNTOUCHED))
-    lost = part.missing()
+    lost, slow = part.own_missing(), slowness()
+    quiet = beside <= CALM and slow == 1.0
     print(
         f"cable {mark}: silent for {packets * 1e3:.0f} ms, TCP {stream * 1e3:.0f} ms, beside {beside * 1e3:.0f} ms;"
-        f" lost {lost}, beside {part.missing(UNTOUCHED)}"
+        f" lost {lost}, beside {part.missing(UNTOUCHED)}; x{slow:.1f}"
     )
     for flow in part.flows:
         assert flow.doubled == flow.disordered == 0, f"cable {mark}: {part}"
-    for index in (TESTED, STREAM):
-        assert part.own_share(index) <= SILENCE, f"cable {mark}: {part}"
+    assert part.own_share() <= SILENCE * slow, f"cable {mark}: {part}"
+    assert part.own_share(STREAM) <= (SILENCE if quiet else SILENCE + SLOW_TIMER) * slow, f"cable {mark}: {part}"
+    assert max(packets, stream) <= SILENCE or not quiet, f"cable {mark}: {part}"
     kind = mark.split("-")[0]
     assert lost * ASKED_EVERY <= (packets if kind == "down" else 0) + 2 * ASKED_EVERY, f"cable {mark}: {part}"
-    if beside > CALM:
-        return set()
-    assert max(packets, stream) <= SILENCE, f"cable {mark}: {part}"
-    return {kind}
+    return {kind} if max(packets, stream) <= SILENCE else set()
 
 
 def conversation_over_changes(scene: Scene) -> Report:

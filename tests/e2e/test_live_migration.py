@@ -10,7 +10,6 @@ only the first is the switch's.  The guest downloads by TCP meanwhile.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -29,7 +28,19 @@ from tests.support.fabric import CALL_SECONDS, MIGRATE_MS, Fabric, Host, home, t
 from tests.support.netns import Lab, Namespace
 from tests.support.packets import FrameSocket
 from tests.support.processes import PATIENCE, wait_until
-from tests.support.silence import BY_PACKET, END, PORT, TESTED, UNTOUCHED, Report, ask, note_inside, parse, program
+from tests.support.silence import (
+    BY_PACKET,
+    END,
+    PORT,
+    TESTED,
+    UNTOUCHED,
+    Report,
+    ask,
+    note_inside,
+    parse,
+    program,
+    slowness,
+)
 from tests.vm.guest_image import GuestUnavailable
 from tests.vm.migration import Passage, begin_and_give_up, migrate
 from tests.vm.qemu import Guest, TapNic
@@ -304,13 +315,8 @@ def asker(where: Namespace) -> Iterator[subprocess.Popen[str]]:
 
 def check_calm(part: Report, name: str) -> None:
     """Nothing happened that the guest's neighbours could notice."""
-    assert part.missing() <= part.missing(UNTOUCHED), f"{name}: lost at a cancelled move: {part}"
+    assert part.own_missing() == 0, f"{name}: lost at a cancelled move: {part}"
     assert part.own_share() <= SILENCE * slowness(), f"{name}: {part}"
-
-
-def slowness() -> float:
-    """How many times as long as on a quiet machine a daemon may have to wait for its turn."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1) - 0.5)
 
 
 @dataclass(frozen=True)

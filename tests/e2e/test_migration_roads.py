@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -269,6 +272,51 @@ def test_straight_back(vm: Vm, scene: WireScene) -> None:
     wait_until(lambda: vm.info.counters.rx_frames == 2, "both frames are counted, and no more")
     history = scene.fabric.cli("show svs migration").partition("Over,")[2]
     assert history.count(f"Vethernet{vm.veth} ") == 2
+
+
+# ---- what follows
+
+
+NESTED = """\
+port-profile type vethernet nested
+  switchport mode access
+  switchport access vlan 10
+  mac-learning
+  security forged-transmits accept
+  no shutdown
+  state enabled
+"""
+
+
+@pytest.mark.rules("S-247", "S-252")
+def test_guests_within_the_guest_are_known_and_announced(scene: WireScene) -> None:
+    """Their switch outside learns the way to them although they themselves say nothing."""
+    scene.fabric.configure(NESTED)
+    vm, inner = new_vm(scene, "nested"), MacAddress.parse(f"02:00:00:00:88:{next(_numbers):02x}")
+    vm.says(scene.alpha, bytes.fromhex("ffffffffffff") + inner.octets + b"\x08\x00" + bytes(46))
+    wait_until(lambda: place_of(scene, inner) == ["3"], "the source has learned it")
+    vm.prepare()
+    assert vm.step(COMMIT).state == "done"
+    wait_until(lambda: place_of(scene, inner) == ["4"], "the target knows it, and the source no more")
+    wait_until(lambda: outside(scene, inner) == "0/2", "the physical switch has heard of it from the target")
+
+
+def place_of(scene: WireScene, mac: MacAddress) -> list[str]:
+    """Modules that have learned it from a guest."""
+    rows = json.loads(scene.fabric.cli("show mac address-table dynamic | json"))["TABLE_mac_address"]
+    found = rows.get("ROW_mac_address", [])
+    return [
+        row["disp_module"]
+        for row in (found if isinstance(found, list) else [found])
+        if row["disp_mac_addr"] == mac.dotted
+    ]
+
+
+def outside(scene: WireScene, mac: MacAddress) -> str:
+    """The physical switch's port behind which it is, as its operator reads it."""
+    argv = [sys.executable, "-m", "physical.vis", "show", "mac-addr-table", "--socket", f"{scene.path}/sw.ctl"]
+    table = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    return next((line.split()[2] for line in table.splitlines() if str(mac).upper() in line), "")
 
 
 # ---- nobody said anything

@@ -21,11 +21,20 @@ PATIENCE = 280.0
 """Seconds for a playbook: Ansible starts a Python for each task."""
 READING: list[dict[str, Any]] = [
     {"cisco.nxos.nxos_command": {"commands": ["show version", "show vlan brief | json"]}},
-    {"cisco.nxos.nxos_facts": {"gather_subset": ["min", "interfaces", "hardware", "legacy"]}},
+    {"cisco.nxos.nxos_facts": {"gather_subset": ["all"]}},
 ]
 CHANGING: list[dict[str, Any]] = [
     {"cisco.nxos.nxos_config": {"parents": ["vlan 77"], "lines": ["name seven"], "save_when": "changed"}},
     {"cisco.nxos.nxos_vlans": {"config": [{"vlan_id": 88, "name": "eight"}], "state": "merged"}},
+    {"cisco.nxos.nxos_interfaces": {"config": [{"name": "Vethernet1", "description": "a server"}], "state": "merged"}},
+    {"cisco.nxos.nxos_l2_interfaces": {"config": [{"name": "Vethernet1", "access": {"vlan": 77}}], "state": "merged"}},
+]
+BACK: list[dict[str, Any]] = [
+    {"cisco.nxos.nxos_vlans": {"config": [{"vlan_id": 88, "name": "acht"}], "state": "replaced"}},
+    {"cisco.nxos.nxos_vlans": {"config": [{"vlan_id": 88}], "state": "deleted"}},
+    {"cisco.nxos.nxos_user": {"name": "bob", "configured_password": "Deep-secret-9", "roles": ["network-operator"]}},
+    {"cisco.nxos.nxos_banner": {"banner": "motd", "text": "Two lines\nof text", "state": "present"}},
+    {"cisco.nxos.nxos_config": {"lines": ["hostname vsm-a"], "backup": True, "diff_against": "running"}},
 ]
 WRONG: list[dict[str, Any]] = [{"cisco.nxos.nxos_config": {"lines": ["vlam 5"]}}]
 
@@ -92,13 +101,30 @@ async def test_commands_and_facts(rig: Rig) -> None:
     assert facts["ansible_net_license_hostid"] == "DVS0100"
     assert "mgmt0" in facts["ansible_net_interfaces"] and facts["ansible_net_power_supply_info"] == []
     assert facts["ansible_net_neighbors"]["Ethernet3/1"][0]["port"] == "Ethernet1/1"
+    assert "hostname vsm-a" in facts["ansible_net_config"]
 
 
 @pytest.mark.slow
 async def test_a_second_run_changes_nothing(rig: Rig) -> None:
     outcome = await played(rig, [*CHANGING, *CHANGING, *WRONG])
-    assert [task["changed"] for task in outcome] == [True, True, False, False, False], outcome
+    changed = [True] * len(CHANGING) + [False] * (len(CHANGING) + 1)
+    assert [task["changed"] for task in outcome] == changed, outcome
     assert outcome[-1]["failed"] and "Invalid command" in outcome[-1]["msg"]
     config = rig.supervisor.state.config
     assert (config.vlans[77].name, config.vlans[88].name) == ("seven", "eight")
     assert rig.supervisor.state.archive.startup is not None, "the first change was saved"
+    assert config.descriptions["Vethernet1"] == "a server" and config.overrides["Vethernet1"].access_vlan == 77
+
+
+@pytest.mark.slow
+async def test_what_was_made_is_replaced_and_taken_away(rig: Rig) -> None:
+    rig.configure("vlan 88", "name eight")
+    outcome = await played(rig, [*BACK, *BACK[1:2]])
+    assert [task["changed"] for task in (*outcome[:4], outcome[5])] == [True, True, True, True, False], outcome
+    assert not outcome[4].get("commands"), "only the backup is a change"
+    assert outcome[0]["commands"] == ["vlan 88", "name acht"] and outcome[1]["commands"] == ["no vlan 88"]
+    config = rig.supervisor.state.config
+    assert 88 not in config.vlans and config.users["bob"].roles == ("network-operator",)
+    assert config.banner.strip("\n") == "Two lines\nof text"
+    kept = await asyncio.to_thread(Path(outcome[4]["backup_path"]).read_text)
+    assert "hostname vsm-a" in kept

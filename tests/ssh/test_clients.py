@@ -63,6 +63,39 @@ async def test_netmiko_carries_a_file(rig: Rig, tmp_path: Any) -> None:
     assert (rig.directory / "bootflash" / "image.txt").read_text() == source.read_text()
 
 
+PARSED = (
+    "show version", "show inventory", "show module", "show vlan", "show vlan brief", "show interface",
+    "show interface brief", "show interface status", "show interface description", "show interface switchport",
+    "show interface snmp-ifindex", "show mac address-table", "show lldp neighbors", "show lldp neighbors detail",
+    "show cdp neighbors", "show cdp neighbors detail", "show clock", "show feature", "show hostname",
+    "show processes cpu", "dir", "show ip interface brief vrf management", "show vrf",
+)  # fmt: skip
+"""Commands that the templates of ntc-templates read into rows."""
+
+
+async def test_netmiko_reads_rows_and_sends_files(rig: Rig, tmp_path: Any) -> None:
+    netmiko = pytest.importorskip("netmiko")
+    await asyncio.to_thread(_read_and_send, netmiko, rig.port, tmp_path / "lines.cfg")
+    assert rig.supervisor.state.config.vlans[79].name == "nine"
+    assert {130 + number for number in range(40)} <= set(rig.supervisor.state.config.vlans)
+
+
+def _read_and_send(netmiko: Any, port: int, lines: Any) -> None:
+    lines.write_text("vlan 79\n  name nine\n" + "".join(f"vlan {130 + number}\n" for number in range(40)))
+    with netmiko.ConnectHandler(
+        device_type="cisco_nxos", host="127.0.0.1", port=port, username="admin", password=PASSWORD, conn_timeout=60
+    ) as switch:
+        switch.send_command("copy running-config bootflash:first.cfg")
+        for command in PARSED:
+            rows = switch.send_command(command, use_textfsm=True)
+            assert isinstance(rows, list) and rows, f"{command}: {rows}"
+        names = {row["interface"] for row in switch.send_command("show interface", use_textfsm=True)}
+        assert {"mgmt0", "Ethernet3/1", "Vethernet1", "Vethernet5"} <= names
+        assert "Invalid" not in switch.send_config_from_file(str(lines))
+        shown = switch.send_multiline([["show hostname", r"#"], ["dir bootflash:first.cfg", r"#"]])
+        assert "first.cfg" in shown and "Usage for" in shown
+
+
 async def test_scrapli(rig: Rig) -> None:
     core = pytest.importorskip("scrapli.driver.core")
     async with core.AsyncNXOSDriver(

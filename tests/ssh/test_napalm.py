@@ -53,6 +53,15 @@ def _read(rig: Rig) -> None:
         assert vlans["10"]["interfaces"] == ["Ethernet3/1", "Vethernet1", "Vethernet2", "Vethernet3", "Vethernet5"]
         assert {name: user["level"] for name, user in device.get_users().items()} == {"admin": 15, "watch": 5}
         assert "hostname vsm-a" in device.get_config("running")["running"]
+        counted = device.get_interfaces_counters()["Ethernet3/1"]
+        assert counted["rx_octets"] >= 0 and counted["tx_errors"] == 0
+        fares = device.get_environment()
+        assert fares["cpu"] and fares["memory"]["used_ram"] > 0 and fares["temperature"] == {}
+        assert device.get_network_instances()["management"]["interfaces"] == {"interface": {"mgmt0": {}}}
+        assert list(device.get_interfaces_ip()) == ["mgmt0"] and ports["Management0"]["is_up"]
+        assert isinstance(device.get_arp_table(), list)
+        nothing = (device.get_bgp_neighbors(), device.get_ntp_servers(), device.get_optics(), device.get_ntp_peers())
+        assert nothing == ({}, {}, {}, {}), "what the switch has not is empty, not an error"
         _read_the_machine(device)
 
 

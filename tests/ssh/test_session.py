@@ -164,6 +164,7 @@ async def test_any_bytes_leave_a_session_that_works(rig: Rig, seed: int) -> None
         talk.close()
 
 
+@pytest.mark.slow
 async def test_fifty_sessions_and_one_that_does_not_read(rig: Rig) -> None:
     """Every one gets its answers; what the slow one has not taken stays with it."""
     async with await rig.connect() as slow:

@@ -36,6 +36,7 @@ def test_every_value_survives_json(value: Any) -> None:
     assert decode(type(value), json.loads(json.dumps(encode(value)))) == value
 
 
+@pytest.mark.slow
 @given(st.lists(STATES, min_size=1, max_size=4))
 # Each example syncs files, so shrinking a failure would take minutes.
 @settings(max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])

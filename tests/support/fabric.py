@@ -148,14 +148,21 @@ class Fabric:
         self.vsm.wait_ready(lambda: self._answers("show module"), "answers show module")
 
     def add_host(
-        self, name: str, engine: str, *, where: Namespace | None = None, uplinks: Sequence[str] = (), wait: bool = True
+        self,
+        name: str,
+        engine: str,
+        *,
+        where: Namespace | None = None,
+        uplinks: Sequence[str] = (),
+        wait: bool = True,
+        options: Sequence[str] = (),
     ) -> Host:
-        """Start an agent; `uplinks` as on its command line.  Returns when the supervisor knows it."""
+        """Start an agent; `uplinks` and `options` as on its command line.  Returns when the supervisor knows it."""
         ident, socket, state = str(uuid.uuid4()), self.path / f"{name}.sock", self.path / name
         HOSTS.add(ident)
         argv = [*_python("vem.main"), "run", "--host-uuid", ident, "--name", name, "--domain", str(DOMAIN)]
         argv += ["--vsm", f"unix:{self.socket}", "--engine", engine, "--state-dir", str(state)]
-        argv += ["--socket", str(socket)]
+        argv += ["--socket", str(socket), *options]
         for uplink in uplinks:
             argv += ["--uplink", uplink]
         process = Process(name, argv, self.path / f"{name}.log", where)

@@ -60,10 +60,16 @@ DRAIN_TIMEOUT = 60.0
 class Rig:
     """``async with Rig(tmp_path) as rig`` - a served supervisor with profile "web"."""
 
-    def __init__(self, directory: Path, timing: Timing = FAST, drain_timeout: float = DRAIN_TIMEOUT) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        timing: Timing = FAST,
+        drain_timeout: float = DRAIN_TIMEOUT,
+        prepare_timeout: float = 3600.0,
+    ) -> None:
         self.directory = directory
         self.address = f"unix:{directory / 'f.sock'}"
-        self._timing, self._drain_timeout = timing, drain_timeout
+        self._timing, self._patience = timing, Patience(prepare=prepare_timeout, drain=drain_timeout)
         self._closed = False
 
     async def __aenter__(self) -> Rig:
@@ -73,7 +79,7 @@ class Rig:
         self.runtime = FabricRuntime(time.time)
         self.bus = EventBus(time.time)
         self.fabric = FabricService(self.supervisor, self.runtime, self.bus, self._timing)
-        self.mobility = Mobility(self.supervisor, self.runtime, self.fabric, Patience(drain=self._drain_timeout))
+        self.mobility = Mobility(self.supervisor, self.runtime, self.fabric, self._patience)
         self.server = make_server()
         fabric_pb2_grpc.add_FabricServicer_to_server(self.fabric, self.server)
         manager = ManagerService(self.supervisor, self.runtime, self.mobility)

@@ -33,6 +33,8 @@ TESTED, UNTOUCHED, STREAM = 0, 1, 2
 BY_PACKET, BY_STREAM = b"ask-by-packet", b"ask-by-stream"
 """What every question and answer of a flow has in it."""
 END = "end"
+NEAR = 0.05
+"""Seconds between losses that may have the same reason."""
 NOBODY = MacAddress.parse("02:00:00:00:0b:e1")
 
 
@@ -87,6 +89,15 @@ class Report:
         """Questions without an answer."""
         return sum(lost.count for lost in self.lost if lost.flow == flow)
 
+    def own_missing(self, flow: int = TESTED) -> int:
+        """Those asked while the untouched flow lost none; a guest that gets no turn loses what it can't keep."""
+        others = [lost for lost in self.lost if lost.flow == UNTOUCHED]
+        return sum(
+            lost.count
+            for lost in self.lost
+            if lost.flow == flow and not any(lost.start - NEAR < o.end and o.start < lost.end + NEAR for o in others)
+        )
+
     def after(self, mark: str) -> Report:
         """What happened between a mark and the next one; the counts of `flows` are those of the whole."""
         start = self.marks[mark]
@@ -121,6 +132,11 @@ def parse(text: str) -> Report:
             case "mark":
                 marks.setdefault(values[0], float(values[1]) / 1000)
     return Report(tuple(gaps), tuple(flows), tuple(lost), marks)
+
+
+def slowness() -> float:
+    """How many times as long as on a quiet machine a daemon may have to wait for its turn now; at least 1."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1) - 0.5)
 
 
 @cache
@@ -179,4 +195,5 @@ __all__ = [
     "note_inside",
     "parse",
     "program",
+    "slowness",
 ]

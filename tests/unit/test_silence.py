@@ -27,6 +27,7 @@ def test_what_both_flows_suffer_is_the_machines_doing() -> None:
     assert round(report.own_share(), 3) == 0.14  # from 250 to 390 only the tested flow was silent
     assert report.flows == (Flow(800, 760, 0, 0), Flow(800, 799, 2, 1))
     assert (report.missing(), report.missing(UNTOUCHED)) == (40, 1)
+    assert report.own_missing() == 1  # at 70 ms the other flow lost something, too
 
 
 def test_what_happens_after_a_mark_is_its_doing() -> None:

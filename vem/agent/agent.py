@@ -93,6 +93,7 @@ class Agent:
         self._mac_age, self._mobility_address = mac_age, mobility
         self.holdings: Holdings
         self.datapath: Datapath
+        self.mobility: MobilitySide
         self.compiled = Compiled(Wanted(), Image(), {}, ())
         self._reports = Reports()
         self._moves = MacMoves(lambda lport: port_name(self, lport, self.datapath.image))
@@ -102,12 +103,10 @@ class Agent:
         self._drained: dict[int, int] = {}
         self._saved = b""
         self._absent: set[int] = set()
-        self._dirty, self._passed = asyncio.Event(), asyncio.Event()
-        self._saving = asyncio.Lock()
+        self._dirty, self._passed, self._saving = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._due: asyncio.TimerHandle | None = None
         self._waiting: list[asyncio.Future[None]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._finishing: set[asyncio.Task[None]] = set()
+        self._tasks, self._finishing = set[asyncio.Task[None]](), set[asyncio.Task[None]]()
 
     # --- life ---------------------------------------------------------------------------------------------------
 

@@ -40,7 +40,6 @@ class MobilitySide:
         self._datapath, self._holdings = datapath, holdings
         self._moves = holdings.moves
         self._program: MobilityProgram | None = None
-        self._connected = False
         self._sessions: dict[int, Session] = {}
         if address is not None:
             self._start(address)
@@ -63,9 +62,6 @@ class MobilitySide:
         """With what moves; the program is told first, so that it knows every frame that the new tables bring it."""
         now = time.monotonic()
         self._moves.follow(compiled.wanted, self._holdings.attachments.plugged(), now)
-        if self._program and not self._connected and self._moves.tunnel in self._datapath.plugs:
-            self._program.connect()
-            self._connected = True
         self._tell()
         image = self._moves.overlay(compiled.image, self._holdings.indexes.policies.get)
         return compiled if image is compiled.image else replace(compiled, image=image)

@@ -146,7 +146,7 @@ class Moves:
             found = ports.get(arrival.lport)
             if found and found.number == arrival.port.veth:
                 ports[arrival.lport] = replace(found, held=not arrival.opened, releasing=arrival.opened)
-        moved = bool(self.gone or self._leaving)
+        moved = bool(self.gone or self._leaving or self.coming)
         control = replace(image.control, tunnel=self.tunnel, moved=moved)
         return replace(image, control=control, ports=ports, static_macs=static)
 

@@ -15,6 +15,7 @@ from dvswitch import __version__
 from dvswitch.v1 import manager_pb2 as manager
 from vem.agent import show, status
 from vem.agent.show import table
+from vem.agent.view_mobility import mobility
 from vem.capture.text import counted_drops
 from vem.datapath.image import Counters, Group, Image, Policy, Port
 from vem.datapath.watch import LastDrop
@@ -265,6 +266,7 @@ _VIEWS: dict[str, Callable[[Sight], str]] = {
     "groups": _groups,
     "lacp": lambda sight: show.lacp(sight.reply),
     "macs": lambda sight: show.macs(sight.reply),
+    "mobility": lambda sight: mobility(sight.agent.mobility.view()),
     "pinning": _pinning,
     "port": lambda sight: show.ports(sight.reply),
     "port vlans": _port_vlans,

@@ -31,7 +31,8 @@ class Plug:
     """Where a NIC is plugged in.  Exactly one of device and wire is used, by ``kind``."""
 
     kind: str
-    """"tap", "veth", "raw" (a netdevice), "wire" (datagrams) or "memory" (tests); the last two: user engine only."""
+    """"tap", "veth", "raw" (a netdevice), "wire" (datagrams), "pair" (a socket pair of this process; device is the
+    descriptor of one end) or "memory" (tests); the last three: user engine only."""
     device: str = ""
     netns: str = ""
     """Name under /run/netns; "" = the agent's own."""

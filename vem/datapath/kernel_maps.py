@@ -426,6 +426,7 @@ class Tables:
         for kind in range(_STORM_KINDS):
             self._live[lport].storm[kind] = 0
         self._live[lport].held = self._live[lport].released = 0
+        self._live[lport].gated = self._live[lport].passed = 0
         drops = self._maps["dvs_last_drops"]
         drops.delete_many([key for key in drops.each_key() if _number(key) & 0xFFFF == lport])
 

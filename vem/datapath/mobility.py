@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import socket
 import struct
-import tempfile
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -77,15 +75,14 @@ def _library() -> tuple[Any, Any]:
 
 
 class MobilityProgram:
-    """Runs from construction to close().  ``plug`` is what the switch is to plug in at the port for it; connect() is to
-    be called when that is done."""
+    """Runs from construction to close().  ``plug`` is what the switch is to plug in at the port for it."""
 
     def __init__(self, kind: str, netns: str = "", listen: tuple[str, int] | None = None) -> None:
         self._ffi, self._lib = _library()
         self._undo = contextlib.ExitStack()
         try:
             self._listener = self._listen(*listen) if listen else None
-            self._port = self._tap(netns) if kind == "kernel" else self._wire()
+            self._port = self._tap(netns) if kind == "kernel" else self._pair()
             listener = self._listener.fileno() if self._listener else -1
             self._program = self._lib.dvs_mobility_new(self._port, listener)
             if self._program == self._ffi.NULL:
@@ -134,21 +131,14 @@ class MobilityProgram:
         self.plug = Plug("tap", name, netns)
         return fd
 
-    def _wire(self) -> int:
-        """Two sockets in a directory that nobody else may enter."""
-        home = Path(tempfile.mkdtemp(prefix="dvs-mobility-"))
-        self._undo.callback(shutil.rmtree, home, ignore_errors=True)
-        wire = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._wire_end = self._undo.enter_context(wire)
-        big_buffers(wire)
-        wire.bind(str(home / "program"))
-        self.plug = Plug("wire", local=f"unix:{home / 'switch'}", remote=f"unix:{home / 'program'}")
-        return wire.fileno()
-
-    def connect(self) -> None:
-        """The switch has plugged ``plug`` in."""
-        if self.plug.kind == "wire":
-            self._wire_end.connect(self.plug.local.removeprefix("unix:"))
+    def _pair(self) -> int:
+        """Of a kind that keeps the ends of frames, and has room for as many as the buffers hold."""
+        ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        for end in ends:
+            self._undo.enter_context(end)
+            big_buffers(end)
+        self.plug = Plug("pair", str(ends[0].fileno()))
+        return ends[1].fileno()
 
     # --- moves --------------------------------------------------------------------------------------------------
 

@@ -69,7 +69,14 @@ class Nic:
 
 def open_nic(plug: Plug) -> Nic:
     """Open it; EngineError names the device or wire and what is wrong with it."""
-    openers = {"wire": _open_wire, "memory": _open_memory, "raw": _open_raw, "veth": _open_raw, "tap": _open_tap}
+    openers = {
+        "wire": _open_wire,
+        "pair": _open_pair,
+        "memory": _open_memory,
+        "raw": _open_raw,
+        "veth": _open_raw,
+        "tap": _open_tap,
+    }
     opener = openers.get(plug.kind)
     if opener is None:
         raise EngineError(f"port kind '{plug.kind}'", "is unknown to the user engine", f"use {', '.join(openers)}")
@@ -133,6 +140,12 @@ def big_buffers(sock: socket.socket) -> None:
 
 def _open_memory(plug: Plug) -> Nic:
     return Nic(API["DVS_NIC_MEMORY"], -1)
+
+
+def _open_pair(plug: Plug) -> Nic:
+    """One end of a socket pair that somebody in this process made."""
+    end = socket.socket(fileno=os.dup(int(plug.device)))
+    return _wire(end, struct.pack("=H", socket.AF_UNIX))  # a connected socket takes no notice of the address
 
 
 def _open_wire(plug: Plug) -> Nic:

@@ -103,7 +103,7 @@ def _reminded(state: State, veth: Veth, report: AttachReport) -> State:
     if veth.slot == report.slot or (move is not None and report.slot in (move.source, move.target)):
         return state
     if report.prepare:
-        return _plugged(state, report)
+        return state  # the move that it was plugged in for has been cancelled; the NIC stays there, silent
     if move is None and veth.slot is None and report.generation >= veth.generation:
         return lifecycle.placed(state, veth.number, report.slot)
     if move is None and report.generation > veth.generation:

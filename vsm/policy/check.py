@@ -21,6 +21,7 @@ from vsm.model.users import BUILT_IN
 from vsm.policy.check_settings import out_of_range, settings_problems, team_problems
 from vsm.policy.inherit import effective
 from vsm.policy.ports import member_vlans
+from vsm.policy.quarantine import QUARANTINE
 
 MAX_PROFILES = 6144
 MAX_NAME = 80
@@ -118,6 +119,8 @@ _sound: dict[int, PortProfile] = {}
 
 
 def _by_itself(profile: PortProfile, subject: str) -> Iterator[DvsError]:
+    if profile.name in QUARANTINE:
+        yield Conflict(subject, "is built in", "choose another name")
     if not _NAME.fullmatch(profile.name) or len(profile.name) > MAX_NAME:
         yield InvalidValue(subject, f"a name has 1-{MAX_NAME} printable characters and no spaces")
     if not 1 <= profile.max_ports <= MAX_PORTS:
@@ -143,6 +146,9 @@ def _ancestors(config: Config, profile: PortProfile, subject: str) -> Iterator[D
     seen = [profile.name]
     while profile.inherit:
         parent = config.profiles.get(profile.inherit)
+        if profile.inherit in QUARANTINE:
+            yield Conflict(subject, f"can't inherit from {profile.inherit}: it is built in")
+            return
         if parent is None:
             yield NotFound(subject, f"parent port-profile {profile.inherit} does not exist", "create it first")
             return

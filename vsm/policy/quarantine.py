@@ -20,6 +20,34 @@ INACTIVE = "inactive"
 QUARANTINED = "quarantined"
 
 
+_FOR_NOBODY = "Interfaces whose port-profile can't be used; for internal use only"
+QUARANTINE = {
+    profile.name: profile
+    for profile in (
+        PortProfile("Unused_Or_Quarantine_Uplink", ProfileType.ETHERNET, description=_FOR_NOBODY, enabled=True),
+        PortProfile("Unused_Or_Quarantine_Veth", ProfileType.VETHERNET, description=_FOR_NOBODY, enabled=True),
+    )
+}
+"""The two built-in profiles, by name: what is in quarantine is shown as theirs, beside the profile it is bound to.
+They are no part of the configuration, and nobody can make, change, inherit or publish a profile of these names."""
+
+
+def quarantined(state: State) -> dict[str, list[str]]:
+    """Full names of the interfaces in quarantine, by the built-in profile that they are shown under."""
+    config, inventory = state.config, state.inventory
+    uplinks = [
+        Ethernet(*key).full
+        for key, uplink in sorted(inventory.uplinks.items())
+        if quarantine_cause(config, uplink.profile, ProfileType.ETHERNET)
+    ]
+    veths = [
+        Vethernet(number).full
+        for number, veth in sorted(inventory.veths.items())
+        if quarantine_cause(config, veth.profile, ProfileType.VETHERNET)
+    ]
+    return dict(zip(QUARANTINE, (uplinks, veths), strict=True))
+
+
 def quarantine_cause(config: Config, profile: str, wanted: ProfileType) -> str:
     """Why ``profile`` can't be used by a port that needs type ``wanted``; "" when it can."""
     found = config.profiles.get(profile)

@@ -20,12 +20,15 @@ SERVER_NAME = "vsm"
 """The name that every supervisor's certificate carries, whatever its address."""
 MAX_UNIX_PATH = 107
 """Bytes in the path of a unix socket (Linux)."""
+MAX_ANSWER = 64 << 20
+"""Bytes: `show interface` of 10,000 vEths, as text and data at once, are 17 MB; gRPC's own limit is 4."""
 _OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.max_reconnect_backoff_ms", 2000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 5000),  # this is how long one attempt to connect may take
     ("grpc.enable_http_proxy", 0),
     ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_receive_message_length", MAX_ANSWER),
 ]
 
 

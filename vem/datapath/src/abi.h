@@ -110,14 +110,16 @@
 #define DVS_LIST_GROUP 3
 
 /* Service tag of frames between a switch and its mobility program (mobility.c): an 802.1ad tag outside of all others,
- * whose VLAN is the lport of the vEth concerned and whose priority says what.  To the program: FROM, and TO for what is
- * to follow a vEth that has moved away. */
+ * whose VLAN is the lport of the vEth concerned and whose priority says what.  To the program: FROM, TO for what is
+ * to follow a vEth that has moved away, and DIRECT. */
 #define DVS_SERVICE_FROM 0          /* the vEth sent it */
 #define DVS_SERVICE_FROM_OVERFLOW 1 /* ... and it is dropped, since there was no room */
 #define DVS_SERVICE_FROM_EXPIRED 2  /* ... since the port was not activated in time */
 #define DVS_SERVICE_TO 3            /* for the vEth */
 #define DVS_SERVICE_TO_OVERFLOW 4
 #define DVS_SERVICE_TO_EXPIRED 5
+#define DVS_SERVICE_DIRECT 6 /* for the vEth, by another way than the tunnel */
+#define DVS_SERVICE_GATE 7   /* no frame: the gate closes (a destination other than 0) or opens */
 #define DVS_SERVICE_SHIFT 13
 #define DVS_SERVICE_LPORT 0x0fff
 
@@ -188,6 +190,8 @@ struct dvs_live {
 	__u32 forgotten; /* those the agent removed; written by nobody else.  The port has learned - forgotten MACs */
 	__u32 held;      /* frames it sent that went to the mobility program to wait; wraps */
 	__u32 released;  /* ... that came back from there; wraps */
+	__u32 gated;     /* frames for it that wait for those of the tunnel, and one for the closed gate; wraps */
+	__u32 passed;    /* ... that came back, and one for each opening; wraps */
 };
 
 /* A multicast group in a VLAN; an IPv4 address as ::ffff:a.b.c.d. */
@@ -367,7 +371,7 @@ _Static_assert(sizeof(struct dvs_policy) == 536, "dvs_policy");
 _Static_assert(sizeof(struct dvs_team) == 40, "dvs_team");
 _Static_assert(sizeof(struct dvs_mac_key) == 8, "dvs_mac_key");
 _Static_assert(sizeof(struct dvs_mac) == 16, "dvs_mac");
-_Static_assert(sizeof(struct dvs_live) == 40, "dvs_live");
+_Static_assert(sizeof(struct dvs_live) == 48, "dvs_live");
 _Static_assert(sizeof(struct dvs_group_key) == 24, "dvs_group_key");
 _Static_assert(sizeof(struct dvs_members) == 2048, "dvs_members");
 _Static_assert(sizeof(struct dvs_counters) == 864, "dvs_counters");

@@ -77,6 +77,8 @@ static INL int dvs_admit(const struct dvs_pkt *p, const struct dvs_port *port, c
 {
 	int reason = dvs_admit_state(port, policy);
 
+	if (reason && p->serviced && (port->flags & DVS_PORT_MOVED))
+		reason = DVS_OK; /* sent before the vEth moved away, and kept until now */
 	if (!reason)
 		reason = dvs_admit_size(p, mtu);
 	if (!reason)

@@ -191,6 +191,17 @@ static INL int dvs_plan_group(struct dvs_pkt *p, __u32 control_flags)
 	return 1;
 }
 
+/* Whether the frame, which is for p->out, waits for others that are still in the tunnel. */
+static INL int dvs_wait_at_gate(struct dvs_pkt *p, __u32 control_flags)
+{
+	const struct dvs_port *port = dp_port(p->out);
+	const struct dvs_policy *policy = port ? dp_policy(p->bank, port->policy) : 0;
+
+	if (!port || !policy || dvs_reverse_teaming(p, p->out, port, policy, control_flags))
+		return 0; /* that is the receiver's to say */
+	return dvs_at_gate(p, port, p->out);
+}
+
 /* Where to: fills p->out, or p->flood and its list, and p->out_uplink: never from uplink to uplink (S-080 to S-086). */
 static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const struct dvs_policy *policy,
 			  __u32 control_flags)
@@ -211,6 +222,8 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 	p->spies = dvs_is_shown(control_flags);
 	if (owner) {
 		p->out = owner & DVS_OWNER_LPORT;
+		if (DVS_HAS(MOBILITY) && (control_flags & DVS_CTL_MOVED) && dvs_wait_at_gate(p, control_flags))
+			return DVS_OK;
 		p->own_mac = owner >> 16;
 		return DVS_OK;
 	}

@@ -21,6 +21,7 @@
 #endif
 #define BATCH 64
 #define TICK_MS 50
+#define GATE_MS 5
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
 
@@ -35,7 +36,9 @@ static void port_frame(struct dvs_mobility *m, __u32 len)
 	if (len < FRAME_MIN + SERVICE_BYTES || m->frame[12] != 0x88 || m->frame[13] != 0xa8 || lport >= DVS_MAX_PORTS)
 		return; /* the host's own, for a tap is a network device like others */
 	s = m->at[moved ? DVS_MOBILITY_SOURCE : DVS_MOBILITY_TARGET][lport];
-	if (!s)
+	if (what == DVS_SERVICE_DIRECT)
+		gate_arrived(m, s, m->frame, len);
+	else if (!s)
 		port_give(m, m->frame, len, lport, moved ? DVS_SERVICE_TO_EXPIRED : DVS_SERVICE_FROM);
 	else if (moved)
 		link_frame(m, s, m->frame, len);
@@ -115,6 +118,15 @@ static void session_tick(struct dvs_mobility *m, struct session *s)
 		link_connect(m, s);
 }
 
+static void gates(struct dvs_mobility *m)
+{
+	__u32 i;
+
+	for (i = 0; i < DVS_MOBILITY_SESSIONS; i++)
+		if (m->session[i])
+			gate_check(m, m->session[i]);
+}
+
 static void tick(struct dvs_mobility *m)
 {
 	__u32 i;
@@ -144,7 +156,7 @@ API int dvs_mobility_run(struct dvs_mobility *m)
 	int i, n, idle = 0;
 
 	while (!atomic_load(&m->stop)) {
-		n = epoll_wait(m->epoll, events, BATCH, idle ? -1 : TICK_MS);
+		n = epoll_wait(m->epoll, events, BATCH, idle ? -1 : m->n_gated ? GATE_MS : TICK_MS);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		while (atomic_load(&m->asked))
@@ -153,6 +165,8 @@ API int dvs_mobility_run(struct dvs_mobility *m)
 		m->now = mobility_clock();
 		for (i = 0; i < n; i++)
 			handle_event(m, &events[i]);
+		if (m->n_gated)
+			gates(m);
 		if (m->now - ticked >= TICK_MS * 1000000ULL) {
 			tick(m);
 			ticked = m->now;
@@ -214,9 +228,14 @@ static void line_clear(struct line *l)
 
 static void session_free(struct dvs_mobility *m, struct session *s)
 {
+	__u32 i;
+
 	link_close(m, s);
 	line_clear(&s->to_port);
 	line_clear(&s->from_port);
+	for (i = 0; s->sender && i < SENDERS; i++)
+		line_clear(&s->sender[i].direct);
+	free(s->sender);
 	free(s->in.bytes);
 	free(s->out.bytes);
 	free(s);
@@ -320,6 +339,7 @@ API int dvs_mobility_remove(struct dvs_mobility *m, __u64 id)
 	if (s) {
 		if (s->is.role == DVS_MOBILITY_SOURCE && s->counts.ready)
 			link_send(m, s);
+		gate_open(m, s);
 		session_expire(m, s, m->now + 1);
 		records_expire(m, s);
 		session_unplace(m, s);

@@ -8,7 +8,9 @@
  * port's flags moves all of its addresses, learned ones too, at one instant.
  *
  * Order of what a vEth sends: a port that holds, or has frames that wait (held != released), sends by the mobility
- * program; only when all have come back does the next frame go straight.
+ * program; only when all have come back does the next frame go straight.  Likewise for what it is sent: once the network
+ * knows where it is, frames would overtake those that are still in the tunnel.  So they wait, at the gate, until the tunnel
+ * is quiet, and the next one goes straight when all those have passed (gated == passed).
  */
 #ifndef DVS_MOBILITY_H
 #define DVS_MOBILITY_H
@@ -70,17 +72,50 @@ static INL void dvs_plan_tunnel(struct dvs_pkt *p, const struct dvs_control *con
 	p->to_tunnel = (__u16)(lport | DVS_SERVICE_TO << DVS_SERVICE_SHIFT);
 }
 
+/* The gate of that port closes, or opens. */
+static INL void dvs_set_gate(struct dvs_pkt *p)
+{
+	struct dvs_live *live = dp_live(p->service & DVS_SERVICE_LPORT);
+
+	p->held = 1; /* it goes nowhere, and counts nothing */
+	if (live)
+		dp_add(p->dst ? &live->gated : &live->passed, 1);
+}
+
+/* A frame for that port, of which nothing else says that it may not have it: must it wait at the gate? */
+static INL int dvs_at_gate(struct dvs_pkt *p, const struct dvs_port *port, __u32 lport)
+{
+	const struct dvs_control *control = dp_control(p->bank);
+	struct dvs_live *live;
+
+	if (!control || !control->tunnel || p->tag_foreign || !(port->flags & (DVS_PORT_HELD | DVS_PORT_RELEASING)))
+		return 0;
+	live = dp_live(lport);
+	if (!live || live->gated == live->passed)
+		return 0;
+	dp_add(&live->gated, 1);
+	p->out = control->tunnel;
+	p->to_tunnel = (__u16)(lport | DVS_SERVICE_DIRECT << DVS_SERVICE_SHIFT);
+	return 1;
+}
+
 /* A frame out of the tunnel: for that vEth, or on to where it has moved since. */
 static INL int dvs_tunnelled(struct dvs_pkt *p)
 {
 	const struct dvs_control *control = dp_control(p->bank);
 	__u32 lport = p->service & DVS_SERVICE_LPORT;
 	const struct dvs_port *port = dp_port(lport);
+	struct dvs_live *live;
 
 	if (!control || !port || !(port->flags & DVS_PORT_USED))
 		return DVS_DROP_NO_PORT;
 	p->vlan = p->tag_present && !p->tag_foreign ? p->tci & DVS_TCI_VID : 0;
 	p->out = lport;
+	if (dvs_service(p) == DVS_SERVICE_DIRECT) {
+		live = dp_live(lport);
+		if (live)
+			dp_add(&live->passed, 1);
+	}
 	if (dvs_service(p) == DVS_SERVICE_TO_OVERFLOW)
 		p->doomed = DVS_DROP_MOVE_OVERFLOW;
 	else if (dvs_service(p) == DVS_SERVICE_TO_EXPIRED)

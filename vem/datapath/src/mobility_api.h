@@ -5,8 +5,8 @@
  *
  * Every function may be called from any thread; dvs_mobility_run() is the program's own thread and returns after
  * dvs_mobility_stop().  int results are 0 or -errno.  Python opens and closes the descriptors, which must be
- * non-blocking: that of the switch's port is a tap (without packet information or offload headers) or a connected unix
- * datagram socket, the listener a TCP socket, or -1.
+ * non-blocking: that of the switch's port is a tap (without packet information or offload headers) or one end of a pair
+ * of unix SEQPACKET sockets, the listener a TCP socket, or -1.
  */
 #ifndef DVS_MOBILITY_API_H
 #define DVS_MOBILITY_API_H

@@ -30,6 +30,9 @@
 #define PENDING 64         /* connections that have not shown the key yet */
 #define PENDING_NS 3000000000ULL
 #define RETRY_NS 100000000ULL
+#define SENDERS 64            /* told apart by a hash of their MACs */
+#define QUIET_NS 50000000ULL  /* no frame of a sender by the tunnel for so long: there is none on the way any more ... */
+#define GATE_NS 1000000000ULL /* ... but no direct frame waits longer for that */
 #define SWITCH_MS 3000     /* how long the switch may take to make room */
 
 /* A frame that waits. */
@@ -53,6 +56,12 @@ struct stream {
 	size_t start, used, room;
 };
 
+/* Who sends to the vEth: by the tunnel until the network knows where it is, and directly then. */
+struct sender {
+	__u64 last; /* by the tunnel */
+	struct line direct;
+};
+
 struct session {
 	struct dvs_session is;
 	struct dvs_session_counts counts;
@@ -67,7 +76,9 @@ struct session {
 	/* TARGET */
 	struct stream in;
 	struct line to_port, from_port; /* for the vEth, and from it */
-	int open;
+	struct sender *sender;          /* SENDERS, while gated */
+	int open, gated;                /* gated: what comes directly may have to wait */
+	__u64 last, first_direct;       /* when the tunnel brought something; when something else did first, or 0 */
 	/* of the connection */
 	__u8 key[SIP_KEY];
 	__u64 number;
@@ -87,7 +98,7 @@ struct dvs_mobility {
 	atomic_int stop, asked; /* asked: control calls that want the lock */
 	int epoll, wakeup, port, listener;
 	struct session *session[DVS_MOBILITY_SESSIONS];
-	__u32 n_sessions;
+	__u32 n_sessions, n_gated;
 	struct session *at[2][DVS_MAX_PORTS]; /* by role and lport */
 	struct pending pending[PENDING];
 	__u64 now, lost, refused;
@@ -181,10 +192,90 @@ static void session_expire(struct dvs_mobility *m, struct session *s, __u64 limi
 	line_expire(m, s, &s->from_port, DVS_SERVICE_FROM_EXPIRED, limit);
 }
 
+/* --- the gate ------------------------------------------------------------------------------------------------------ */
+
+static struct sender *gate_sender(struct session *s, const __u8 *frame)
+{
+	return &s->sender[(frame[11] ^ frame[10] << 3 ^ frame[9] << 5) & (SENDERS - 1)];
+}
+
+static void gate_set(struct dvs_mobility *m, struct session *s, int closed)
+{
+	__u8 frame[64] = { (__u8)closed };
+
+	s->gated = closed;
+	m->n_gated += closed ? 1 : (__u32)-1;
+	port_give(m, frame, sizeof(frame), s->is.lport, DVS_SERVICE_GATE);
+}
+
+static void gate_close(struct dvs_mobility *m, struct session *s)
+{
+	__u32 i;
+
+	s->sender = s->gated ? s->sender : calloc(SENDERS, sizeof(*s->sender));
+	if (s->gated || !s->sender)
+		return;
+	for (i = 0; i < SENDERS; i++)
+		line_init(&s->sender[i].direct);
+	gate_set(m, s, 1);
+}
+
+/* A sender's frames that wait go, if those by the tunnel are all here; returns whether none waits any more. */
+static int gate_release(struct dvs_mobility *m, struct session *s, struct sender *from, int all)
+{
+	struct line *l = &from->direct;
+
+	while (l->first && (all || m->now - from->last >= QUIET_NS || m->now - l->first->since >= GATE_NS))
+		line_pop(m, l, s->is.lport, DVS_SERVICE_DIRECT);
+	return !l->first;
+}
+
+static void gate_open(struct dvs_mobility *m, struct session *s)
+{
+	__u32 i;
+
+	for (i = 0; s->gated && i < SENDERS; i++)
+		gate_release(m, s, &s->sender[i], 1);
+	if (s->gated)
+		gate_set(m, s, 0);
+	free(s->sender);
+	s->sender = NULL;
+}
+
+/* When something comes directly the network knows, or some of it; what it had sent to the source before is here when the
+ * tunnel is quiet. */
+static void gate_check(struct dvs_mobility *m, struct session *s)
+{
+	int empty = 1;
+	__u32 i;
+
+	if (!s->gated || !s->first_direct)
+		return;
+	for (i = 0; i < SENDERS; i++)
+		empty &= gate_release(m, s, &s->sender[i], 0);
+	if (empty && m->now - s->last >= QUIET_NS && m->now - s->first_direct >= QUIET_NS)
+		gate_open(m, s);
+}
+
+/* A frame that came directly. */
+static void gate_arrived(struct dvs_mobility *m, struct session *s, __u8 *frame, __u32 len)
+{
+	struct sender *from = s && s->gated ? gate_sender(s, frame) : NULL;
+
+	if (from && !s->first_direct)
+		s->first_direct = m->now;
+	if (from && !gate_release(m, s, from, 0) && line_push(&from->direct, m->now, frame, len))
+		return;
+	if (from && m->now - from->last < QUIET_NS && line_push(&from->direct, m->now, frame, len))
+		return;
+	port_give(m, frame, len, (__u32)(frame[14] << 8 | frame[15]) & DVS_SERVICE_LPORT, DVS_SERVICE_DIRECT);
+}
+
 /* The port is active: first what waits for the vEth, so that nothing that the network brings directly once it has heard
  * of the vEth can overtake it; then what the vEth sent. */
 static void session_open(struct dvs_mobility *m, struct session *s)
 {
+	gate_close(m, s);
 	while (s->to_port.first)
 		s->counts.delivered += (__u64)line_pop(m, &s->to_port, s->is.lport, DVS_SERVICE_TO);
 	while (s->from_port.first)
@@ -196,6 +287,9 @@ static void session_open(struct dvs_mobility *m, struct session *s)
 static void session_arrived(struct dvs_mobility *m, struct session *s, __u8 *frame, __u32 len)
 {
 	s->counts.received++;
+	s->last = m->now;
+	if (s->gated)
+		gate_sender(s, frame)->last = m->now;
 	if (s->open) {
 		s->counts.delivered += (__u64)port_give(m, frame, len, s->is.lport, DVS_SERVICE_TO);
 	} else if (line_push(&s->to_port, m->now, frame, len)) {

@@ -82,6 +82,10 @@ static INL int dvs_decide(struct dvs_pkt *p)
 		reason = reason ? reason : dvs_released(p);
 	else if (DVS_HAS(MOBILITY) && !reason && !p->serviced && dvs_hold(p))
 		return DVS_OK; /* not yet */
+	if (DVS_HAS(MOBILITY) && p->serviced && dvs_service(p) == DVS_SERVICE_GATE) {
+		dvs_set_gate(p);
+		return DVS_OK;
+	}
 	dvs_count_received(p);
 	if (!reason)
 		reason = DVS_HAS(MOBILITY) && dvs_is_for_port(p) ? dvs_tunnelled(p) : dvs_steps(p);
@@ -144,6 +148,8 @@ static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)
 	if (!policy)
 		return DVS_DROP_PORT_BLOCKED;
 	reason = dvs_admit_state(port, policy);
+	if (reason && (port->flags & DVS_PORT_MOVED) && p->out == copy->lport && !p->serviced)
+		reason = DVS_OK; /* decided in the instant before it moved away: it was in time */
 	if (!reason && !(port->flags & DVS_PORT_LINK_UP))
 		reason = DVS_DROP_LINK_DOWN; /* S-090 */
 	if (!reason && (port->flags & DVS_PORT_MAC_VIOLATION))

@@ -361,8 +361,11 @@ API int dvs_set_port(struct dvs *e, __u32 lport, const struct dvs_port *port)
 	if (lport == 0 || lport >= DVS_MAX_PORTS)
 		return -EINVAL;
 	engine_enter(e);
+	if ((port->flags & ~e->port[lport].flags) & DVS_PORT_MOVED)
+		rx_rest(e, lport);
 	e->port[lport] = *port;
 	port_note_owner(e, lport);
+	wake_for_held(e);
 	engine_leave(e);
 	return 0;
 }
@@ -619,6 +622,7 @@ API int dvs_clear_counters(struct dvs *e, __u32 lport)
 	memset(&e->counters[lport], 0, sizeof(e->counters[lport]));
 	memset(e->live[lport].storm, 0, sizeof(e->live[lport].storm));
 	e->live[lport].held = e->live[lport].released = 0;
+	e->live[lport].gated = e->live[lport].passed = 0;
 	free(e->last_drop[lport]);
 	e->last_drop[lport] = NULL;
 	engine_leave(e);

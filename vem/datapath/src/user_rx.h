@@ -11,6 +11,8 @@
 
 #include "user_forward.h"
 
+#define REST_BATCHES 1024
+
 static __u8 *rx_buffer(struct dvs *e, __u32 i) { return e->rx.buffers + (size_t)i * RX_ROOM; }
 
 static __u32 rx_stored(__u32 len) { return len < RX_ROOM ? len : RX_ROOM; }
@@ -134,19 +136,29 @@ static void rx_failed(struct dvs *e, struct nic *nic, int error)
 		epoll_ctl(e->epoll, EPOLL_CTL_DEL, nic->fd, NULL);
 }
 
-/* One batch from one NIC, through to the receivers. */
-static void rx_batch(struct dvs *e, __u32 lport)
+/* One batch from one NIC, through to the receivers; returns how many frames, or -errno. */
+static int rx_batch(struct dvs *e, __u32 lport)
 {
 	struct nic *nic = &e->nic[lport];
 	int n;
 
 	if (nic->kind != DVS_NIC_WIRE && nic->kind != DVS_NIC_RAW && nic->kind != DVS_NIC_TAP)
-		return;
+		return 0;
 	e->now = engine_now(e);
 	n = nic->kind == DVS_NIC_TAP ? rx_tap(e, lport, nic) : rx_socket(e, lport, nic);
 	if (n < 0)
 		rx_failed(e, nic, n);
 	queues_flush(e);
+	return n;
+}
+
+/* What the guest had sent before it was paused has left, whatever this thread had to do meanwhile. */
+static void rx_rest(struct dvs *e, __u32 lport)
+{
+	__u32 batches = 0;
+
+	while (batches++ < REST_BATCHES && rx_batch(e, lport) > 0)
+		;
 }
 
 static int rx_init(struct dvs *e)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dvswitch.errors import NotFound
 from vsm.cli.command import Call, View
@@ -14,7 +14,7 @@ from vsm.model.settings import Settings
 from vsm.model.state import Config, PortProfile, ProfileType, State
 from vsm.policy.inherit import said
 from vsm.policy.ports import interfaces, profile_of
-from vsm.policy.quarantine import quarantine_cause
+from vsm.policy.quarantine import QUARANTINE, quarantine_cause, quarantined
 
 _USAGE_RULE = "-" * 79
 
@@ -84,7 +84,9 @@ class SyncRow:
 
 def show_profiles(view: View, call: Call) -> Report:
     """All profiles, or the one named, in full."""
-    rows = profile_rows(view.state, call.get("profile"))
+    name = call.get("profile")
+    rows = [] if name in QUARANTINE else profile_rows(view.state, name)
+    rows = [*quarantine_rows(view.state, name), *rows]
     return Report("\n".join(profile_text(row) for row in rows), (Table("port_profile", rows),))
 
 
@@ -92,6 +94,7 @@ def show_brief(view: View, _call: Call) -> Report:
     """A line per profile, and totals."""
     rows = profile_rows(view.state)
     totals = [_totals(kind, rows) for kind in ProfileType]
+    rows = [*quarantine_rows(view.state), *rows]
     return Report(brief_text(rows, totals), (Table("port_profile", rows), Table("profile_type", totals)))
 
 
@@ -169,6 +172,14 @@ def profile_rows(state: State, name: str | None = None) -> list[ProfileRow]:
         _profile_row(state, state.config.profiles[found], assigned.get(found, []), heirs.get(found, []))
         for found in names
     ]
+
+
+def quarantine_rows(state: State, name: str | None = None) -> list[ProfileRow]:
+    """The built-in profiles as far as something is in quarantine, or the one named in any case."""
+    held = quarantined(state)
+    shown = [profile for profile in QUARANTINE if profile == name or (name is None and held[profile])]
+    rows = (_profile_row(state, QUARANTINE[profile], held[profile], ()) for profile in shown)
+    return [replace(row, config=("shutdown",), evaluated=("shutdown",)) for row in rows]
 
 
 def profile_text(row: ProfileRow) -> str:

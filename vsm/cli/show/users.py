@@ -168,6 +168,19 @@ def show_features(view: View, _call: Call) -> Report:
     return Report(text, (Table("cfcFeatureCtrlTable", rows),))
 
 
+@dataclass(frozen=True, slots=True)
+class BannerRow:
+    """The text before a login."""
+
+    banner: str
+
+
+def show_banner(view: View, _call: Call) -> Report:
+    """What a client sees before it logs in."""
+    text = view.state.config.banner
+    return Report(lines(*text.splitlines()), top=BannerRow(text))
+
+
 def show_aaa(_view: View, _call: Call) -> Report:
     """How users are checked."""
     return Report(lines("         default: local"))

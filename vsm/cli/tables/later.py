@@ -30,6 +30,7 @@ _ROWS: tuple[tuple[tuple[Mode, ...], str, str, str], ...] = (
     (_PORTS, "ip verify source <rest:text>", "IP source guard on the port", "ip verify source"),
     (_PORTS, "service-policy <rest:text>", "QoS policy of the port", "service-policy"),
     (_PORTS, "channel-group auto mode on sub-group <rest:text>", "Bundle uplinks by upstream switch", "sub-group"),
+    (_PORTS, "channel-group <channel:1-4096> [<rest:text>]", "Bundle by number", "channel-group other than auto"),
     (_PORTS, "sub-group-id <rest:text>", "Number of the uplink's sub-group", "sub-group"),
     (
         _PORTS,

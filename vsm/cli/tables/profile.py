@@ -12,6 +12,7 @@ from vsm.cli.tables.setting import put_profile, the_profile
 from vsm.model.settings import Settings
 from vsm.model.state import PortProfile, ProfileType, State
 from vsm.policy.ports import children, users
+from vsm.policy.quarantine import QUARANTINE
 
 PROFILE = (Mode.PROFILE,)
 CONFIG = (Mode.CONFIG,)
@@ -55,9 +56,11 @@ def _new(state: State, name: str, kind: ProfileType) -> State:
 
 def _remove(state: State, call: Call) -> State:
     name = call["name"]
+    subject = f"Cannot remove port-profile {name}"
+    if name in QUARANTINE:
+        raise Conflict(subject, "it is built in")
     if name not in state.config.profiles:
         return state
-    subject = f"Cannot remove port-profile {name}"
     if used := users(state, name):
         raise Conflict(subject, f"in use by interface {used[0]}" + _more(len(used) - 1))
     if heirs := children(state.config, name):

@@ -61,6 +61,7 @@ def _row(syntax: str, text: str, show: Show, **special: str) -> Command:
 ROWS: tuple[Command, ...] = (
     _row("cli history [<count:1-500>]", "Show the lines entered in this session", system.show_history),
     _row("aaa authentication", "Show how users are checked", users.show_aaa, authentication="Who somebody is"),
+    _row("banner motd", "Show the text before a login", users.show_banner),
     _row("cdp neighbors", "Show who CDP found at the other end of uplinks", neighbors.show_cdp),
     _row("cdp neighbors detail", "Show who CDP found, in full", neighbors.show_cdp_detail, detail="In full"),
     _row("clock", "Show the time", system.show_clock),

@@ -1,0 +1,217 @@
+"""The mobility program between two switches of user engines: order, what waits, what is dropped, and who may speak.
+
+    station - switch A - program A ==== program B - switch B - the VM's port
+
+The VM has moved from A to B.  Frames are put in and taken out by hand, so that every order is the one of the program.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from tests.rows.row import check_accounts
+from tests.rows.world import OUTSIDE, access, frame, mac, tag, uplink, vnic, world
+from tests.support.processes import wait_until
+from vem.datapath.apply import apply_image
+from vem.datapath.engine import Plug
+from vem.datapath.image import Image
+from vem.datapath.mobility import MobilityProgram, Session
+from vem.datapath.user import UserEngine
+
+pytestmark = pytest.mark.rules("S-246", "S-250", "S-252")
+VM, PEER, M, UP = 1, 2, 9, 10
+IDENT, KEY = 0x1234, bytes(range(16))
+LOCALHOST = ("127.0.0.1", 0)
+
+
+@dataclass
+class Switch:
+    """A user engine with its program; the NICs are memory."""
+
+    engine: UserEngine = field(default_factory=UserEngine)
+    program: MobilityProgram = field(default_factory=lambda: MobilityProgram("user", "", LOCALHOST))
+    image: Image = field(default_factory=Image)
+
+    def __post_init__(self) -> None:
+        for lport in (VM, PEER, UP):
+            self.engine.plug(lport, Plug("memory"))
+        self.engine.plug(M, self.program.plug)
+
+    def become(self, **vm: object) -> None:
+        """The VM's port is as told from now on."""
+        ports = (vnic(VM, access(100), **vm), vnic(PEER, access(100)), uplink(UP))  # type: ignore[arg-type]
+        image = world(*ports, vnic(M, access(0), own=bytes(6), tunnel=True), tunnel=M, moved=True)
+        apply_image(self.engine, self.image, image)
+        self.image = image
+
+    def taken(self, lport: int = VM) -> list[int]:
+        """Numbers of the frames that the NIC was given."""
+        found = []
+        while (given := self.engine.take(lport)) is not None:
+            found.append(number_of(given))
+        return found
+
+    def close(self) -> None:
+        self.engine.close()
+        self.program.close()
+
+
+def numbered(number: int, dst: bytes = mac(VM), src: bytes = OUTSIDE, *tags: bytes) -> bytes:
+    return frame(dst, src, *tags, body=struct.pack("!I", number) + bytes(46))
+
+
+def number_of(given: bytes) -> int:
+    at = 18 if given[12:14] == b"\x81\x00" else 14
+    return int(struct.unpack_from("!I", given, at)[0])
+
+
+@pytest.fixture
+def switches() -> Iterator[tuple[Switch, Switch]]:
+    """A has let the VM go; B waits for it."""
+    source, target = Switch(), Switch()
+    peer = target.program.endpoint
+    target.program.set(Session(IDENT, KEY, VM, 5.0))
+    source.program.set(Session(IDENT, KEY, VM, 5.0, peer))
+    source.become(moved=True, blocked=True, forward=True)
+    target.become(blocked=True, held=True)
+    yield source, target
+    for switch in (source, target):
+        wait_until(lambda switch=switch: settled(switch), "all frames are accounted for")
+        switch.close()
+
+
+def settled(switch: Switch) -> bool:
+    try:
+        check_accounts(switch.engine.counters())
+    except AssertionError:
+        return False
+    return switch.program.lost() == 0
+
+
+def by_network(switch: Switch, numbers: range) -> None:
+    """The network delivers frames for the VM here."""
+    for number in numbers:
+        switch.engine.inject(UP, numbered(number, mac(VM), OUTSIDE, tag(100)))
+
+
+def gather(switch: Switch, count: int, lport: int = VM) -> list[int]:
+    found: list[int] = []
+
+    def enough() -> bool:
+        found.extend(switch.taken(lport))
+        return len(found) >= count
+
+    wait_until(enough, f"{count} frames")
+    return found
+
+
+def activate(target: Switch) -> None:
+    """As the agent does it: the port opens, what waits goes, and only then the VM's frames go straight."""
+    target.become(held=True)
+    target.program.open(IDENT)
+    target.become(releasing=True)
+
+
+def test_what_comes_before_activation_waits_and_stays_in_order(switches: tuple[Switch, Switch]) -> None:
+    source, target = switches
+    by_network(source, range(500))
+    wait_until(lambda: target.program.counts(IDENT).held == 500, "frames wait at the target")
+    assert target.taken() == []
+    activate(target)
+    by_network(source, range(500, 600))
+    assert gather(target, 600) == list(range(600))
+    counts = source.program.counts(IDENT), target.program.counts(IDENT)
+    assert (counts[0].sent, counts[1].received, counts[1].delivered) == (600, 600, 600)
+
+
+def test_direct_frames_wait_for_those_in_the_tunnel(switches: tuple[Switch, Switch]) -> None:
+    """The first direct frames are there before the last that the network had sent to the source."""
+    source, target = switches
+    activate(target)
+    by_network(source, range(100))
+    wait_until(lambda: target.program.counts(IDENT).received == 100, "the tunnel is in use")
+    by_network(target, range(110, 150))
+    by_network(source, range(100, 110))
+    assert gather(target, 150) == list(range(150))
+    by_network(target, range(150, 200))  # the gate is open, or about to be
+    assert gather(target, 50) == list(range(150, 200))
+
+
+def test_what_the_vm_says_before_its_activation_leaves_in_order(switches: tuple[Switch, Switch]) -> None:
+    _, target = switches
+    for number in range(100):
+        target.engine.inject(VM, numbered(number, mac(PEER), mac(VM)))
+    wait_until(lambda: target.program.counts(IDENT).held == 100, "frames wait")
+    assert target.taken(PEER) == []
+    target.become(held=True)
+    target.program.open(IDENT)
+    for number in range(100, 200):
+        target.engine.inject(VM, numbered(number, mac(PEER), mac(VM)))
+    target.become(releasing=True)
+    for number in range(200, 300):
+        target.engine.inject(VM, numbered(number, mac(PEER), mac(VM)))
+    assert gather(target, 300, PEER) == list(range(300))
+
+
+def test_frames_of_any_size_cross(switches: tuple[Switch, Switch]) -> None:
+    source, target = switches
+    activate(target)
+    big = numbered(7, mac(VM), OUTSIDE, tag(100)) + bytes(1400)
+    source.engine.inject(UP, big)
+    found: list[bytes] = []
+
+    def arrived() -> bool:
+        given = target.engine.take(VM)
+        if given is not None:
+            found.append(given)
+        return bool(found)
+
+    wait_until(arrived, "the frame")
+    assert found[0] == big[:12] + big[16:]
+
+
+def test_what_waits_too_long_is_dropped_for_that_reason(switches: tuple[Switch, Switch]) -> None:
+    source, target = switches
+    target.program.set(replace(Session(IDENT, KEY, VM, 0.1)))
+    by_network(source, range(3))
+    target.engine.inject(VM, numbered(9, mac(PEER), mac(VM)))
+
+    def counted() -> bool:
+        counters = target.engine.counters([VM])[VM]
+        return (counters.drops_out.get("MOVE_EXPIRED"), counters.drops_in.get("MOVE_EXPIRED")) == (3, 1)
+
+    wait_until(counted, "the drops are counted at the vEth")
+    assert target.program.counts(IDENT).expired == 4
+
+
+def test_who_can_not_show_the_key_is_refused(switches: tuple[Switch, Switch]) -> None:
+    _, target = switches
+    assert target.program.endpoint is not None
+    for hello in (b"GET / HTTP/1.0\r\n\r\n".ljust(24), b"DVSMOB01" + struct.pack("<Q", IDENT) + bytes(8)):
+        before = target.program.refused()
+        with socket.create_connection(target.program.endpoint) as stranger:
+            stranger.settimeout(30)
+            assert stranger.recv(24, socket.MSG_WAITALL)[:8] == b"DVSMOB01"
+            stranger.sendall(hello)
+            assert stranger.recv(1) == b""
+        assert target.program.refused() == before + 1
+    assert target.program.counts(IDENT).received == 0
+
+
+def test_a_connection_that_breaks_is_made_again(switches: tuple[Switch, Switch]) -> None:
+    source, target = switches
+    activate(target)
+    by_network(source, range(10))
+    assert gather(target, 10) == list(range(10))
+    target.program.remove(IDENT)
+    target.program.set(Session(IDENT, KEY, VM, 5.0))
+    target.program.open(IDENT)
+    wait_until(lambda: source.program.counts(IDENT).ready == 0 or target.program.counts(IDENT).ready == 1, "it broke")
+    wait_until(lambda: target.program.counts(IDENT).ready == 1, "it is there again")
+    by_network(source, range(10, 20))
+    assert gather(target, 10) == list(range(10, 20))
