@@ -89,7 +89,7 @@ def test_rows_run_dry(guest: Guest) -> None:
 
 def check_dry(question: Question, trace: bytes) -> None:
     step = question.step
-    fate = decode(step.frame, trace, lambda lport: question.world.ports[lport].uplink)
+    fate = decode(step.frame, trace)
     assert fate.reason == step.drop, question
     assert sorted((copy.lport, copy.reason) for copy in fate.copies) == sorted(
         (copy.lport, copy.reason) for copy in step.copies
