@@ -50,7 +50,8 @@ class Links:
                     await self._stir.wait()
             self._stir.clear()
             devices, self._stirred = self._stirred, set()
-            await self._poll({n for n, plug in self._datapath.plugs.items() if plug.device in devices})
+            plugs = self._datapath.plugs.copy()  # the engine's thread may be plugging
+            await self._poll({n for n, plug in plugs.items() if plug.device in devices})
 
     async def _look(self, everything: bool) -> None:
         plugs = self._holdings.plugs()
