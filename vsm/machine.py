@@ -249,6 +249,12 @@ class Machine:
                 return Traffic(one[0], one[1], one[2], one[3], one[7], one[8], one[9], one[10], one[11])
         return Traffic()
 
+    def traffic6(self, name: str) -> dict[str, int]:
+        """Totals of IPv6 of a NIC, by Linux's names for them; empty if there are none."""
+        path = self.proc / "net" / "dev_snmp6" / name
+        rows = (line.split() for line in path.read_text().splitlines()) if path.is_file() else ()
+        return {row[0]: int(row[1]) for row in rows if len(row) == 2}
+
     def arp(self, name: str) -> list[ArpEntry]:
         """Neighbours of a NIC by address."""
         rows = [line.split() for line in self._net("arp")[1:]]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dvswitch.client import EventsLost, Refused, Supervisor, TlsFiles, rows
+from dvswitch.client import BlockingSupervisor, EventsLost, Refused, Supervisor, TlsFiles, rows
 from dvswitch.errors import Conflict, InvalidValue
 from dvswitch.v1 import types_pb2
 from tests.api.test_daemon import SETUP, Process, environment, home, run, vsm  # noqa: F401 - fixtures
@@ -45,6 +45,27 @@ async def test_show_has_data_text_and_revision(client: Supervisor) -> None:
     for command, words in (("show nonsense", "Invalid"), ("configure terminal", "no show command")):
         with pytest.raises(InvalidValue, match=words):
             await client.show(command)
+
+
+async def test_a_script_without_asyncio(client: Supervisor, vsm: Process) -> None:  # noqa: F811
+    def script() -> list[str]:
+        with BlockingSupervisor(vsm.operator) as found:
+            done = found.configure(["vlan 40", "name forty"])
+            assert done.changed and not found.configure(["vlan 40"]).changed
+            assert "forty" in found.show("show vlan brief").text and found.execute("show hostname").output == "vsm\n"
+            assert "".join(found.live("show hostname")) == "vsm\n"
+            with pytest.raises(Conflict, match="vlan 5000"):
+                list(found.live("vlan 5000"))
+            with pytest.raises(InvalidValue, match="Invalid"):
+                found.show("show nonsense")
+            assert found.attach(types_pb2.Nic(vm="web1"), profile="web", mac=mac(1)).veth == 1
+            assert [veth.nic.vm for veth in found.veths()] == ["web1"]
+            groups = found.port_groups("KVM")
+            assert next(groups).catalog == {}
+            groups.close()
+            return [found.show("show clock").text]
+
+    assert "UTC" in (await asyncio.to_thread(script))[0]
 
 
 async def test_lines_are_applied_all_or_none(client: Supervisor) -> None:
@@ -221,8 +242,9 @@ async def test_over_mutual_tls_with_an_operators_certificate_only(home: Path) ->
             for call in (refused.show("show hostname"), refused.veths(), anext(refused.port_groups("KVM"))):
                 with pytest.raises(Refused, match="is not an operator's"):
                     await call
-            with pytest.raises(Refused, match="is not an operator's"):
-                await anext(refused.events())
+            for stream in (refused.events(), refused.live("show hostname")):
+                with pytest.raises(Refused, match="is not an operator's"):
+                    await anext(stream)
         async with FakeModule(fabric, host(1), "netops", tls=operator) as module:
             assert "is an operator's" in str(await module.finished())
     finally:

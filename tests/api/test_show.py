@@ -59,13 +59,15 @@ async def test_every_show_command_has_its_data(channels: bool, tmp_path: Path) -
 async def test_what_modules_are_asked_is_data_too(tmp_path: Path) -> None:
     switch = Terminal()
     asking = [command.syntax for command in COMMANDS if command.ask and command.syntax.startswith("show")]
-    assert len(asking) == 2, "else there is more to try here"
+    assert len(asking) == 3, "else there is more to try here"
     async with served(switch, tmp_path) as client:
         (last,) = rows(await client.show("show drops last"), "last_drops")
         wanted = {"module": "3", "interface": "Veth1", "reason": "forged-tx", "when": "0.3 s ago", "frame": "ffff ff52"}
         assert wanted.items() <= last.items() and switch.asked == [(3, ["drops", "--last"])]
         both = await client.show("show interface vethernet 1 drops")
         assert rows(both, "last_drops") == [last] and rows(both, "drops")[0]["frames"] == "230"
+        groups = rows(await client.show("show ip igmp snooping groups"), "igmp_snooping_groups")
+        assert groups[1] == {"vlan": "20", "group": "ff05::99", "module": "3", "ports": "Veth2"}
         switch.answers[3] = Unavailable("module 3", "was lost before it answered")
         alone = await client.show("show interface vethernet 1 drops")
         assert rows(alone, "last_drops") == [] and rows(alone, "drops") == rows(both, "drops")

@@ -159,3 +159,15 @@ def test_the_page_about_hosts_has_the_list() -> None:
     page = (Path(__file__).parents[2] / "docs" / "vem.md").read_text()
     assert all(f"| `vem show {name}` | {text} |" in page for name, text in VIEWS.items())
     assert all(f"`{alias}` for `{name}`" in page for alias, name in ALIASES.items())
+
+
+def test_groups_of_hosts_that_answer() -> None:
+    terminal = Terminal()
+    assert terminal.run("show ip igmp snooping groups vlan 20 | include Veth").output.split()[:3] == [
+        "20",
+        "ff05::99",
+        "3",
+    ]
+    del terminal.answers[3]
+    alone = terminal.run("show ip igmp snooping groups")
+    assert alone.ok and "(groups are not known: module 3: is not connected)" in alone.output

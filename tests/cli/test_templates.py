@@ -71,6 +71,8 @@ COMPARED = {
     "show processes memory": "process_memory",
     "show ipv6 interface vrf all": "intf",
     "show drops last": "last_drops",
+    "show ip igmp snooping groups": "igmp_snooping_groups",
+    "show ip igmp snooping groups vlan 10": "igmp_snooping_groups",
     "show logging": "logging",
     "show logging last 2": "logging",
 }
@@ -166,7 +168,15 @@ def test_a_client_has_both_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 TEXT = (
-    *("show aaa", "show checkpoint", "show cli history", "show configuration session", "show diff", "show file"),
+    *(
+        "show aaa",
+        "show banner",
+        "show checkpoint",
+        "show cli history",
+        "show configuration session",
+        "show diff",
+        "show file",
+    ),
     *("show hosts", "show license", "show license host-id", "show ntp", "show privilege", "show running-config"),
     *("show spanning-tree", "show ssh key", "show startup-config", "show tech-support", "show terminal"),
 )

@@ -11,16 +11,20 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
 
-from tests.api.test_daemon import Process
+from tests.api.test_daemon import SETUP, Process
+from tests.support.fabric_rig import host, mac
+from tests.support.fake_module import PATIENCE, FakeModule
 from vsm.ssh.secrets import HOST_KEY, PASSWORD_FILE
 
 pytestmark = pytest.mark.slow
 
 FIRST, PASTED, KILL_AFTER = 100, 3000, 150
+SESSIONS = 20
 
 
 @pytest.fixture
@@ -85,6 +89,46 @@ async def paste_until_killed(vsm: Process, password: str) -> int:
                     if said.count(b"(config-vlan)# ") >= KILL_AFTER and vsm.child.returncode is None:
                         vsm.child.send_signal(signal.SIGKILL)
     return said.count(b"(config-vlan)# ")
+
+
+async def test_a_terminal_that_takes_nothing_stalls_nobody(home: Path) -> None:
+    """Neither the sessions of others nor the hosts: a NIC comes up, and its host stays in touch."""
+    vsm = Process(home, "--ssh", "127.0.0.1:0")
+    await vsm.start()
+    try:
+        await vsm.run_lines(*SETUP)
+        password = (await asyncio.to_thread((vsm.data / PASSWORD_FILE).read_text)).strip()
+        async with connected(vsm, password) as connection, FakeModule(vsm.fabric, host(1), "kvm-1") as module:
+            await module.synced()
+            stuck = await connection.create_process(term_type="vt100", window=4096)
+            stuck.stdout.channel.pause_reading()
+            stuck.stdin.write("terminal length 0\r" + "show running-config\r" * 2000)
+            await asyncio.gather(*(one_session(vsm, password, number) for number in range(SESSIONS)))
+            await module.attach("web1", mac(1), "web")
+            assert (await module.port_of("web1")).veth == 1
+            shown = await vsm.run_lines("show module 3", "show vlan brief")
+            assert " ok" in shown and all(f"VLAN0{200 + number}" in shown for number in range(SESSIONS))
+            stuck.close()
+    finally:
+        await vsm.end()
+
+
+async def one_session(vsm: Process, password: str, number: int) -> None:
+    """Log in, look and configure."""
+    async with connected(vsm, password) as connection:
+        assert "Kernel uptime" in str((await connection.run("show version")).stdout)
+        done = await connection.run(f"configure terminal ; vlan {200 + number}")
+        assert done.exit_status == 0, done.stdout
+
+
+def connected(vsm: Process, password: str) -> Any:
+    """A login, to be entered."""
+    (address,) = [each.removeprefix("ssh:") for each in vsm.addresses if each.startswith("ssh:")]
+    name, _, port = address.rpartition(":")
+    return asyncssh.connect(
+        name, int(port), username="admin", password=password, known_hosts=None, config=None, client_keys=None,
+        login_timeout=PATIENCE, connect_timeout=PATIENCE,
+    )  # fmt: skip
 
 
 def mode(path: Path) -> int:

@@ -41,7 +41,7 @@ async def test_the_example_reads_and_changes_a_switch(rig: Rig, tmp_path: Path) 
             child.kill()
             await child.wait()
     assert child.returncode == 0, said
-    assert "model Nexus 1000V" in said and "show interface: Ethernet3/1, Ethernet4/1, Vethernet1" in said
+    assert "model Nexus 1000V" in said and "show interface: mgmt0, Ethernet3/1, Ethernet4/1, Vethernet1" in said
     assert "+vlan 77:" in said and "+ name from-pyats:" in said and "Copy complete." in said
     config = rig.supervisor.state.config
     assert 77 not in config.vlans and config.console_timeout == 0, "what pyATS says to every device took effect"

@@ -101,7 +101,7 @@ async def test_help_completion_and_errors(tmux: Tmux) -> None:
     await tmux.press("i", "Tab", ends="vsm-a# show interface virtual")
     await tmux.press("C-u", "sh cl", ends="vsm-a# sh cl")
     await tmux("send-keys", "Tab")
-    await tmux.becomes(lambda rows: rows[-2:] == ["cli    clock", "vsm-a# sh cl"])
+    await tmux.becomes(lambda rows: rows[-1] == "vsm-a# sh cl" and {"cli", "clock"} <= set(rows[-2].split()))
     await tmux.press("C-c", ends="vsm-a#")
     assert await tmux.run("show vlan id 5000") == [
         "vsm-a# show vlan id 5000",

@@ -113,6 +113,7 @@ WORDS: dict[str, str] = {
     "force": "Even if it cuts the way to a host, or takes away a port group in use",
     "forged-transmits": "Frames sent with a foreign source MAC",
     "format": "How it is written",
+    "groups": "Multicast groups",
     "history": "Lines entered",
     "holdtime": "Seconds for which one may be believed",
     "host": "Host of the slot",

@@ -3,23 +3,21 @@ that dropped them still have."""
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from dvswitch.drops import BY_NAME
-from dvswitch.errors import DvsError
 from vsm.cli.command import Call, Run, View
 from vsm.cli.report import Report, Table, lines
+from vsm.cli.show import asking
 from vsm.cli.show.interfaces import named
 from vsm.model.interfaces import Ethernet, parse_interface
 from vsm.model.state import State
 from vsm.policy.ports import interfaces
 
-_PATIENCE = 5.0
-"""Seconds to wait for the last frames; the counts stand without them."""
+_LAST_FRAMES = "last frames"
 _HEAD = "{:<14}  {:<3}  {:<16}  {:>12}  {}"
 _RULE = _HEAD.format("-" * 14, "-" * 3, "-" * 16, "-" * 12, "-" * 44)
 
@@ -58,7 +56,7 @@ async def show_interface_drops(view: View, call: Call, run: Run) -> Report:
     """What was dropped on an interface; with `last` only the last frames."""
     (name,) = named(view.state, call)
     place = _place(view.state, name)
-    last = await _last([(place[0], ["drops", place[1], "--last"])], run) if place else []
+    last = await asking.answers([(place[0], ["drops", place[1], "--last"])], run, _LAST_FRAMES) if place else []
     if call.has("last"):
         return Report(_joined(last), (_last_table(last),))
     rows = _rows(view, [name])
@@ -68,8 +66,8 @@ async def show_interface_drops(view: View, call: Call, run: Run) -> Report:
 
 async def show_drops(view: View, call: Call, run: Run) -> Report:
     """What was dropped anywhere; with `last` only the last frames, module by module."""
-    connected = [slot for slot in sorted(view.state.inventory.modules) if _connected(view, slot)]
-    last = await _last([(slot, ["drops", "--last"]) for slot in connected], run)
+    questions = [(slot, ["drops", "--last"]) for slot in asking.connected(view)]
+    last = await asking.answers(questions, run, _LAST_FRAMES)
     if call.has("last"):
         return Report(_joined(last, titles=True), (_last_table(last),))
     rows = _rows(view, interfaces(view.state))
@@ -106,11 +104,6 @@ def _one_way(interface: str, direction: str, counts: Mapping[str, int]) -> list[
     ]
 
 
-def _connected(view: View, slot: int) -> bool:
-    status = view.runtime.module(slot)
-    return status is not None and status.connected
-
-
 def _place(state: State, name: str) -> tuple[int, str] | None:
     """The module an interface is on, and the interface's name there; None for one that is nowhere."""
     interface = parse_interface(name)
@@ -118,12 +111,6 @@ def _place(state: State, name: str) -> tuple[int, str] | None:
         return interface.slot, interface.short
     veth = state.inventory.veths.get(interface.number)
     return (veth.slot, interface.short) if veth and veth.slot is not None else None
-
-
-async def _last(questions: list[tuple[int, list[str]]], run: Run) -> list[tuple[int, str]]:
-    """What each module says, all asked at once; one that does not answer in time gets a line instead."""
-    answers = await asyncio.gather(*(_ask(slot, words, run) for slot, words in questions))
-    return [(slot, answer) for (slot, _), answer in zip(questions, answers, strict=True)]
 
 
 def _joined(last: Iterable[tuple[int, str]], titles: bool = False) -> str:
@@ -141,13 +128,3 @@ def _last_table(last: Iterable[tuple[int, str]]) -> Table:
                 frame = next((found[1] for other in rest if (found := _BYTES.fullmatch(other))), "")
                 rows.append(LastDropRow(slot, **head.groupdict(), frame=frame))
     return Table("last_drops", rows)
-
-
-async def _ask(slot: int, words: list[str], run: Run) -> str:
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            return await run(slot, words)
-    except TimeoutError:
-        return f"(module {slot} did not answer within {_PATIENCE:g} seconds: its last frames are not known)\n"
-    except DvsError as problem:
-        return f"(last frames are not known: {problem})\n"

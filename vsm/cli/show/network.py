@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 
 from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
+from vsm.cli.show.ipv6_traffic import lines6
 from vsm.machine import Nic, Route
 
 DEFAULT, MANAGEMENT = "default", "management"
@@ -209,7 +210,10 @@ def show_ipv6_interface(view: View, call: Call) -> Report:
     rows, text = [], ""
     for vrf in chosen(call):
         found = _addresses6(view, vrf)
-        text += lines(f'IPv6 Interface Status for VRF "{vrf}"({VRFS[vrf]})', *map("\n".join, map(_in_full6, found)))
+        text += lines(
+            f'IPv6 Interface Status for VRF "{vrf}"({VRFS[vrf]})',
+            *(line for row in found for line in (*_in_full6(row), *lines6(view.machine))),
+        )
         rows += found
     return Report(text, (Table("intf", rows),))
 

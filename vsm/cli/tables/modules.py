@@ -7,7 +7,7 @@ from dvswitch.errors import NotFound
 from dvswitch.host_commands import COMMANDS, TRACE, HostCommand, Option
 from vsm.cli.command import Ask, Call, Command, Mode, Run, View
 from vsm.cli.report import Report
-from vsm.cli.show import drops
+from vsm.cli.show import drops, multicast
 from vsm.model.interfaces import Ethernet
 from vsm.model.state import State
 
@@ -84,6 +84,12 @@ ROWS: tuple[Command, ...] = (
         "Show frames dropped on an interface, by reason, and the last of each",
         drops.show_interface_drops,
         {**_WORDS, "show": "Show the state of the switch", "interface": "Interfaces", "last": "The last frames only"},
+    ),
+    _row(
+        "show ip igmp snooping groups [vlan <vlan:vlan-id>]",
+        "Show which guests are members of which multicast groups",
+        multicast.show_groups,
+        {"show": "Show the state of the switch", "ip": "IPv4 and IPv6", "groups": "Groups and their members"},
     ),
     _row(
         "show drops [last]",
