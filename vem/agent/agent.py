@@ -302,7 +302,7 @@ class Agent:
             await self._announcer.moved(old, compiled, touched)
             self.control.configure(compiled, touched)
         await self.datapath.unplug_others(plugs.keys() | self.holdings.orphans.lports)
-        self.holdings.free_lports(self.datapath.plugs.keys())
+        self.holdings.free_lports(self.datapath.plugs.copy().keys())
         self._note_absent(absent)
         for attachment in adopted:
             self.send_attached(attachment)
