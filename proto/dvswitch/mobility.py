@@ -8,7 +8,7 @@ from dvswitch.errors import InvalidValue
 
 KEY_BYTES = 16
 DEFAULT_PORT = 8474
-SECONDS_RANGE = (1, 60)
+SECONDS_RANGE = (1, 300)
 """Of `mobility forward SECONDS`."""
 DEFAULT_SECONDS = 10
 

@@ -41,7 +41,7 @@ USER_FRAMES, KERNEL_RUNS = 2048, 1000
 """Of each slice: a tenth of a millisecond or two."""
 LOADS, LOADS_OF_BARS = 2, 8
 """Of the kernel's programs, each round."""
-PADDINGS = range(0, 64, 16)
+PADDINGS = range(16, 80, 16)
 """Bytes before a library's code.  Not many more: libraries share the little room for thread-local variables."""
 AGAIN, ONCE = "none_again", "asked_once"
 FEATURES: Mapping[str, int] = {AGAIN: kernel_features.NONE, **kernel_features.BITS}

@@ -87,7 +87,6 @@ SHOWN = [
     "show cli history",
     "show cdp neighbors",
     "show cdp neighbors detail",
-    "show banner motd",
     "show clock",
     "show feature",
     "show hostname",

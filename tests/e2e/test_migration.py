@@ -135,6 +135,21 @@ def test_a_cancelled_move_leaves_everything_at_the_source(move: Move) -> None:
     assert (after.veth, after.host, after.profile, after.mac) == (before.veth, "alpha", before.profile, before.mac)
 
 
+@pytest.mark.rules("S-246")
+def test_the_vm_itself_is_enough(move: Move) -> None:
+    """Nobody tells the switch that it runs on the target now; its first frame out of the prepared port does."""
+    move.ping()
+    move.prepare()
+    move.ping()
+    assert (move.on(move.scene.alpha), move.on(move.scene.beta)) == ("FWD", "PRE")
+    move.pause()
+    move.resume()
+    move.vm.space.run("ping", "-q", "-c1", "-W1", move.peer.address, check=False)
+    wait_until(lambda: move.on(move.scene.beta) == "FWD", "the target forwards")
+    wait_until(lambda: move.on(move.scene.alpha) != "FWD", "the source does not")
+    move.ping()
+
+
 def signal_process(host: Host, number: signal.Signals) -> None:
     os.kill(host.process.pid, number)
 

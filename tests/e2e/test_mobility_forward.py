@@ -26,7 +26,7 @@ from tests.support.netns import Lab, Namespace
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 RATE = 20_000
 VM, STATION = "02:00:00:00:20:01", "02:00:00:00:20:02"
-MOVES = 6
+MOVES = 4
 FORWARD = f"""\
 port-profile type vethernet {WEB}
   mobility forward 5

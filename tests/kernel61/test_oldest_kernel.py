@@ -45,8 +45,9 @@ def suits(row: Row) -> bool:
     return "kernel" in row.engines and not row.needs_short_frames
 
 
-DRY = [row for row in ROWS if suits(row)]
-LIVE = [row for row in DRY if not row.needs_gso]
+# A test run tells of a tag's VLAN, not of the service tag that the mobility program gets: that is on the wire only.
+DRY = [row for row in ROWS if suits(row) and not row.shows_service_tags]
+LIVE = [row for row in ROWS if suits(row) and not row.needs_gso]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_rows_run_dry(guest: Guest) -> None:
 
 def check_dry(question: Question, trace: bytes) -> None:
     step = question.step
-    fate = decode(step.frame, trace, lambda lport: question.world.ports[lport].uplink)
+    fate = decode(step.frame, trace)
     assert fate.reason == step.drop, question
     assert sorted((copy.lport, copy.reason) for copy in fate.copies) == sorted(
         (copy.lport, copy.reason) for copy in step.copies

@@ -38,7 +38,7 @@ from vem.agent.links import Links
 from vem.agent.mac_moves import MacMoves
 from vem.agent.mobility_side import MobilitySide
 from vem.agent.remote import RemoteCommands
-from vem.agent.reports import Reports, answer
+from vem.agent.reports import Reports, answer, duplicate
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
 from vem.agent.status import port_name
@@ -87,8 +87,7 @@ class Agent:
         self._remote = RemoteCommands(self.console, lambda output: self.session.send(output))
         self.lock = asyncio.Lock()
         """Held while NICs, numbers and tables change."""
-        self._uplink_configs, self._state = uplinks, state
-        self._open_engine = open_engine
+        self._uplink_configs, self._state, self._open_engine = uplinks, state, open_engine
         self._reverse_teaming, self._rpf_promiscuous = reverse_teaming, rpf_promiscuous
         self._mac_age, self._mobility_address = mac_age, mobility
         self.holdings: Holdings
@@ -97,11 +96,10 @@ class Agent:
         self.compiled = Compiled(Wanted(), Image(), {}, ())
         self._reports = Reports()
         self._moves = MacMoves(lambda lport: port_name(self, lport, self.datapath.image))
-        self._counters_every = 1.0
+        self._counters_every, self._saved = 1.0, b""
         self._unacked: list[tuple[int, float]] = []
         self._in_sync = self._report_all = self._stopped = False
         self._drained: dict[int, int] = {}
-        self._saved = b""
         self._absent: set[int] = set()
         self._dirty, self._passed, self._saving = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._due: asyncio.TimerHandle | None = None
@@ -304,7 +302,7 @@ class Agent:
             await self._announcer.moved(old, compiled, touched)
             self.control.configure(compiled, touched)
         await self.datapath.unplug_others(plugs.keys() | self.holdings.orphans.lports)
-        self.holdings.free_lports(self.datapath.plugs.keys())
+        self.holdings.free_lports(self.datapath.plugs.copy().keys())
         self._note_absent(absent)
         for attachment in adopted:
             self.send_attached(attachment)
@@ -474,9 +472,7 @@ class Agent:
     def _duplicate(self, mac: MacAddress, uplink: int) -> None:
         """S-269: to the log, and to the supervisor's events if it is in touch."""
         log.warning("duplicate MAC: a local port's address is used outside too", mac=str(mac), uplink=uplink)
-        text = f"{mac} of a local port is used outside too: it was seen on uplink {uplink}."
-        event = fabric.LogEvent(kind="duplicate_mac", object=f"uplink {uplink}", text=text)
-        self.session.send(fabric.ModuleMessage(event=event))
+        self.session.send(duplicate(mac, uplink))
 
     # --- loops --------------------------------------------------------------------------------------------------
 

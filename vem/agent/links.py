@@ -50,7 +50,8 @@ class Links:
                     await self._stir.wait()
             self._stir.clear()
             devices, self._stirred = self._stirred, set()
-            await self._poll({n for n, plug in self._datapath.plugs.items() if plug.device in devices})
+            plugs = dict(self._datapath.plugs)  # the engine's thread may plug meanwhile
+            await self._poll({lport for lport, plug in plugs.items() if plug.device in devices})
 
     async def _look(self, everything: bool) -> None:
         plugs = self._holdings.plugs()

@@ -139,8 +139,10 @@ class Moves:
         if self.tunnel:
             ports[self.tunnel] = Port(0, 0, MacAddress(bytes(6)), tunnel=True)
         for item in self.gone.values():
-            port = _gone(item, index_of(item.policy.id) or 0)
-            ports[item.lport] = port
+            there = ports.get(item.lport)
+            # One that is prepared to come straight back is awaited here all the same.
+            awaited = there is not None and there.number == item.port.veth and there.awaited
+            port = ports[item.lport] = _gone(item, index_of(item.policy.id) or 0, awaited)
             static.setdefault(port.mac, item.lport)
         for arrival in self.coming.values():
             found = ports.get(arrival.lport)
@@ -151,7 +153,7 @@ class Moves:
         return replace(image, control=control, ports=ports, static_macs=static)
 
 
-def _gone(item: Gone, policy: int) -> Port:
+def _gone(item: Gone, policy: int, awaited: bool) -> Port:
     return Port(
         policy,
         item.port.veth,
@@ -159,6 +161,7 @@ def _gone(item: Gone, policy: int) -> Port:
         port_id=item.port.veth,
         generation=item.port.generation & 0xFFFFFFFF,
         blocked=True,
+        awaited=awaited,
         moved=True,
         forward=item.port.forward is not None,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from dvswitch.lldp_agent import Neighbour
+from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent.compile import VethState
 from vem.agent.convert import counters_to
@@ -24,6 +25,12 @@ def answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.Mod
     for problem in problems:
         refuse.refusals.add(object=problem.object, reason=problem.reason)
     return fabric.ModuleMessage(refuse=refuse)
+
+
+def duplicate(mac: MacAddress, uplink: int) -> fabric.ModuleMessage:
+    """A local port's address was heard from outside (S-269)."""
+    text = f"{mac} of a local port is used outside too: it was seen on uplink {uplink}."
+    return fabric.ModuleMessage(event=fabric.LogEvent(kind="duplicate_mac", object=f"uplink {uplink}", text=text))
 
 
 @dataclass(slots=True)

@@ -111,7 +111,7 @@ class Settings:
     channel: ChannelMode | None = None
     """Type ethernet only."""
     mobility_forward: int | None = None
-    """Seconds for which a moving vEth's frames are passed on from its old host, 1-60; 0 = not."""
+    """Seconds for which a moving vEth's frames are passed on from its old host, 1-300; 0 = not."""
     cdp: bool | None = None
     """Type ethernet only.  False: CDP is neither heard nor said on the uplink."""
 

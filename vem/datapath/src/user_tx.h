@@ -418,7 +418,7 @@ static void finish_here(struct frame *f)
 static INL int is_plain(const struct nic *nic, const struct frame *f, const struct dvs_copy *copy)
 {
 	return nic->plain && nic->queue->n < TX_BATCH && f->pkt.len >= DVS_ETH_MIN &&
-	       !(copy->tagged | f->pkt.tag_foreign | f->pkt.gso | f->vnet.flags);
+	       !(copy->tagged | f->pkt.tag_foreign | f->pkt.gso | f->vnet.flags | f->pkt.to_tunnel);
 }
 
 static INL void send_plain(struct dvs *e, const struct frame *f, __u32 lport)

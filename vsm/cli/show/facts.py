@@ -1,4 +1,4 @@
-"""show inventory, hosts, privilege, banner, license host-id and system redundancy status: what automation asks
+"""show inventory, hosts, privilege, license host-id and system redundancy status: what automation asks
 every device for when it has logged in."""
 
 from __future__ import annotations
@@ -62,19 +62,6 @@ def show_host_id(view: View, _call: Call) -> Report:
     """The serial number."""
     row = HostIdRow(f"VDH={serial_number(view.state.config.domain)}")
     return Report(lines(f"License hostid: {row.host_id}"), top=row)
-
-
-@dataclass(frozen=True, slots=True)
-class BannerRow:
-    """The text before a login."""
-
-    message: str = field(metadata={"key": "banner_msg"})
-
-
-def show_banner(view: View, _call: Call) -> Report:
-    """As it was written; nothing if there is none."""
-    text = view.state.config.banner
-    return Report(lines(*text.split("\n")) if text else "", top=BannerRow(text))
 
 
 @dataclass(frozen=True, slots=True)

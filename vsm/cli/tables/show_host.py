@@ -56,7 +56,6 @@ MACHINE: tuple[Command, ...] = (
     _row(f"interface {_MGMT0}", "Show the interface of the supervisor's machine", management.show_management),
     _row(f"interface {_MGMT0} brief", "Show it in a line", management.show_management_brief),
     _row("system redundancy status", "Show which supervisors there are", facts.show_redundancy),
-    _row("banner motd", "Show the text before a login", facts.show_banner, banner="Text before a login"),
     _row("privilege", "Show what the user of this session may do", facts.show_privilege),
     _row("license host-id", "Show the identity of the switch", facts.show_host_id),
 )
