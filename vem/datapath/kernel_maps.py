@@ -47,6 +47,7 @@ _U32 = 4
 _PORT_WORDS = abi.ffi.sizeof("struct dvs_port") // 8
 _NO_EXIST = 1
 """BPF_NOEXIST."""
+_CLOSED = sum(abi.CONSTANTS[f"DVS_PORT_{name}"] for name in ("BLOCKED", "MOVED", "FORWARD"))
 _PORT_USED, _PORT_PEER = abi.CONSTANTS["DVS_PORT_USED"], abi.CONSTANTS["DVS_PORT_PEER"]
 _PORT_OWNS_MAC = abi.CONSTANTS["DVS_PORT_OWNS_MAC"]
 _SLOTS = abi.CONSTANTS["DVS_POLICY_SLOTS"]
@@ -199,7 +200,8 @@ class Tables:
         if old and (port is None or (old.mac, old.number, old.uplink) != (port.mac, port.number, port.uplink)):
             entry.flags = 0  # another port from here on: out of use while it changes
         if port and port.blocked and old and entry.flags:
-            entry.flags |= abi.CONSTANTS["DVS_PORT_BLOCKED"]
+            # Where its frames go from now on is said in the same instant, or one on its way would be lost.
+            entry.flags |= words[0] & _CLOSED
         base = lport * _PORT_WORDS
         for at in range(1, _PORT_WORDS):
             self._port_words[base + at] = words[at]
