@@ -25,7 +25,7 @@ from pathlib import Path
 
 from tests.bench.results import Results
 from tests.bench.tables import FIRST_VNIC, access_image, mac_of
-from vem.datapath import kernel_features
+from vem.datapath import feature_bits
 from vem.datapath.apply import apply_image
 from vem.datapath.compile import find_cc, user_command
 from vem.datapath.engine import Plug
@@ -44,7 +44,7 @@ LOADS, LOADS_OF_BARS = 2, 8
 PADDINGS = range(16, 80, 16)
 """Bytes before a library's code.  Not many more: libraries share the little room for thread-local variables."""
 AGAIN, ONCE = "none_again", "asked_once"
-FEATURES: Mapping[str, int] = {AGAIN: kernel_features.NONE, **kernel_features.BITS}
+FEATURES: Mapping[str, int] = {AGAIN: feature_bits.NONE, **feature_bits.BITS}
 
 Slice = Callable[[], float]
 
@@ -96,7 +96,7 @@ def user(results: Results, sample: bytes) -> None:
                 for name, other in slices.items():
                     differences[name].append(paired(base, other))
     _note(results, "user", differences)
-    worst = max(results.median(f"features.user.off.{name}_ns") for name in kernel_features.BITS)
+    worst = max(results.median(f"features.user.off.{name}_ns") for name in feature_bits.BITS)
     results.add("features.user.off.worst_ns", worst, "ns/frame")
 
 
@@ -153,7 +153,7 @@ def kernel(results: Results, rounds: int, sample: bytes) -> None:
 
 def _kernel_pairs(engine: KernelEngine, features: int | None, swapped: int, sample: bytes) -> float:
     """One placement of a program with these features, or those on NICs, and of one with none."""
-    wanted = [kernel_features.NONE, features]
+    wanted = [feature_bits.NONE, features]
     with ExitStack() as stack:
         loaded = [stack.enter_context(engine.loaded_for_tests(bits)) for bits in wanted[:: -1 if swapped else 1]]
         base, other = loaded[:: -1 if swapped else 1]
