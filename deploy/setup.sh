@@ -8,7 +8,7 @@ set -euo pipefail
 
 BUILD=()
 TEST=(clang llvm libbpf1 libbpf-dev libelf-dev zlib1g-dev qemu-system-x86 busybox-static iproute2 ethtool iperf3 iputils-ping
-	tshark lldpd tmux mosquitto)
+	tshark lldpd tmux mosquitto libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients)
 BENCH=(openvswitch-switch)
 APT=(apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120)
 export DEBIAN_FRONTEND=noninteractive
@@ -38,11 +38,19 @@ forbid_daemons() {
 
 # Nor at the next boot, if it was us who brought it.
 disable_daemons() {
-	local daemon
-	for daemon in openvswitch-switch lldpd mosquitto; do
-		[[ " $* " == *" $daemon "* ]] || continue
-		! command -v systemctl >/dev/null || systemctl --quiet disable "$daemon" 2>/dev/null || true
+	local package units=()
+	for package in "$@"; do
+		case $package in
+		openvswitch-switch | lldpd | mosquitto) units+=("$package") ;;
+		libvirt-daemon-system)
+			units+=(libvirtd.service libvirtd.socket libvirtd-{ro,admin}.socket libvirt-guests.service
+				virt{lock,log}d{,-admin}.socket)
+			;;
+		esac
 	done
+	if ((${#units[@]})) && command -v systemctl >/dev/null; then
+		systemctl --quiet disable "${units[@]}" 2>/dev/null || true
+	fi
 }
 
 install() {

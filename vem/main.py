@@ -26,7 +26,7 @@ from dvswitch.host_commands import VIEWS
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import manager_pb2 as manager
 from dvswitch.v1 import types_pb2 as pb
-from vem.agent import config, console, convert, show
+from vem.agent import config, console, convert, live, show
 from vem.agent.agent import Agent, Identity
 from vem.agent.local_api import serve
 from vem.agent.state import StateFile
@@ -154,7 +154,7 @@ async def _serve(settings: config.Settings) -> None:
     )
     await agent.start()
     try:
-        async with serve(agent, settings.socket):
+        async with serve(agent, settings.socket), live.serve(agent, settings.socket):
             await _until_told_to_stop(agent)
     finally:
         await agent.stop(keep=True)

@@ -191,11 +191,11 @@ class Daemon:
         """The configuration of a new switch."""
         return Config(hostname=self._options.hostname, domain=self._options.domain)
 
-    async def _command(self, slot: int, words: Sequence[str]) -> str:
-        """An operator's command, for a module or for the supervisor's own migrations."""
+    async def _command(self, slot: int, words: Sequence[str], part: Callable[[str], None] | None = None) -> str:
+        """An operator's command, for a module or for the supervisor's own migrations; ``part`` as of the fabric's."""
         if slot == SUPERVISOR:
             return await console.run(self._mobility, words)
-        return await self._fabric.command(slot, words)
+        return await self._fabric.command(slot, words, part)
 
     def _restart(self) -> None:
         """Begin anew from the store, once the operator has been answered."""

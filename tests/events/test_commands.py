@@ -250,6 +250,7 @@ _IN_VIEWS = {
     "groups": ("VLAN  Group  Members",),
     "lacp": ("Uplink",),
     "macs": (f"Static  {A.hex(':')}  all   Veth1",),
+    "mobility": ("Port", "Role"),
     "port": ("Veth2", "FWD"),
     "port vlans": ("Veth1     A              10  FWD    10                10",),
     "pinning": ("Veth1     ", "web      -       -     teaming method port-id"),

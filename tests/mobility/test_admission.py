@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from dvswitch.errors import Conflict, DvsError, NotFound, Unavailable
+from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from tests.support.switches import state as whole
-from vsm.mobility.admission import check_target
+from vsm.mobility.admission import check_nic, check_target, known_as
 from vsm.model.overrides import override
 from vsm.model.settings import PortMode, Settings
-from vsm.model.state import State, Uplink
+from vsm.model.state import Nic, State, Uplink
 
 VETH, TARGET = 1, 4
 """Vethernet1 is on module 3, in vlan 10; both hosts have one uplink."""
@@ -88,3 +89,31 @@ def test_who_is_nobody_or_nowhere() -> None:
         check_target(ready(), 99, TARGET, {})
     with pytest.raises(Unavailable, match="plugged in nowhere"):
         check_target(ready(), 5, TARGET, {})
+
+
+def may_take(start: State, nic: Nic, mac: MacAddress, profile: str = "WEB", target: int = TARGET) -> str:
+    """Why not; "" if it could."""
+    try:
+        check_nic(start, nic, mac, profile, target, {})
+    except DvsError as error:
+        return str(error)
+    return ""
+
+
+def test_a_nic_that_a_hypervisor_asks_about() -> None:
+    """One that lives elsewhere is judged as a move, a new one or one that is back as an attach; nothing is changed."""
+    veth = ready().inventory.veths[VETH]
+    stranger, address = Nic("stranger", 0), MacAddress.parse("52:54:00:00:99:01")
+    assert may_take(ready(), veth.nic, veth.mac) == may_take(ready(), stranger, address) == ""
+    assert "carries vlan 10" in may_take(without_vlan(ready()), veth.nic, veth.mac)
+    assert may_take(without_vlan(ready()), veth.nic, veth.mac, target=3) == ""
+    assert "all 2 ports" in may_take(with_room(ready(), 2), stranger, address)
+    assert "is disabled" in may_take(with_profile(ready(), enabled=False), stranger, address)
+    assert "does not exist" in may_take(ready(), stranger, address, "NONE")
+    assert "belongs to" in may_take(ready(), stranger, veth.mac)
+
+
+def test_a_vms_nic_is_known_by_its_address_whatever_its_number() -> None:
+    veth = ready().inventory.veths[VETH]
+    assert known_as(ready(), replace(veth.nic, index=5), veth.mac) == veth
+    assert known_as(ready(), Nic("stranger", 0), veth.mac) is None

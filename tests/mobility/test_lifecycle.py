@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from dvswitch.errors import Conflict, InvalidValue, NotFound
 from dvswitch.mac import MacAddress
 from tests.support.fabric_rig import host, mac, with_profile
+from vsm.mobility import machine
+from vsm.mobility.machine import Input, Occasion
 from vsm.mobility.reports import AttachReport, Stale, attached, detached
 from vsm.model import lifecycle
 from vsm.model.settings import Settings
@@ -187,3 +189,37 @@ def test_no_mac_and_no_nic_is_ever_held_twice(steps: list[tuple[int, str, bool]]
                     state = detached(state, slot, veth.number, veth.generation)
         macs = [veth.mac for veth in state.inventory.veths.values()]
         assert len(macs) == len(set(macs)) == len({veth.nic.key for veth in state.inventory.veths.values()})
+
+
+def moved(time: float = 100.0) -> State:
+    """A vEth that has just gone from module 3 to module 4."""
+    state = plug(joined(2), 3, "vm", 1)
+    state = machine.begin(state, 1, 4, Input.SEEN, Occasion(time))
+    for step in (Input.DRAINED, Input.APPLIED):
+        state = machine.step(state, 1, step, Occasion(time))
+    assert state.inventory.veths[1].slot == 4
+    return state
+
+
+@pytest.mark.parametrize(
+    ("time", "still_plugged", "slot"),
+    [(101.0, {3, 4}, 3), (101.0, {4}, None), (101.0, set(), None), (200.0, {3}, None)],
+    ids=["on both", "on the target", "on neither", "long ago"],
+)
+def test_a_target_that_lets_go_at_once_gives_the_port_back(
+    time: float, still_plugged: set[int], slot: int | None
+) -> None:
+    """To the source, if its NIC is still there: the hypervisor's migration failed when ours was done."""
+    before = moved()
+    generation = before.inventory.veths[1].generation
+    veth = detached(before, 4, 1, generation, time, still_plugged.__contains__).inventory.veths[1]
+    assert veth.slot == slot and veth.generation == generation + (slot is not None)
+    assert detached(before, 3, 1, generation - 1, time, still_plugged.__contains__) is before
+
+
+def test_a_target_that_lets_go_before_it_has_confirmed_gives_the_port_back() -> None:
+    state = plug(joined(2), 3, "vm", 1)
+    state = machine.begin(state, 1, 4, Input.SEEN, Occasion(100.0))
+    state = machine.step(state, 1, Input.DRAINED, Occasion(100.0))
+    after = detached(state, 4, 1, state.inventory.veths[1].generation, 101.0, {3}.__contains__)
+    assert after.inventory.veths[1].slot == 3 and not after.inventory.moves

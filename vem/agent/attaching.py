@@ -56,6 +56,7 @@ class AttachOutcome:
     veth: int
     state: PortState
     detail: str = ""
+    generation: int = 0
 
 
 class Attaching:
@@ -113,10 +114,12 @@ class Attaching:
             away = not self._agent.session.connected
             return AttachOutcome(0, PortState.PENDING, AWAY if away else "the supervisor has not answered yet")
         if port.phase is Phase.PREPARED:
-            return AttachOutcome(port.veth, PortState.PREPARED, "silent until a migration activates it")
+            silent = "silent until a migration activates it"
+            return AttachOutcome(port.veth, PortState.PREPARED, silent, port.generation)
         if state.enabled:
-            return AttachOutcome(port.veth, PortState.FORWARDING, "" if state.link_up else "the NIC has no carrier yet")
-        return AttachOutcome(port.veth, PortState.BLOCKED, self._why_blocked(port.veth))
+            detail = "" if state.link_up else "the NIC has no carrier yet"
+            return AttachOutcome(port.veth, PortState.FORWARDING, detail, port.generation)
+        return AttachOutcome(port.veth, PortState.BLOCKED, self._why_blocked(port.veth), port.generation)
 
     def _why_blocked(self, veth: int) -> str:
         wanted = self._agent.compiled.wanted

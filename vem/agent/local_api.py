@@ -57,7 +57,9 @@ class HostService(manager_grpc.HostServicer):
             outcome = await self._attaching.attach(_attach_from(request))
         except DvsError as error:
             await _abort(context, error)
-        return manager.AttachReply(veth=outcome.veth, state=_STATES[outcome.state], detail=outcome.detail)
+        return manager.AttachReply(
+            veth=outcome.veth, state=_STATES[outcome.state], detail=outcome.detail, generation=outcome.generation
+        )
 
     async def Detach(self, request: manager.DetachRequest, context: Any) -> manager.DetachReply:
         """Unplug a NIC."""
@@ -69,6 +71,16 @@ class HostService(manager_grpc.HostServicer):
         except DvsError as error:
             await _abort(context, error)
         return manager.DetachReply(was_attached=was_attached)
+
+    async def MayTake(self, request: manager.MayTakeRequest, context: Any) -> manager.MayTakeReply:
+        """What the supervisor says of a NIC that is not here yet."""
+        seconds = request.wait_ms / 1000 or DEFAULT_WAIT
+        try:
+            mac = str(MacAddress.station(request.mac))
+            answer = await self._agent.session.questions.may_take(request.nic, mac, request.profile, seconds)
+        except DvsError as error:
+            await _abort(context, error)
+        return manager.MayTakeReply(reason=answer.reason, veth=answer.veth, index=answer.index)
 
     async def SetMac(self, request: manager.SetMacRequest, context: Any) -> manager.SetMacReply:
         """What the hypervisor says of a guest's MAC address."""

@@ -19,6 +19,7 @@ import structlog
 from dvswitch.client import TlsFiles, check_address, fabric_stub, open_aio_channel
 from dvswitch.errors import DvsError, InvalidValue, Unavailable
 from dvswitch.v1 import fabric_pb2 as fabric
+from vem.agent.questions import Questions
 
 SILENCE = 6.0
 """Seconds without a word from the supervisor after which the module calls itself headless."""
@@ -96,6 +97,7 @@ class Session:
         self._clock = clock
         self._heard = clock()
         self._outbox: asyncio.Queue[fabric.ModuleMessage] | None = None
+        self.questions = Questions(lambda message: self.send(message))
         self._heartbeat = DEFAULT_HEARTBEAT
         self._sequence = 0
         self._stuck = asyncio.Event()
@@ -152,6 +154,7 @@ class Session:
         was_connected = self.connected
         self._outbox = None
         if was_connected:
+            self.questions.lost()
             self._owner.lost()
         return was_connected
 
@@ -182,6 +185,7 @@ class Session:
             "attach_refused": self._owner.attach_refused,
             "command": self._owner.commanded,
             "cancel": self._owner.command_cancelled,
+            "may_take": self.questions.answered,
         }
         while True:
             message = _checked(await call.read(), call)

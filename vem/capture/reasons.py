@@ -70,6 +70,11 @@ VERDICTS: dict[str, Verdict] = {
         "check the destination MAC; for nested guests `mac-learning enable` with `mac-learning unknown-flood accept`",
         ("mac_learning", "unknown_flood"),
     ),
+    "MOVED_AWAY": Verdict(
+        "S-248 S-249 S-258", "`mobility forward` in its port profile passes on what the network still brings here"
+    ),
+    "MOVE_OVERFLOW": Verdict("S-248", "shorten the VM's pause, or let it be sent less while it moves"),
+    "MOVE_EXPIRED": Verdict("S-248 S-250", "see why the migration was not finished: `show svs migration`"),
     "MCAST_FILTER": Verdict(
         "S-232 to S-236", "let the receiver join the group, or switch snooping off", ("system snooping",)
     ),

@@ -13,17 +13,19 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from dvswitch.errors import DvsError, InvalidValue, StorageError, Unavailable
+from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2
 from vsm.events.bus import News
 from vsm.fabric import wire, wire_observed
 from vsm.fabric.resume import Held, opening
 from vsm.fabric.runtime import FabricRuntime
 from vsm.mobility import reports
+from vsm.mobility.admission import check_nic, known_as
 from vsm.model import lifecycle
 from vsm.model.channels import channels_seen
 from vsm.model.interfaces import Vethernet
@@ -116,6 +118,7 @@ class ModuleSession:
             "channels": self._channels,
             "neighbors": self._neighbors,
             "seen": self._seen,
+            "may_take": self._may_take,
             "output": self._output,
         }
 
@@ -301,7 +304,11 @@ class ModuleSession:
         self._count_last(message)
         self._runtime.plugged(self.slot, message.veth, False)
         now, veth, generation = time.time(), message.veth, message.generation
-        self._supervisor.transact(lambda state: reports.detached(state, self.slot, veth, generation, now))
+
+        def plugged(slot: int) -> bool:
+            return self._runtime.is_plugged(slot, veth)
+
+        self._supervisor.transact(lambda state: reports.detached(state, self.slot, veth, generation, now, plugged))
 
     def _drained(self, message: fabric_pb2.PortDrained) -> None:
         Vethernet(message.veth)
@@ -313,6 +320,21 @@ class ModuleSession:
         Vethernet(message.veth)
         now, veth, generation = time.time(), message.veth, message.generation
         self._supervisor.transact(lambda state: reports.seen(state, self.slot, veth, generation, now))
+
+    def _may_take(self, message: fabric_pb2.MayTake) -> None:
+        """A question; whatever is wrong with the NIC is the answer."""
+        if len(self._outbox) >= _MAX_REFUSED:
+            raise SessionEnded("invalid", "too many answers are not being read")
+        answer = fabric_pb2.MayTakeAnswer(id=message.id)
+        try:
+            nic, mac = wire.read_nic(message.nic), MacAddress.station(message.mac)
+            if known := known_as(self._supervisor.state, nic, mac):
+                nic = replace(nic, index=known.nic.index)
+                answer.veth, answer.index = known.number, known.nic.index
+            check_nic(self._supervisor.state, nic, mac, message.profile, self.slot, dict(self._refusals))
+        except DvsError as error:
+            answer.reason = str(error)
+        self._post(fabric_pb2.SupervisorMessage(may_take=answer))
 
     def _uplink(self, message: fabric_pb2.UplinkState) -> None:
         uplink = wire.read_uplink(self.slot, message)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from dvswitch.errors import NotFound, Unavailable
+from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
+from vsm.model import lifecycle
 from vsm.model.interfaces import Ethernet
-from vsm.model.lifecycle import check_room
 from vsm.model.settings import UNTAGGED
-from vsm.model.state import State, Uplink, Veth
+from vsm.model.state import Nic, State, Uplink, Veth
 from vsm.policy.compile import wanted
 from vsm.policy.wanted import PolicySpec, Wanted
 
@@ -29,13 +30,33 @@ def check_target(state: State, number: int, target: int, refusals: Mapping[str, 
     if veth is None:
         raise NotFound(f"vethernet {number}", "does not exist")
     if not _prepared_there(state, veth, target):
-        check_room(state, target)
+        lifecycle.check_room(state, target)
     policy = _policy(state, veth)
     here, there = wanted(state, veth.slot or target), wanted(state, target)
     needed = vlans(policy) & reachable(state, veth.slot, here) if veth.slot is not None else VlanSet()
     ways = [uplink for uplink in _uplinks(state, target) if _carries(there, uplink) & needed]
     _check_vlans(veth, target, needed, there, ways)
     _check_mtu(veth, target, needed, there, ways, refusals)
+
+
+def check_nic(state: State, nic: Nic, mac: MacAddress, profile: str, target: int, refusals: Mapping[str, str]) -> None:
+    """Raise what keeps module ``target`` from running a NIC that a hypervisor is about to start there, or to move there
+    from where it is: what attaching it would be refused for, and what check_target() says of its vEth."""
+    state = lifecycle.provisioned(state, nic, mac, profile)
+    veth = lifecycle.find_veth(state, nic, mac)
+    assert veth is not None, "provisioned() has just made or found it"
+    _check_enabled(state, veth)
+    if veth.slot is None:
+        lifecycle.check_room(state, target)
+    elif veth.slot != target:
+        check_target(state, veth.number, target, refusals)
+
+
+def known_as(state: State, nic: Nic, mac: MacAddress) -> Veth | None:
+    """The vEth of that VM with that address, whichever NIC it is by its own count: a hypervisor that unplugs one counts
+    those behind it anew."""
+    mine = [veth for veth in state.inventory.veths.values() if veth.mac == mac and veth.nic.key[0] == nic.key[0]]
+    return min(mine, key=lambda veth: (veth.slot is None, veth.number), default=None)
 
 
 def vlans(policy: PolicySpec) -> VlanSet:
@@ -58,15 +79,19 @@ def _prepared_there(state: State, veth: Veth, target: int) -> bool:
 
 def _policy(state: State, veth: Veth) -> PolicySpec:
     """What the vEth is to be on any host; Unavailable while its profile lets it be nothing."""
+    _check_enabled(state, veth)
+    if veth.slot is None:
+        raise Unavailable(_subject(veth), "is plugged in nowhere", "attach it on its target instead")
+    spec = wanted(state, veth.slot)
+    return spec.policies[spec.ports[veth.number].policy]
+
+
+def _check_enabled(state: State, veth: Veth) -> None:
     profile = state.config.profiles.get(veth.profile)
     if profile is None:
         raise Unavailable(_subject(veth), f"its port-profile {veth.profile} does not exist", "create it first")
     if not profile.enabled:
         raise Unavailable(_subject(veth), f"its port-profile {veth.profile} is disabled", "enter 'state enabled' there")
-    if veth.slot is None:
-        raise Unavailable(_subject(veth), "is plugged in nowhere", "attach it on its target instead")
-    spec = wanted(state, veth.slot)
-    return spec.policies[spec.ports[veth.number].policy]
 
 
 def _uplinks(state: State, slot: int) -> list[Uplink]:
@@ -132,4 +157,4 @@ def _subject(veth: Veth) -> str:
     return f"vethernet {veth.number} ({veth.nic.vm})"
 
 
-__all__ = ["check_target", "reachable", "vlans"]
+__all__ = ["check_nic", "check_target", "known_as", "reachable", "vlans"]

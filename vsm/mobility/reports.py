@@ -6,6 +6,7 @@ place that the vEth has left is told to go away: of two claims the higher genera
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dvswitch.errors import Conflict, NotFound
@@ -15,6 +16,9 @@ from vsm.mobility.machine import Input, Occasion
 from vsm.model import lifecycle
 from vsm.model.migration import MoveState
 from vsm.model.state import Nic, State, Veth
+
+CHANGE_OF_MIND = 30.0
+"""Seconds after a move within which its target may let go of the NIC, and that means that the move failed."""
 
 
 class Stale(Conflict):
@@ -54,8 +58,40 @@ def attached(state: State, report: AttachReport) -> State:
     return _plugged(state, report)
 
 
-def detached(state: State, slot: int, number: int, generation: int, time: float = 0.0) -> State:
-    """The NIC of vEth ``number`` was unplugged on the module in ``slot``."""
+def detached(
+    state: State,
+    slot: int,
+    number: int,
+    generation: int,
+    time: float = 0.0,
+    plugged: Callable[[int], bool] = lambda slot: False,
+) -> State:
+    """The NIC of vEth ``number`` was unplugged on the module in ``slot``.
+
+    If that was the target of a move that has just been done, and the NIC is still ``plugged`` on the module it came
+    from, then the move failed after all: the hypervisor lets the VM go on there.
+    """
+    after = _unplugged(state, slot, number, generation, time)
+    veth = after.inventory.veths.get(number)
+    if after is state or veth is None or veth.slot is not None:
+        return after
+    source = _came_from(state, slot, number, time)
+    return lifecycle.placed(after, number, source) if source and plugged(source) else after
+
+
+def _came_from(state: State, slot: int, number: int, time: float) -> int:
+    """The slot that the vEth came to ``slot`` from, less than CHANGE_OF_MIND ago; 0 if from nowhere."""
+    move = state.inventory.moves.get(number)
+    if move is not None:
+        return move.source if move.state is MoveState.ACTIVATED and move.target == slot else 0
+    moves = state.inventory.past_moves
+    last = next((moves[key] for key in sorted(moves, reverse=True) if moves[key].veth == number), None)
+    if last is None or last.target != slot or last.outcome != MoveState.DONE.value or not last.steps:
+        return 0
+    return last.source if time - last.steps[-1].time < CHANGE_OF_MIND else 0
+
+
+def _unplugged(state: State, slot: int, number: int, generation: int, time: float) -> State:
     move, occasion = state.inventory.moves.get(number), Occasion(time)
     if move is None:
         return lifecycle.detached(state, slot, number, generation)

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ModuleMessage(_message.Message):
-    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "channels", "neighbors", "seen", "output")
+    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "channels", "neighbors", "seen", "may_take", "output")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     REFUSE_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,7 @@ class ModuleMessage(_message.Message):
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
     NEIGHBORS_FIELD_NUMBER: _ClassVar[int]
     SEEN_FIELD_NUMBER: _ClassVar[int]
+    MAY_TAKE_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     ack: Ack
@@ -40,17 +41,19 @@ class ModuleMessage(_message.Message):
     channels: ChannelReport
     neighbors: NeighborReport
     seen: PortSeen
+    may_take: MayTake
     output: CommandOutput
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., channels: _Optional[_Union[ChannelReport, _Mapping]] = ..., neighbors: _Optional[_Union[NeighborReport, _Mapping]] = ..., seen: _Optional[_Union[PortSeen, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., channels: _Optional[_Union[ChannelReport, _Mapping]] = ..., neighbors: _Optional[_Union[NeighborReport, _Mapping]] = ..., seen: _Optional[_Union[PortSeen, _Mapping]] = ..., may_take: _Optional[_Union[MayTake, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ...) -> None: ...
 
 class SupervisorMessage(_message.Message):
-    __slots__ = ("welcome", "update", "in_sync", "heartbeat", "attach_refused", "install", "command", "cancel")
+    __slots__ = ("welcome", "update", "in_sync", "heartbeat", "attach_refused", "install", "may_take", "command", "cancel")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_FIELD_NUMBER: _ClassVar[int]
     IN_SYNC_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     ATTACH_REFUSED_FIELD_NUMBER: _ClassVar[int]
     INSTALL_FIELD_NUMBER: _ClassVar[int]
+    MAY_TAKE_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     CANCEL_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
@@ -59,9 +62,10 @@ class SupervisorMessage(_message.Message):
     heartbeat: Heartbeat
     attach_refused: AttachRefused
     install: InstallState
+    may_take: MayTakeAnswer
     command: Command
     cancel: CancelCommand
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ..., install: _Optional[_Union[InstallState, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., cancel: _Optional[_Union[CancelCommand, _Mapping]] = ...) -> None: ...
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ..., install: _Optional[_Union[InstallState, _Mapping]] = ..., may_take: _Optional[_Union[MayTakeAnswer, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., cancel: _Optional[_Union[CancelCommand, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation", "mobility")
@@ -313,6 +317,30 @@ class PortSeen(_message.Message):
     veth: int
     generation: int
     def __init__(self, veth: _Optional[int] = ..., generation: _Optional[int] = ...) -> None: ...
+
+class MayTake(_message.Message):
+    __slots__ = ("id", "nic", "mac", "profile")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    nic: _types_pb2.Nic
+    mac: str
+    profile: str
+    def __init__(self, id: _Optional[int] = ..., nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
+
+class MayTakeAnswer(_message.Message):
+    __slots__ = ("id", "reason", "veth", "index")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    reason: str
+    veth: int
+    index: int
+    def __init__(self, id: _Optional[int] = ..., reason: _Optional[str] = ..., veth: _Optional[int] = ..., index: _Optional[int] = ...) -> None: ...
 
 class PortState(_message.Message):
     __slots__ = ("veth", "link_up", "forwarding", "pinned_uplink")

@@ -154,7 +154,7 @@ class AttachRequest(_message.Message):
     def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ..., plug: _Optional[_Union[_types_pb2.Plug, _Mapping]] = ..., prepare: bool = ..., wait_ms: _Optional[int] = ...) -> None: ...
 
 class AttachReply(_message.Message):
-    __slots__ = ("veth", "state", "detail")
+    __slots__ = ("veth", "state", "detail", "generation")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         PENDING: _ClassVar[AttachReply.State]
@@ -168,10 +168,34 @@ class AttachReply(_message.Message):
     VETH_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
     veth: int
     state: AttachReply.State
     detail: str
-    def __init__(self, veth: _Optional[int] = ..., state: _Optional[_Union[AttachReply.State, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+    generation: int
+    def __init__(self, veth: _Optional[int] = ..., state: _Optional[_Union[AttachReply.State, str]] = ..., detail: _Optional[str] = ..., generation: _Optional[int] = ...) -> None: ...
+
+class MayTakeRequest(_message.Message):
+    __slots__ = ("nic", "mac", "profile", "wait_ms")
+    NIC_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    nic: _types_pb2.Nic
+    mac: str
+    profile: str
+    wait_ms: int
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ..., wait_ms: _Optional[int] = ...) -> None: ...
+
+class MayTakeReply(_message.Message):
+    __slots__ = ("reason", "veth", "index")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    VETH_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    veth: int
+    index: int
+    def __init__(self, reason: _Optional[str] = ..., veth: _Optional[int] = ..., index: _Optional[int] = ...) -> None: ...
 
 class DetachRequest(_message.Message):
     __slots__ = ("nic", "veth")

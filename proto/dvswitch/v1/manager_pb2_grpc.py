@@ -478,6 +478,11 @@ class HostStub(object):
                 request_serializer=dvswitch_dot_v1_dot_manager__pb2.StatusRequest.SerializeToString,
                 response_deserializer=dvswitch_dot_v1_dot_manager__pb2.StatusReply.FromString,
                 _registered_method=True)
+        self.MayTake = channel.unary_unary(
+                '/dvswitch.v1.Host/MayTake',
+                request_serializer=dvswitch_dot_v1_dot_manager__pb2.MayTakeRequest.SerializeToString,
+                response_deserializer=dvswitch_dot_v1_dot_manager__pb2.MayTakeReply.FromString,
+                _registered_method=True)
         self.SetMac = channel.unary_unary(
                 '/dvswitch.v1.Host/SetMac',
                 request_serializer=dvswitch_dot_v1_dot_manager__pb2.SetMacRequest.SerializeToString,
@@ -509,6 +514,14 @@ class HostServicer(object):
 
     def Status(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MayTake(self, request, context):
+        """Could this host run that NIC, or take it over from the host where it is?  Changes nothing.  UNAVAILABLE when the
+        supervisor does not answer.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -545,6 +558,11 @@ def add_HostServicer_to_server(servicer, server):
                     servicer.Status,
                     request_deserializer=dvswitch_dot_v1_dot_manager__pb2.StatusRequest.FromString,
                     response_serializer=dvswitch_dot_v1_dot_manager__pb2.StatusReply.SerializeToString,
+            ),
+            'MayTake': grpc.unary_unary_rpc_method_handler(
+                    servicer.MayTake,
+                    request_deserializer=dvswitch_dot_v1_dot_manager__pb2.MayTakeRequest.FromString,
+                    response_serializer=dvswitch_dot_v1_dot_manager__pb2.MayTakeReply.SerializeToString,
             ),
             'SetMac': grpc.unary_unary_rpc_method_handler(
                     servicer.SetMac,
@@ -638,6 +656,33 @@ class Host(object):
             '/dvswitch.v1.Host/Status',
             dvswitch_dot_v1_dot_manager__pb2.StatusRequest.SerializeToString,
             dvswitch_dot_v1_dot_manager__pb2.StatusReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MayTake(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dvswitch.v1.Host/MayTake',
+            dvswitch_dot_v1_dot_manager__pb2.MayTakeRequest.SerializeToString,
+            dvswitch_dot_v1_dot_manager__pb2.MayTakeReply.FromString,
             options,
             channel_credentials,
             insecure,

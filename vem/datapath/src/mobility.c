@@ -38,6 +38,8 @@ static void port_frame(struct dvs_mobility *m, __u32 len)
 	s = m->at[moved ? DVS_MOBILITY_SOURCE : DVS_MOBILITY_TARGET][lport];
 	if (what == DVS_SERVICE_DIRECT)
 		gate_arrived(m, s, m->frame, len);
+	else if (!s && moved && m->at[DVS_MOBILITY_TARGET][lport])
+		session_arrived(m, m->at[DVS_MOBILITY_TARGET][lport], m->frame, len); /* the vEth is back */
 	else if (!s)
 		port_give(m, m->frame, len, lport, moved ? DVS_SERVICE_TO_EXPIRED : DVS_SERVICE_FROM);
 	else if (moved)

@@ -122,6 +122,8 @@ static INL int dvs_tunnelled(struct dvs_pkt *p)
 		p->doomed = DVS_DROP_MOVE_EXPIRED;
 	else if (port->flags & DVS_PORT_FORWARD)
 		dvs_plan_tunnel(p, control, lport);
+	else
+		p->in_time = !(port->flags & DVS_PORT_BLOCKED);
 	return DVS_OK;
 }
 

@@ -214,8 +214,13 @@ static void records_expire(struct dvs_mobility *m, struct session *s)
 		bytes = record_bytes(record);
 		memcpy(m->frame, record + RECORD_HEAD, 12);
 		memcpy(m->frame + 12 + SERVICE_BYTES, record + RECORD_HEAD + 12, bytes - RECORD_HEAD - 12);
-		port_give(m, m->frame, bytes - RECORD_HEAD + SERVICE_BYTES, s->is.lport, DVS_SERVICE_TO_EXPIRED);
-		s->counts.expired++;
+		if (m->at[DVS_MOBILITY_TARGET][s->is.lport]) { /* the vEth is back */
+			session_arrived(m, m->at[DVS_MOBILITY_TARGET][s->is.lport], m->frame,
+					bytes - RECORD_HEAD + SERVICE_BYTES);
+		} else {
+			port_give(m, m->frame, bytes - RECORD_HEAD + SERVICE_BYTES, s->is.lport, DVS_SERVICE_TO_EXPIRED);
+			s->counts.expired++;
+		}
 		stream_drop(&s->out, bytes);
 	}
 }

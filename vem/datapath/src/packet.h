@@ -93,6 +93,7 @@ struct dvs_pkt {
 	__u16 to_tunnel; /* the service tag with which it goes to the mobility program, by p->out; 0 = it does not */
 	__u8 held;      /* ... to come back later: counts nothing yet */
 	__u8 doomed;    /* why its receiver will not have it after all */
+	__u8 in_time;   /* out of the tunnel, for a port that was open when that was decided */
 	__u16 mirror;   /* lport that gets it as it came, whatever becomes of it; 0 = none */
 
 	/* filled by dvs_read(), where dvs_must_read() */

@@ -148,7 +148,7 @@ static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)
 	if (!policy)
 		return DVS_DROP_PORT_BLOCKED;
 	reason = dvs_admit_state(port, policy);
-	if (reason && (port->flags & DVS_PORT_MOVED) && p->out == copy->lport && !p->serviced)
+	if (reason && (port->flags & DVS_PORT_MOVED) && p->out == copy->lport && (!p->serviced || p->in_time))
 		reason = DVS_OK; /* decided in the instant before it moved away: it was in time */
 	if (!reason && !(port->flags & DVS_PORT_LINK_UP))
 		reason = DVS_DROP_LINK_DOWN; /* S-090 */
