@@ -25,6 +25,7 @@ from tests.support.fabric import Fabric, Host, home
 from tests.support.libvirt import Libvirtd, Refused, domain_xml
 from tests.support.netns import Lab, Namespace
 from tests.support.processes import wait_until
+from vem.libvirt.live import Outcome, go_live
 
 VM, IDENT, MAC, ADDRESS, OUTSIDE = "vm", str(uuid.uuid4()), "52:54:00:00:00:01", "10.0.0.1", "10.0.0.3"
 FLAT = """\
@@ -114,6 +115,16 @@ def test_a_guest_starts_on_a_portgroup(scene: Scene) -> None:
     assert (info.profile, info.mac, info.nic.vm, info.nic.vm_uuid) == (WEB, MAC, VM, IDENT)
     assert (info.nic.index, info.nic.adapter, info.host) == (0, "vnet0", "alpha")
     assert int(scene.daemons["alpha"].virsh("domifstat", VM, "vnet0").split("rx_packets")[1].split()[0]) > 0
+
+
+def test_the_socket_for_a_guest_that_stands_still(scene: Scene) -> None:
+    """Repeating what is done is no error; what is not understood is refused, and disturbs nothing."""
+    agent = scene.hosts["alpha"].socket
+    assert go_live(agent, "vnet0", 5) == Outcome("forwarding", scene.veth, "")
+    for device in ("vnet9", "vnet0 now"):
+        refused = go_live(agent, device, 5)
+        assert refused and refused.state == "refused" and refused.detail
+    assert scene.answers()
 
 
 def test_there_and_back_under_ping(scene: Scene) -> None:
