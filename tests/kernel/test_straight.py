@@ -21,7 +21,7 @@ from tests.support.netns import Lab
 from tests.support.packets import FrameSocket
 from tests.support.processes import wait_until
 from tests.support.traffic import Receiver, Sender
-from vem.datapath import kernel_features
+from vem.datapath import feature_bits
 from vem.datapath.apply import apply_image
 from vem.datapath.compile import multiarch_include
 from vem.datapath.image import Image
@@ -177,8 +177,8 @@ def test_a_new_feature_costs_no_frame(host: Host, switch: Switch) -> None:
         engine.capture(None)
         check_all_arrived(sender, receiver)
     assert captured == 100, "one capture, though under two programs"
-    assert loaded < with_capture < everything == kernel_features.ALL
-    assert engine._programs.features == everything - kernel_features.bits("capture"), "none costs nothing"
+    assert loaded < with_capture < everything == feature_bits.ALL
+    assert engine._programs.features == everything - feature_bits.bits("capture"), "none costs nothing"
     assert {policy.vlan for policy in engine.image().policies.values()} == {VLAN}
     check_accounts(engine.counters())
 
@@ -195,9 +195,9 @@ def test_a_feature_that_nobody_uses_any_more_goes_and_costs_no_frame(host: Host,
     ):
         wait_until(lambda: engine.counters([1])[1].rx_frames > 1000, "traffic")
         engine.tidy(SHED_SECONDS - 1)
-        assert engine._programs.features == kernel_features.ALL, "not at once: edits come in bursts"
+        assert engine._programs.features == feature_bits.ALL, "not at once: edits come in bursts"
         engine.tidy(SHED_SECONDS)
-        assert engine._programs.features == needed | kernel_features.bits("capture"), "what is in use stays"
+        assert engine._programs.features == needed | feature_bits.bits("capture"), "what is in use stays"
         engine.capture(None)
         check_all_arrived(sender, receiver)
     assert engine._programs.features == needed

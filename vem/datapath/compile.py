@@ -27,7 +27,12 @@ SANITIZED_LIBRARY = "libdvsuser-sanitized.so"
 
 _CC_FLAGS = ["-std=gnu11", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-ftls-model=initial-exec", "-pthread"]
 _WARNINGS = ["-Wall", "-Wextra"]
-_USER_SOURCES = ("user.c", "user_trace.c", "mobility.c")
+_USER_SOURCES = (
+    "user.c",
+    *(f"user_batch_{name}.c" for name in ("none", "uplink", "usual", "all")),
+    "user_trace.c",
+    "mobility.c",
+)
 _SANITIZE = ["-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 _BPF_FLAGS = ["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall"]
 

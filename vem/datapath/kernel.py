@@ -1,7 +1,7 @@
 """The kernel engine: the pipeline as a tc program that goes on forwarding when this process is gone.
 
 KernelEngine puts together what its parts do: libbpf.py loads, kernel_program.py with the features that the tables ask
-for (kernel_features.py), bpffs.py keeps, kernel_maps.py holds the tables, kernel_attach.py, kernel_nic.py and
+for (feature_bits.py), bpffs.py keeps, kernel_maps.py holds the tables, kernel_attach.py, kernel_nic.py and
 kernel_peer.py deal with NICs, kernel_trace.py reads test runs.  user.py is the other engine.
 
 All ports of one engine are in one network namespace: a tc program sends to NICs of its own namespace only.
@@ -21,7 +21,7 @@ from pathlib import Path
 import structlog
 
 from dvswitch.mac import MacAddress
-from vem.datapath import bpffs, kernel_features, kernel_nic, kernel_program, libbpf
+from vem.datapath import bpffs, feature_bits, kernel_nic, kernel_program, libbpf
 from vem.datapath.abi import ABI_VERSION, MAX_PORTS
 from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
 from vem.datapath.image import Control, Counters, Fate, Group, Image, LearnedMac, Policy, Port, PuntedFrame, Team
@@ -108,7 +108,7 @@ class KernelEngine(Engine):
         if not directory.is_dir():
             loaded = _create(home, directory, program)
         elif not all((directory / name).exists() for name in SHARED):  # an earlier version of this ABI had fewer
-            loaded = kernel_program.load(program, directory, kernel_features.NONE)
+            loaded = kernel_program.load(program, directory, feature_bits.NONE)
         engine = cls(directory, lock, program, method, loaded)
         engine._adopt()
         _remove_others(home, directory)
@@ -242,13 +242,13 @@ class KernelEngine(Engine):
 
     # --- tables ---------------------------------------------------------------------------------------------
     def set_config(self, control: Control, policies: Mapping[int, Policy], teams: Mapping[int, Team]) -> None:
-        self.need(kernel_features.of_config(control, policies.values(), teams.values()))
+        self.need(feature_bits.of_config(control, policies.values(), teams.values()))
         self._tables.set_config(control, policies, teams)
 
     def set_port(self, lport: int, port: Port | None) -> None:
         if not 0 < lport < MAX_PORTS:
             raise EngineError(f"lport {lport}", f"is out of range 1-{MAX_PORTS - 1}")
-        self.need(kernel_features.of_port(port))
+        self.need(feature_bits.of_port(port))
         note = self._attachments.notes.get(lport)
         self._tables.set_port(lport, port, note.ifindex if note else 0)
         if port is None:
@@ -309,11 +309,11 @@ class KernelEngine(Engine):
 
     def capture(self, capture: Capture | None) -> None:
         if capture is not None:
-            self.need(kernel_features.bits("capture"))
+            self.need(feature_bits.bits("capture"))
         self._captures.begin(capture)
         self._tables.set_capture(capture is not None)
         if capture is None:
-            self._programs.shed(kernel_features.bits("capture"), self._swap)
+            self._programs.shed(feature_bits.bits("capture"), self._swap)
 
     def captured(self) -> list[CapturedFrame]:
         return self._captures.take()
@@ -343,7 +343,7 @@ class KernelEngine(Engine):
         self._programs.replace(path, self._swap)
 
     def need(self, features: int) -> None:
-        """Have these features (kernel_features.py) in the program.  Calls that write tables do so by themselves before
+        """Have these features (feature_bits.py) in the program.  Calls that write tables do so by themselves before
         the tables ask for them.  A capture's part goes when it ends, the others by tidy()."""
         self._unused_since = None
         self._programs.need(features, self._swap)
@@ -352,7 +352,7 @@ class KernelEngine(Engine):
         """Take features out of the program that no table has asked for, SHED_SECONDS long; no frame is lost."""
         unused = self._programs.features & ~self._tables.features()
         if self._captures.state() != CaptureState(0, 0):
-            unused &= ~kernel_features.bits("capture")
+            unused &= ~feature_bits.bits("capture")
         if not unused or self._unused_since is None:
             self._unused_since = now if unused else None
         elif now - self._unused_since >= SHED_SECONDS:
@@ -366,7 +366,7 @@ class KernelEngine(Engine):
 
     def need_all(self) -> None:
         """Have every feature, whether the tables ask for it or not; for measurements."""
-        self.need(kernel_features.ALL)
+        self.need(feature_bits.ALL)
 
     def _swap(self, program: libbpf.Program) -> None:
         self._attachments.use(program)
@@ -415,7 +415,7 @@ def _create(home: Path, directory: Path, program: Path) -> libbpf.Object:
     aside = home / "new"
     bpffs.remove_tree(aside)
     aside.mkdir()
-    created = kernel_program.load(program, aside, kernel_features.NONE)
+    created = kernel_program.load(program, aside, feature_bits.NONE)
     try:
         tables = Tables(created.maps)
         tables.set_config(Control(), {}, {})

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from dvswitch.mac import MacAddress
-from vem.datapath import abi, events, kernel_features, libbpf, tables
+from vem.datapath import abi, events, feature_bits, libbpf, tables
 from vem.datapath.engine import EngineError, ListChanges
 from vem.datapath.groups import GroupNumbers
 from vem.datapath.image import Control, Counters, Group, Image, LearnedMac, Policy, Port, Team
@@ -112,9 +112,9 @@ class Tables:
     def features(self) -> int:
         """What a program needs for the tables as they are."""
         control, policies, teams = self._in_force
-        wanted = kernel_features.of_config(control, policies.values(), teams.values())
+        wanted = feature_bits.of_config(control, policies.values(), teams.values())
         for port in self.ports().values():
-            wanted |= kernel_features.of_port(port)
+            wanted |= feature_bits.of_port(port)
         return wanted
 
     # --- control, policies, teams -------------------------------------------------------------------------------

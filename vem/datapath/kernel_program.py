@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from vem.datapath import kernel_features, libbpf
+from vem.datapath import feature_bits, libbpf
 from vem.datapath.compile import OUTPUT
 from vem.datapath.image import Fate
 from vem.datapath.kernel_maps import SHARED
@@ -29,7 +29,7 @@ _KEPT = ("dvs_capture", "dvs_captures", "dvs_packets")
 
 
 def load(path: Path, pins: Path, features: int) -> libbpf.Object:
-    """The live program alone, with these features (kernel_features.py).  Pins the tables that are not there yet."""
+    """The live program alone, with these features (feature_bits.py).  Pins the tables that are not there yet."""
     return libbpf.Object(path, pins, SHARED, programs=(_LIVE,), constant=features)
 
 
@@ -56,7 +56,7 @@ class Programs:
         wanted = self.features | features
         if wanted == self.features:
             return
-        _log.debug("loading another program", features=" ".join(kernel_features.names(wanted)))
+        _log.debug("loading another program", features=" ".join(feature_bits.names(wanted)))
         self._replace(self._path, wanted, put)
 
     def shed(self, features: int, put: Callable[[libbpf.Program], None]) -> None:

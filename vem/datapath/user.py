@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dvswitch.mac import MacAddress
-from vem.datapath import events, tables
+from vem.datapath import events, feature_bits, tables
 from vem.datapath.abi import CONSTANTS, LISTS, MAX_GROUPS, MAX_MACS, MAX_POLICIES, MAX_PORTS, MAX_TEAMS, VLAN_ANY
 from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
 from vem.datapath.groups import GroupNumbers
@@ -56,6 +56,7 @@ class UserEngine(Engine):
         self._plugs: dict[int, Plug] = {}
         self._nics: dict[int, Nic] = {}
         self._closed = False
+        self._asked = feature_bits.Asked(lambda features: self._lib.dvs_set_features(self._engine, features))
         self._thread = threading.Thread(target=self._lib.dvs_run, args=(self._engine,), name="dvs-user", daemon=True)
         self._thread.start()
 
@@ -100,8 +101,7 @@ class UserEngine(Engine):
     # --- tables ---------------------------------------------------------------------------------------------
     def set_config(self, control: Control, policies: Mapping[int, Policy], teams: Mapping[int, Team]) -> None:
         """Swapped in between two batches of frames."""
-        result = self._lib.dvs_set_config(
-            self._engine,
+        arguments = (
             self._in("struct dvs_control", tables.pack_control(control, 0, policies.values(), teams.values())),
             len(policies),
             self._ffi.new("__u32[]", list(policies)),
@@ -110,12 +110,14 @@ class UserEngine(Engine):
             self._ffi.new("__u32[]", list(teams)),
             self._in("struct dvs_team", b"".join(map(tables.pack_team, teams.values()))),
         )
-        self._check("policies and teams", result)
+        with self._asked.writing("configuration", feature_bits.of_config(control, policies.values(), teams.values())):
+            self._check("policies and teams", self._lib.dvs_set_config(self._engine, *arguments))
 
     def set_port(self, lport: int, port: Port | None) -> None:
         """lport 1..1023."""
         entry = self._in("struct dvs_port", tables.pack_port(port))
-        self._check(f"lport {lport}", self._lib.dvs_set_port(self._engine, lport, entry))
+        with self._asked.writing(lport, feature_bits.of_port(port)):
+            self._check(f"lport {lport}", self._lib.dvs_set_port(self._engine, lport, entry))
 
     def set_static_macs(self, entries: Mapping[MacAddress, int | None]) -> None:
         """EngineError when the table is full; entries before that one are in."""
@@ -244,7 +246,8 @@ class UserEngine(Engine):
     def capture(self, capture: Capture | None) -> None:
         """At most 4096 frames wait to be taken."""
         wanted = self._in("struct dvs_capture", events.pack_capture(capture)) if capture else self._ffi.NULL
-        self._check("capture", self._lib.dvs_set_capture(self._engine, wanted))
+        with self._asked.writing("capture", feature_bits.bits("capture") if capture else feature_bits.NONE):
+            self._check("capture", self._lib.dvs_set_capture(self._engine, wanted))
 
     def captured(self) -> list[CapturedFrame]:
         """In order of time."""
@@ -289,6 +292,11 @@ class UserEngine(Engine):
     def set_clock(self, seconds: float | None) -> None:
         """Tests: the pipeline's clock stands at this time (above 0); None lets it run again."""
         self._lib.dvs_set_clock(self._engine, 0 if seconds is None else round(seconds * 1e9))
+
+    def built_features(self) -> int:
+        """Which features (feature_bits.py) are in the code that forwards frames now: all that the tables ask for, and
+        what else is in that build."""
+        return int(self._lib.dvs_get_features(self._engine))
 
     def bench(self, lport: int, frames: list[bytes], rounds: int) -> float:
         """Nanoseconds per frame through pipeline and queues, in batches as from a NIC; receivers are memory ports."""

@@ -87,8 +87,9 @@
 #define DVS_CTL_CAPTURE 1024 /* dvs_capture is in force */
 #define DVS_CTL_IP_HASH 2048 /* some team picks by IP addresses */
 
-/* What a kernel engine's program has in it, chosen when it is loaded (dvs_features in kernel_maps.h): the verifier takes
- * out the rest.  kernel_features.py tells which tables need which; the user engine has everything. */
+/* What the forwarding code has in it: a kernel engine's program when it is loaded (dvs_features in kernel_maps.h; the
+ * verifier takes out the rest), the user engine by the build that it chooses (user_choose.h).  feature_bits.py tells
+ * which tables need which. */
 #define DVS_FEATURE_CAPTURE 1
 #define DVS_FEATURE_STORM 2
 #define DVS_FEATURE_PROMISCUOUS 4

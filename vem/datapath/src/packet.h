@@ -37,8 +37,8 @@
 #define DVS_ONCE static INL
 #endif
 
-/* Is this feature in the program at all?  What it stands before costs nothing where it is not.  The user engine has all,
- * unless it is built otherwise to be measured. */
+/* Is this feature in the program at all?  What it stands before costs nothing where it is not.  The user engine has
+ * the way of its frames built several times (user_batch.h), and all in all else. */
 #ifndef DVS_HAS
 #ifndef DVS_BUILT
 #define DVS_BUILT DVS_FEATURES_ALL

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The user engine: a thread that moves frames between datagram wires, taps and raw sockets through the pipeline.
- * This file holds the functions of user_api.h; user_rx.h, user_forward.h and user_tx.h are the road of a frame.
+ * This file holds the functions of user_api.h; user_rx.h, user_forward.h, user_tx.h and user_flush.h are the road of a
+ * frame, of which user_forward.h and user_tx.h are built several times (user_batch.h).
  *
  * It costs one system call per batch and NIC each way (one per frame on taps); the pipeline itself is a small part.
  */
 #define _GNU_SOURCE
 #include <sys/eventfd.h>
 
+#include "user_choose.h"
 #include "user_rx.h"
 
 __thread struct dvs *self;
@@ -45,6 +47,7 @@ API struct dvs *dvs_new(void)
 	e->punts.last = &e->punts.first;
 	e->captures.last = &e->captures.first;
 	e->control.mtu = 1500;
+	e->batch = batch_with(DVS_FEATURES_ALL);
 	e->groups.slot = calloc(GROUP_SLOTS, sizeof(*e->groups.slot));
 	e->arena = malloc(ARENA_BYTES);
 	if (mac_init(&e->macs) || !e->groups.slot || !e->arena || rx_init(e) || engine_descriptors(e)) {
@@ -260,6 +263,25 @@ API int dvs_emit(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len)
 	wake_for_held(e);
 	engine_leave(e);
 	return plugged ? 0 : -ENODEV;
+}
+
+/* --- features ---------------------------------------------------------------------------------------------------- */
+
+API void dvs_set_features(struct dvs *e, __u32 features)
+{
+	engine_enter(e);
+	e->batch = batch_with(features);
+	engine_leave(e);
+}
+
+API __u32 dvs_get_features(struct dvs *e)
+{
+	__u32 features;
+
+	engine_enter(e);
+	features = e->batch->features;
+	engine_leave(e);
+	return features;
 }
 
 /* --- tables ---------------------------------------------------------------------------------------------------- */
@@ -721,7 +743,7 @@ API int dvs_test(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32
 	trace->n = 0;
 	engine_enter(e);
 	e->recorder = &recorder;
-	trace->in_reason = (__u32)forward(e, hand_in(e, lport, frame, len, gso));
+	trace->in_reason = (__u32)e->batch->forward(e, hand_in(e, lport, frame, len, gso));
 	e->recorder = NULL;
 	engine_leave(e);
 	return 0;
@@ -732,7 +754,7 @@ API int dvs_inject(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u
 	if (len > RX_ROOM || lport >= DVS_MAX_PORTS)
 		return -EINVAL;
 	engine_enter(e);
-	forward(e, hand_in(e, lport, frame, len, gso));
+	e->batch->forward(e, hand_in(e, lport, frame, len, gso));
 	queues_flush(e);
 	wake_for_held(e);
 	engine_leave(e);
@@ -783,7 +805,7 @@ static const __u8 *bench_batch(struct dvs *e, __u32 lport, const __u8 *at, const
 		expect(e, &e->rx.frame[i]);
 		at += lengths[i];
 	}
-	forward_batch(e, n);
+	e->batch->forward_all(e, n);
 	queues_flush(e);
 	return at;
 }

@@ -15,7 +15,7 @@
 
 #define API __attribute__((visibility("default")))
 
-#define DVS_USER_API_VERSION 2
+#define DVS_USER_API_VERSION 3
 
 #define DVS_NIC_NONE 0
 #define DVS_NIC_WIRE 1
@@ -37,6 +37,12 @@ void dvs_stop(struct dvs *e);
 int dvs_plug(struct dvs *e, __u32 lport, __u32 kind, int fd, const void *peer, __u32 peer_bytes);
 int dvs_unplug(struct dvs *e, __u32 lport);
 int dvs_emit(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len);
+
+/* What the tables ask for (DVS_FEATURE_*): frames are forwarded by code that has these features, and perhaps more.  To be
+ * said before tables are written that ask for more, and after those that ask for less; all of them until it is said.
+ * dvs_get_features() is what the code has. */
+void dvs_set_features(struct dvs *e, __u32 features);
+__u32 dvs_get_features(struct dvs *e);
 
 /* tables; set_config replaces all policies and teams at one instant */
 int dvs_set_config(struct dvs *e, const struct dvs_control *control, __u32 n_policies, const __u32 *policy_ids,

@@ -21,6 +21,7 @@
 
 #include "user_api.h"
 #include "packet.h"
+#include "read.h"
 #include "user_group.h"
 #include "user_mac.h"
 #include "user_memory.h"
@@ -133,6 +134,15 @@ struct counted {
 	struct dvs_counters port;
 } LINES;
 
+struct dvs;
+
+/* The way of a frame through the pipeline to its receivers' queues, built with certain features (user_batch.h). */
+struct batch {
+	__u32 features; /* DVS_FEATURE_* */
+	int (*forward)(struct dvs *e, struct frame *f); /* 0 if it had a receiver, else why it was dropped */
+	void (*forward_all)(struct dvs *e, __u32 n);    /* the first n that were received */
+};
+
 struct dvs {
 	pthread_mutex_t lock;
 	atomic_int waiting; /* control calls that want the lock */
@@ -166,6 +176,7 @@ struct dvs {
 	__u32 arena_used;
 	__u64 now;
 	__u64 test_now; /* 0, or what the clock shall say */
+	const struct batch *batch; /* changes only between two batches, as the lock is held for one */
 	struct recorder *recorder; /* set during a test run */
 	int discard;               /* set during a benchmark */
 };
@@ -230,8 +241,6 @@ static INL const struct dvs_team *dp_team(__u32 bank, __u32 team)
 }
 
 /* The frame's bytes are always at hand. */
-static INL void dvs_read(struct dvs_pkt *p, __u32 control_flags);
-
 static INL void dp_read(struct dvs_pkt *p, __u32 control_flags) { dvs_read(p, control_flags); }
 
 static INL __u32 dp_group(const struct dvs_group_key *key) { return group_slot(&self->groups, key)->list; }

@@ -29,7 +29,7 @@ static struct dvs_event *telling_add(struct telling *t, __u32 limit)
 	return &told->event;
 }
 
-static int telling_take(struct telling *t, struct dvs_event *event)
+static inline int telling_take(struct telling *t, struct dvs_event *event)
 {
 	struct told *told = t->first;
 	eventfd_t count;
@@ -47,7 +47,7 @@ static int telling_take(struct telling *t, struct dvs_event *event)
 	return 0;
 }
 
-static void telling_clear(struct telling *t)
+static inline void telling_clear(struct telling *t)
 {
 	while (t->n)
 		(void)telling_take(t, NULL);
@@ -159,7 +159,7 @@ static void watch_drop(struct dvs *e, const struct dvs_pkt *p, __u32 lport, __u3
 		drop->stored = (__u32)(n < DVS_DROP_HEAD ? n : DVS_DROP_HEAD);
 		memcpy(drop->head, p->data, drop->stored);
 	}
-	if (!p->capture)
+	if (!DVS_HAS(CAPTURE) || !p->capture)
 		return;
 	if (direction == DVS_OUT)
 		dvs_site_inside(&site, p);
@@ -177,7 +177,7 @@ static INL void watch_decision(struct dvs *e, struct dvs_pkt *p, int reason)
 		punt(e, p);
 	if (reason && !p->capture)
 		dvs_watch(p, dp_control(0)); /* dropped before anybody looked */
-	if (p->capture)
+	if (DVS_HAS(CAPTURE) && p->capture)
 		capture_entered(e, p, reason);
 	if (reason)
 		watch_drop(e, p, p->lport, DVS_IN, (__u32)reason);
@@ -186,7 +186,7 @@ static INL void watch_decision(struct dvs *e, struct dvs_pkt *p, int reason)
 /* After a receiver's copy was judged. */
 static INL void watch_copy(struct dvs *e, const struct dvs_pkt *p, const struct dvs_copy *copy)
 {
-	if (p->capture)
+	if (DVS_HAS(CAPTURE) && p->capture)
 		capture_left(e, p, copy);
 	if (copy->reason)
 		watch_drop(e, p, copy->lport, DVS_OUT, copy->reason);

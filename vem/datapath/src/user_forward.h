@@ -111,9 +111,9 @@ static __u32 give_many(struct dvs *e, struct frame *f)
 	}
 	if (p->flood)
 		copies += flood(e, f);
-	if (p->spies)
+	if (DVS_HAS(PROMISCUOUS) && p->spies)
 		copies += show_spies(e, f);
-	if (p->out_uplink && dvs_wants(p, p->out_uplink)) {
+	if (DVS_HAS(UPLINK) && p->out_uplink && dvs_wants(p, p->out_uplink)) {
 		give(e, f, p->out_uplink);
 		copies++;
 	}
@@ -128,21 +128,10 @@ static int nobody(struct dvs *e, const struct dvs_pkt *p)
 	return reason;
 }
 
-/* Fetches what the look-ups of a frame will need, while others of its batch are still being taken in. */
-static INL void expect(const struct dvs *e, const struct frame *f)
-{
-	const __u8 *d = f->pkt.data;
-
-	if (d + DVS_ETH_HLEN > f->pkt.end)
-		return;
-	mac_expect(&e->macs, dvs_mac_key(dvs_load_mac(d), DVS_VLAN_ANY));
-	mac_expect(&e->macs, dvs_mac_key(dvs_load_mac(d + 6), DVS_VLAN_ANY));
-}
-
 /* Is there a promiscuous port in the frame's VLAN? */
 static INL int is_spied(const struct dvs *e, const struct dvs_pkt *p)
 {
-	return p->spies && members(e, dvs_spy_list(p));
+	return DVS_HAS(PROMISCUOUS) && p->spies && members(e, dvs_spy_list(p));
 }
 
 /* Returns 0 if the frame had a receiver, else why it was dropped. */
@@ -152,7 +141,7 @@ static int forward(struct dvs *e, struct frame *f)
 	__u32 copies = 1;
 
 	watch_decision(e, &f->pkt, reason);
-	if (f->pkt.mirror)
+	if (DVS_HAS(MIRROR) && f->pkt.mirror)
 		show(e, f);
 	if (reason)
 		return reason;
@@ -160,7 +149,7 @@ static int forward(struct dvs *e, struct frame *f)
 		give(e, f, f->pkt.out);
 	else
 		copies = give_many(e, f);
-	if (f->pkt.held)
+	if (DVS_HAS(MOBILITY) && f->pkt.held)
 		return DVS_OK;
 	if (!copies)
 		return nobody(e, &f->pkt);

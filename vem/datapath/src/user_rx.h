@@ -9,7 +9,8 @@
 #include <linux/if_packet.h>
 #include <sys/epoll.h>
 
-#include "user_forward.h"
+#include "user_flush.h"
+#include "user_frame.h"
 
 #define REST_BATCHES 1024
 
@@ -78,12 +79,15 @@ static void rx_prepare(struct dvs *e, int raw)
 	}
 }
 
-static void forward_batch(struct dvs *e, __u32 n)
+/* Fetches what the look-ups of a frame will need, while others of its batch are still being taken in. */
+static INL void expect(const struct dvs *e, const struct frame *f)
 {
-	__u32 i;
+	const __u8 *d = f->pkt.data;
 
-	for (i = 0; i < n; i++)
-		forward(e, &e->rx.frame[i]);
+	if (d + DVS_ETH_HLEN > f->pkt.end)
+		return;
+	mac_expect(&e->macs, dvs_mac_key(dvs_load_mac(d), DVS_VLAN_ANY));
+	mac_expect(&e->macs, dvs_mac_key(dvs_load_mac(d + 6), DVS_VLAN_ANY));
 }
 
 /* Returns how many frames were forwarded, or -errno. */
@@ -106,7 +110,7 @@ static int rx_socket(struct dvs *e, __u32 lport, struct nic *nic)
 		frame_service(f);
 		expect(e, f);
 	}
-	forward_batch(e, (__u32)n);
+	e->batch->forward_all(e, (__u32)n);
 	return n;
 }
 
@@ -125,7 +129,7 @@ static int rx_tap(struct dvs *e, __u32 lport, struct nic *nic)
 	}
 	if (!i)
 		return -errno;
-	forward_batch(e, i);
+	e->batch->forward_all(e, i);
 	return (int)i;
 }
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from dvswitch.mac import MacAddress
-from vem.datapath import abi, kernel_features
+from vem.datapath import abi, feature_bits
 from vem.datapath.image import Control, Method, Policy, Port, Storm, Team
 
 MAC = MacAddress(bytes.fromhex("020000000001"))
 
 
 def test_the_list_is_that_of_the_header() -> None:
-    assert sum(kernel_features.BITS.values()) == kernel_features.ALL == abi.CONSTANTS["DVS_FEATURES_ALL"]
-    assert kernel_features.names(kernel_features.ALL) == list(kernel_features.BITS)
-    assert kernel_features.names(kernel_features.NONE) == []
+    assert sum(feature_bits.BITS.values()) == feature_bits.ALL == abi.CONSTANTS["DVS_FEATURES_ALL"]
+    assert feature_bits.names(feature_bits.ALL) == list(feature_bits.BITS)
+    assert feature_bits.names(feature_bits.NONE) == []
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def test_the_list_is_that_of_the_header() -> None:
     ],
 )
 def test_what_a_configuration_needs(control: Control, policy: Policy, team: Team, wanted: list[str]) -> None:
-    features = kernel_features.of_config(control, [Policy(), policy], [Team(), team])
-    assert features == kernel_features.bits(*wanted)
+    features = feature_bits.of_config(control, [Policy(), policy], [Team(), team])
+    assert features == feature_bits.bits(*wanted)
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_what_a_configuration_needs(control: Control, policy: Policy, team: Team
     ],
 )
 def test_what_a_port_needs(port: Port | None, wanted: list[str]) -> None:
-    assert kernel_features.of_port(port) == kernel_features.bits(*wanted)
+    assert feature_bits.of_port(port) == feature_bits.bits(*wanted)
