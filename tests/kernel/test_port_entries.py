@@ -38,8 +38,10 @@ def test_a_port_that_moves_away_is_never_just_blocked() -> None:
         engine = switch.open()
         engine.set_port(3, there)
         tables: Any = engine._tables
-        watched = tables._port_words = Watched(tables._port_words, tables._ports[3])
+        words = tables._port_words
+        watched = tables._port_words = Watched(words, tables._ports[3])
         engine.set_port(3, gone)
+        tables._port_words = words
         assert watched.seen, "it is written in words"
         for flags in watched.seen:
             assert flags & _BLOCKED and flags & _MOVED and flags & _FORWARD
