@@ -9,6 +9,7 @@ from vsm.cli.registry import COMMANDS
 from vsm.cli.session import Session
 from vsm.config.parse import load
 from vsm.config.patch import patch
+from vsm.config.render import config_text
 from vsm.model import passwords
 from vsm.model.state import State
 from vsm.model.users import NETWORK_ADMIN, NETWORK_OPERATOR
@@ -64,6 +65,13 @@ def test_weak_passwords_are_refused(terminal: Terminal, weak: str) -> None:
         "feature tacacs+",
         "aaa authentication login default group tacacs+",
         "tacacs-server host 192.0.2.1",
+        "aaa authentication login console group radius",
+        "aaa group server radius ONES",
+        "aaa accounting default group radius",
+        "radius-server host 192.0.2.1",
+        'radius-server host 192.0.2.1 key 7 "fewhg123"',
+        "radius-server host 192.0.2.256 key secret",
+        "radius-server key secret",
         "role name x ; rule 1 permit read",
     ],
 )
@@ -186,6 +194,12 @@ def test_the_first_user_survives_a_foreign_configuration() -> None:
         ["no role name ports"],
         ["role name new", "username watch role new", "no username watch role network-operator"],
         ["no feature ssh", "line vty", "exec-timeout 5"],
+        ["radius-server host 192.0.2.1 key one timeout 3", "radius-server host ::1 key two auth-port 1645"],
+        [
+            "radius-server timeout 9",
+            "radius-server retransmit 0",
+            "aaa authentication login default group radius local",
+        ],
     ],
 )
 def test_a_rollback_patch_restores_users(lines: list[str]) -> None:
@@ -210,3 +224,24 @@ def test_hashes() -> None:
     assert not passwords.matches(PASSWORD, "") and not passwords.matches(PASSWORD, stored[:-1])
     assert not passwords.is_hash(stored.replace("ln=14", "ln=20")), "a login must not cost a gigabyte"
     assert passwords.hashed(PASSWORD, bytes(16)) != stored
+
+
+def test_radius_servers_keep_their_order_and_place(terminal: Terminal) -> None:
+    lines = [
+        "radius-server host radius.example.net key 0 Shared-1 timeout 3",
+        "radius-server host 2001:db8::1 key 0 Shared-2 auth-port 1645 retransmit 0",
+        "aaa authentication login default group radius local",
+    ]
+    terminal.configure(*lines)
+    shown = [line for line in config_text(terminal.state).splitlines() if line.startswith(("radius", "aaa"))]
+    assert shown == lines
+    assert load(config_text(terminal.state), state()).config == terminal.state.config
+    terminal.configure("radius-server host radius.example.net key New")
+    assert [(one.host, one.key, one.timeout) for one in terminal.state.config.radius] == [
+        ("radius.example.net", "New", None),
+        ("2001:db8::1", "Shared-2", None),
+    ]
+    terminal.configure(*(f"radius-server host 192.0.2.{n} key x" for n in range(6)), "no radius-server host 192.0.2.0")
+    terminal.configure("radius-server host 192.0.2.9 key x")
+    assert terminal.run("radius-server host 192.0.2.10 key x").output.startswith("ERROR: radius-server: there are 8")
+    assert "group radius local" in terminal.run("do show aaa authentication").output

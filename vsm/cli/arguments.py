@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 from typing import Any
 from uuid import UUID
 
@@ -295,6 +295,16 @@ def _hostname(text: str) -> str:
     return text if len(text) <= 63 else _refuse("String exceeded max length of (63)")
 
 
+def _server(text: str) -> str:
+    """An IPv4 or IPv6 address, or a name."""
+    if ":" in text or re.fullmatch(r"[\d.]+", text):
+        try:
+            return str(ip_address(text))
+        except ValueError:
+            raise Mismatch("Invalid ip address") from None
+    return text.lower() if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}", text) else _refuse(INVALID)
+
+
 def _name_of(limit: int) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
@@ -419,6 +429,7 @@ TYPES: dict[str, ArgumentType] = {
     "network-file": ArgumentType("SCHEME://HOST/FILE", "A file of another machine", _network_file),
     "hostname": ArgumentType("WORD", "Name of the switch (max 63 characters)", _hostname),
     "user-name": ArgumentType("WORD", "Name of the user (max 32 characters)", _name_of(32), known=_users),
+    "server": ArgumentType("WORD", "IPv4 or IPv6 address, or name of the server", _server),
     "role-name": ArgumentType("WORD", "Name of the role (max 32 characters)", _name_of(32), known=_roles),
     "secret": ArgumentType("WORD", f"Password (max {LONGEST} characters)", _secret),
     "password-hash": ArgumentType("WORD", "Hash of the password", _password_hash),

@@ -26,6 +26,8 @@ def roles_of(session: Session, config: Config) -> tuple[str, ...]:
         return (session.role,)
     if not session.user:
         return (NETWORK_ADMIN,)  # the system's user that the supervisor runs as, on its own socket
+    if session.granted:
+        return session.granted
     user = config.users.get(session.user)
     return user.roles if user else ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vsm.cli.command import Command
 from vsm.cli.grammar import Grammar
 from vsm.cli.tables import (
+    aaa,
     candidate,
     checkpoints,
     connections,
@@ -43,7 +44,9 @@ COMMANDS: tuple[Command, ...] = (
     users.ROLE_HEADER,
     *users.ROLE,
     *users.USERS,
-    *users.AAA,
+    *aaa.SERVERS,
+    *aaa.LOGIN,
+    *aaa.REFUSED,
     users.LINE_HEADER,
     *users.LINE,
     terminals.CONSOLE_HEADER,

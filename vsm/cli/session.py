@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vsm.cli.desk import Desk
 
 MAX_HISTORY = 500
-_SECRET = re.compile(r"(\bpassword\s+(?:[05]\s+)?)(\S+)", re.IGNORECASE)
+_SECRET = re.compile(r"(\bpassword\s+(?:[05]\s+)?|\brad[\w-]*\s+h\w*\s+\S+\s+k\w*\s+(?:[07]\s+)?)(\S+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Session:
     """Who logged in; "" = the system's user that the supervisor runs as, on its own socket."""
     role: str = ""
     """The only role that the session has, whatever its user's are; "" = those of the user."""
+    granted: tuple[str, ...] = ()
+    """Roles that a server gave with the login; () = those of the user in the configuration."""
     line: str = ""
     """Number of the terminal among SSH sessions, as "pts/0"; "" = not one."""
     origin: str = ""
@@ -74,6 +76,6 @@ class Session:
         return self.user or ADMIN
 
     def remember(self, line: str) -> None:
-        """Add a line to the history, without its passwords."""
+        """Add a line to the history, without its passwords and keys."""
         self.history.append(_SECRET.sub(r"\1*", line))
         del self.history[:-MAX_HISTORY]

@@ -15,7 +15,7 @@ from typing import Any
 import dvswitch
 from dvswitch.vlan import VlanSet
 from vsm.cli.command import Command, Mode
-from vsm.cli.tables import connections, interface, profile, settings, system, terminals, users, vlan
+from vsm.cli.tables import aaa, connections, interface, profile, settings, system, terminals, users, vlan
 from vsm.model.interfaces import MGMT0, Ethernet, Vethernet, parse_named
 from vsm.model.settings import NOTHING
 from vsm.model.state import Config, PortProfile, ProfileType, State
@@ -25,7 +25,7 @@ from vsm.policy.ports import interfaces, port_channels
 
 INTERFACE_ROWS = (*interface.BEFORE_SETTINGS, *settings.SETTINGS, *interface.AFTER_SETTINGS)
 _BARE_ROWS = (*interface.BEFORE_SETTINGS, *interface.AFTER_SETTINGS)
-_SWITCH_ROWS = (*users.FEATURES, *terminals.SYSTEM, *system.SYSTEM)
+_SWITCH_ROWS = (*users.FEATURES, *terminals.SYSTEM, *aaa.SERVERS, *aaa.LOGIN, *system.SYSTEM)
 PROFILE_ROWS = (*profile.BEFORE_SETTINGS, *settings.SETTINGS, *profile.AFTER_SETTINGS)
 TIME_FORMAT = "%a %b %e %H:%M:%S %Y"
 
@@ -127,7 +127,7 @@ def sections(state: State, scope: Scope = WHOLE) -> Iterator[Section]:
             ("switch", ""),
             "",
             Mode.CONFIG,
-            _lines((*users.FEATURES, *terminals.SYSTEM, *system.SYSTEM), config, detail),
+            _lines(_SWITCH_ROWS, config, detail),
         )
     for role in sorted(config.roles):
         if scope.includes(("role", role)):

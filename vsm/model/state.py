@@ -16,6 +16,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vsm.model.archive import Archive
 from vsm.model.migration import Move, PastMove
+from vsm.model.radius import RETRANSMIT, TIMEOUT, LoginBy, RadiusServer
 from vsm.model.settings import NOTHING, Settings
 from vsm.model.users import Role, User
 
@@ -138,6 +139,13 @@ class Config:
     users: Mapping[str, User] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
     """Those that the operator made, beside vsm.model.users.BUILT_IN."""
+    login_by: LoginBy = LoginBy.LOCAL
+    """Who checks passwords of SSH logins."""
+    radius: tuple[RadiusServer, ...] = ()
+    """In the order in which they are asked; each host once."""
+    radius_timeout: int = TIMEOUT
+    """Seconds to wait for a server's answer, and how often a question is repeated."""
+    radius_retransmit: int = RETRANSMIT
     ssh: bool = True
     """`feature ssh`."""
     banner: str = ""

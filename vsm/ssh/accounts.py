@@ -1,6 +1,7 @@
 """Who is let in.  The SSH server asks an Authenticator; LocalAccounts goes by the running configuration.
 
-This is the seam for TACACS+ and RADIUS: another Authenticator, chosen by `aaa authentication login`.
+This is the seam for other sources of users, which `aaa authentication login` chooses: vsm/ssh/radius.py is one, and
+TACACS+ would be another.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
 
 from vsm.model.passwords import LONGEST, matches
@@ -17,11 +19,23 @@ _THREADS = 2
 """Password hashes computed at a time: each takes 16 MB and a processor for some 50 ms."""
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The answer to a password."""
+
+    right: bool
+    roles: tuple[str, ...] = ()
+    """What the session may do whatever is configured; () = the roles of the user in the configuration."""
+
+
+REFUSED = Admission(False)
+
+
 class Authenticator(Protocol):
     """Knows users' secrets."""
 
-    async def password(self, user: str, password: str) -> bool:
-        """Whether it is the user's password; takes the same time whether or not there is such a user."""
+    async def password(self, user: str, password: str) -> Admission:
+        """Whether it is the user's password; LocalAccounts takes the same time whether or not there is such a user."""
         ...
 
     def has_key(self, user: str, key: str) -> bool:
@@ -37,12 +51,12 @@ class LocalAccounts:
         self._config = config
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="password")
 
-    async def password(self, user: str, password: str) -> bool:
+    async def password(self, user: str, password: str) -> Admission:
         """See Authenticator."""
         account = self._config().users.get(user)
         stored = account.password if account else ""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, matches, password[: LONGEST + 1], stored)
+        return Admission(await loop.run_in_executor(self._pool, matches, password[: LONGEST + 1], stored))
 
     def has_key(self, user: str, key: str) -> bool:
         """See Authenticator."""

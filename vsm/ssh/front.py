@@ -17,6 +17,7 @@ from vsm.model.state import State
 from vsm.options import Options
 from vsm.runtime import LogLine
 from vsm.ssh.accounts import LocalAccounts
+from vsm.ssh.radius import RadiusAccounts
 from vsm.ssh.secrets import host_key, new_host_key
 from vsm.ssh.server import SshServer, Surroundings
 from vsm.store.bootflash import Bootflash
@@ -39,7 +40,7 @@ class SshFront:
             limit=lambda: supervisor.state.config.session_limit,
             banner=lambda: supervisor.state.config.banner,
             roles=self._roles,
-            accounts=self._accounts,
+            accounts=RadiusAccounts(lambda: supervisor.state.config, self._accounts),
             bootflash=files,
         )  # fmt: skip
         self._server = SshServer(around, host_key(options.data), options.login_penalty_s)

@@ -21,7 +21,7 @@ import structlog
 from dvswitch.errors import InvalidValue, Unavailable
 from vsm.cli.session import Session
 from vsm.model.users import NETWORK_ADMIN, NETWORK_OPERATOR
-from vsm.ssh.accounts import Authenticator
+from vsm.ssh.accounts import REFUSED, Admission, Authenticator
 from vsm.ssh.files import BootflashServer, Rights
 from vsm.ssh.session import Lines, Login, Shell, run_command
 from vsm.store.bootflash import Bootflash
@@ -47,6 +47,8 @@ _LOGIN_TIMEOUT = 60
 _KEEPALIVE, _KEEPALIVES_LOST = 30, 3
 """Seconds between probes of a silent client, and how many it may leave unanswered."""
 _KNOWN_ORIGINS = 1024
+_GRANTED = "granted_roles"
+"""What a connection knows of the roles that came with its login."""
 _log = structlog.get_logger("vsm.ssh")
 
 
@@ -156,14 +158,15 @@ class SshServer:
         self._connections.discard(connection)
         self.strangers -= stranger
 
-    async def check_password(self, user: str, password: str, origin: str) -> bool:
+    async def check_password(self, user: str, password: str, origin: str) -> Admission:
         """Whether the password is right; a wrong one is answered late."""
-        if await self.around.accounts.password(user, password):
+        admission = await self.around.accounts.password(user, password)
+        if admission.right:
             self._penalties.forgive(origin)
-            return True
+            return admission
         _log.warning("login failed", user=user, origin=origin)
         await asyncio.sleep(self._penalties.add(origin))
-        return False
+        return REFUSED
 
     # ---- sessions
 
@@ -213,10 +216,11 @@ class SshServer:
 
     def _new_session(self, process: asyncssh.SSHServerProcess[bytes], number: int) -> Session:
         user, peer = process.get_extra_info("username"), process.get_extra_info("peername")
-        return Session(f"{user}@{number}", user=user, line=f"pts/{number}", origin=_host(peer))
+        granted = process.get_extra_info(_GRANTED, ())
+        return Session(f"{user}@{number}", user=user, granted=granted, line=f"pts/{number}", origin=_host(peer))
 
     def _files(self, channel: Any) -> asyncssh.SFTPServer:
-        roles = self.around.roles(channel.get_extra_info("username"))
+        roles = channel.get_extra_info(_GRANTED, ()) or self.around.roles(channel.get_extra_info("username"))
         writes = NETWORK_ADMIN in roles
         return BootflashServer(channel, self.around.bootflash, Rights(writes or NETWORK_OPERATOR in roles, writes))
 
@@ -258,7 +262,9 @@ class _Connection(asyncssh.SSHServer):
 
     async def validate_password(self, username: str, password: str) -> bool:
         """Whether it is right."""
-        if await self._server.check_password(username, password, self._origin):
+        admission = await self._server.check_password(username, password, self._origin)
+        if admission.right:
+            self._connection.set_extra_info(**{_GRANTED: admission.roles})
             return True
         self._tries += 1
         if self._tries >= MAX_TRIES:

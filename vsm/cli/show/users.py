@@ -181,6 +181,6 @@ def show_banner(view: View, _call: Call) -> Report:
     return Report(lines(*text.splitlines()), top=BannerRow(text))
 
 
-def show_aaa(_view: View, _call: Call) -> Report:
+def show_aaa(view: View, _call: Call) -> Report:
     """How users are checked."""
-    return Report(lines("         default: local"))
+    return Report(lines(f"         default: {view.state.config.login_by.value}"))

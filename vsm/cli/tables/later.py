@@ -90,7 +90,12 @@ _ROWS: tuple[tuple[tuple[Mode, ...], str, str, str], ...] = (
         "How the supervisor looks names up",
         "looking names up in another way than the supervisor's host",
     ),
-    (_CONFIG, "ip {tacacs | radius} <rest:text>", "Where AAA is asked from", "AAA by servers (TACACS+, RADIUS)"),
+    (
+        _CONFIG,
+        "ip {tacacs | radius} <rest:text>",
+        "Where AAA is asked from",
+        "choosing where AAA servers are asked from",
+    ),
     (_CONFIG, "boot <rest:text>", "Image to start", "boot"),
     (_CONFIG, "vdc <rest:text>", "Virtual device contexts", "vdc"),
     (_CONFIG, "spanning-tree mode <rest:text>", "Spanning tree", "spanning-tree mode"),

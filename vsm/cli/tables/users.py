@@ -1,4 +1,4 @@
-"""Who may log in, over what, and what each role permits: username, role, feature ssh, line vty, aaa."""
+"""Who may log in, over what, and what each role permits: username, role, feature ssh, line vty."""
 
 from __future__ import annotations
 
@@ -284,34 +284,5 @@ LINE: tuple[Command, ...] = (
         render=lambda config: (
             [f"session-limit {config.session_limit}"] if config.session_limit != Config().session_limit else []
         ),
-    ),
-)
-
-AAA: tuple[Command, ...] = (
-    Command(
-        modes=CONFIG,
-        syntax="aaa authentication login default local",
-        help="Check users against those configured here; this is how it always is",
-        edit=lambda state, _call: state,
-        words={"default": "Of all terminals"},
-    ),
-    Command(
-        modes=CONFIG,
-        syntax="aaa authentication login {default | console} group <rest:text>",
-        help="Check users against TACACS+ or RADIUS servers",
-        edit=unsupported("AAA by servers (TACACS+, RADIUS)"),
-        words={"default": "Of all terminals", "group": "Group of servers"},
-    ),
-    Command(
-        modes=CONFIG,
-        syntax="aaa {authorization | accounting} <rest:text>",
-        help="Ask TACACS+ or RADIUS servers what is permitted, or tell them what was done",
-        edit=unsupported("AAA by servers (TACACS+, RADIUS)"),
-    ),
-    Command(
-        modes=CONFIG,
-        syntax="{tacacs-server | radius-server} <rest:text>",
-        help="Describe a TACACS+ or RADIUS server",
-        edit=unsupported("AAA by servers (TACACS+, RADIUS)"),
     ),
 )
