@@ -8,7 +8,7 @@ set -euo pipefail
 
 BUILD=()
 TEST=(clang llvm libbpf1 libbpf-dev libelf-dev zlib1g-dev qemu-system-x86 busybox-static iproute2 ethtool iperf3 iputils-ping
-	tshark lldpd tmux mosquitto libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients)
+	tshark lldpd tmux mosquitto freeradius libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients)
 BENCH=(openvswitch-switch)
 APT=(apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120)
 export DEBIAN_FRONTEND=noninteractive
