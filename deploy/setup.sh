@@ -41,7 +41,7 @@ disable_daemons() {
 	local package units=()
 	for package in "$@"; do
 		case $package in
-		openvswitch-switch | lldpd | mosquitto) units+=("$package") ;;
+		openvswitch-switch | lldpd | mosquitto | freeradius) units+=("$package") ;;
 		libvirt-daemon-system)
 			units+=(libvirtd.service libvirtd.socket libvirtd-{ro,admin}.socket libvirt-guests.service
 				virt{lock,log}d{,-admin}.socket)
