@@ -56,6 +56,7 @@ async def test_attach_migrate_detach(broker: Mosquitto) -> None:
             await asyncio.to_thread(_play, fabric, path)
             await told.until(lambda: "removed" in whats(told, "profile"), "the last step")
             await told.until(lambda: "dvs/100/profile/spare" not in told.retained, "the profile's topic cleared")
+            await told.until(lambda: told.retained["dvs/100/veth/1"]["module"] is None, "the vEth unplugged")
             check_schema(told)
             assert told.content_types == {"application/json"}
             sequences = [event["sequence"] for event in told.events]
@@ -81,6 +82,7 @@ def _play(fabric: Fabric, path: Path) -> None:
     fabric.attach(beta, "web1", mac=MAC, profile="web", plug=wire(path / "c", path / "d"), prepare=True)
     fabric.migrate(veth, Step.BEGIN, "beta")
     fabric.migrate(veth, Step.COMMIT)
+    fabric.detach(alpha, veth)  # or the source would be given the port back when the target lets go of it so soon
     fabric.detach(beta, veth)
     fabric.configure(access_profile("spare", 20), "no port-profile spare")
 
