@@ -81,19 +81,28 @@ CONSOLE_HEADER = Command(
     words={"console": "Local sessions"},
 )
 
-CONSOLE: tuple[Command, ...] = (
-    Command(
-        modes=(Mode.CONSOLE,),
+
+def exec_timeout(mode: Mode, name: str, session: str) -> Command:
+    """`exec-timeout` of a kind of session; ``name`` is the field of Config that holds its minutes."""
+    default = getattr(Config(), name)
+
+    def said(config: Config) -> list[str]:
+        return [f"exec-timeout {getattr(config, name)}"]
+
+    return Command(
+        modes=(mode,),
         syntax="exec-timeout <minutes:0-525600>",
-        help="Set the minutes after which an unused local session ends; 0 = never",
-        edit=lambda state, call: _with(state, console_timeout=call["minutes"]),
+        help=f"Set the minutes after which {session} ends; 0 = never",
+        edit=lambda state, call: _with(state, **{name: call["minutes"]}),
         no="exec-timeout [<minutes:0-525600>]",
-        undo=lambda state, _call: _with(state, console_timeout=Config().console_timeout),
-        render=lambda config: (
-            [f"exec-timeout {config.console_timeout}"] if config.console_timeout != Config().console_timeout else []
-        ),
-        always=lambda config: [f"exec-timeout {config.console_timeout}"],
-    ),
+        undo=lambda state, _call: _with(state, **{name: default}),
+        render=lambda config: said(config) if getattr(config, name) != default else [],
+        always=said,
+    )
+
+
+CONSOLE: tuple[Command, ...] = (
+    exec_timeout(Mode.CONSOLE, "console_timeout", "an unused local session"),
     *(
         Command(
             modes=(Mode.CONSOLE,),

@@ -9,6 +9,7 @@ from typing import Any
 
 from dvswitch.errors import Conflict, InvalidValue, NotFound
 from vsm.cli.command import Call, Command, Mode, Position, unsupported
+from vsm.cli.tables.terminals import exec_timeout
 from vsm.model import passwords
 from vsm.model.state import Config, State
 from vsm.model.users import ADMIN, BUILT_IN, MAX_KEYS, NETWORK_OPERATOR, Access, Role, Rule, User
@@ -263,17 +264,7 @@ LINE_HEADER = Command(
 )
 
 LINE: tuple[Command, ...] = (
-    Command(
-        modes=(Mode.LINE,),
-        syntax="exec-timeout <minutes:0-525600>",
-        help="Set the minutes after which an unused session ends; 0 = never",
-        edit=lambda state, call: _config(state, exec_timeout=call["minutes"]),
-        no="exec-timeout [<minutes:0-525600>]",
-        undo=lambda state, _call: _config(state, exec_timeout=Config().exec_timeout),
-        render=lambda config: (
-            [f"exec-timeout {config.exec_timeout}"] if config.exec_timeout != Config().exec_timeout else []
-        ),
-    ),
+    exec_timeout(Mode.LINE, "exec_timeout", "an unused session"),
     Command(
         modes=(Mode.LINE,),
         syntax="session-limit <count:1-256>",
