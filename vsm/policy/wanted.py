@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
+from vsm.model.niv import DVS, HostMode
 from vsm.model.settings import ChannelMode, Settings, TeamMethod
 from vsm.model.state import Nic, Phase
 
@@ -133,3 +134,4 @@ class Wanted:
     policies: Mapping[int, PolicySpec] = field(default_factory=dict)
     ports: Mapping[int, PortSpec] = field(default_factory=dict)
     uplinks: Mapping[int, UplinkSpec] = field(default_factory=dict)
+    mode: HostMode = DVS
