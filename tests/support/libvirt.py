@@ -5,7 +5,7 @@
         near.virsh("create", str(file))
 
 A mount namespace gives each its own /etc/libvirt, /var/lib/libvirt, /run/libvirt; nothing of the machine's is touched.
-Our stand-in is first in its PATH and writes down what libvirt said to it.
+Our stand-in, as dvs-libvirt-install puts it there, is first in its PATH; what libvirt said to it is written down.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import pytest
 from tests.support.netns import Namespace
 from tests.support.processes import Process
 from tests.vm.guest_image import guest_image
+from vem.libvirt import install
 
 PARTS = {
     "etc": "/etc/libvirt",
@@ -58,13 +59,14 @@ _CALL = """\
 # {what}
 export DVS_LIBVIRT_CONFIG='{config}' PYTHONPATH='{path}'
 printf '%s\\n' "{what} $*" >>'{log}'
-{python} -m {module} "$@" 2>'{log}'.$$
+{command} "$@" 2>'{log}'.$$
 status=$?
-cat '{log}'.$$ >&2
 test "${{3-}}" = Interface && test -e '{log}.dies' && kill -9 $(cat /run/libvirt/qemu/vm.pid)
-sed 's/^/  /' '{log}'.$$ >>'{log}'
+if test -s '{log}'.$$; then
+  cat '{log}'.$$ >&2
+  sed 's/^/  /' '{log}'.$$ >>'{log}'
+fi
 echo "  {what} done: $status" >>'{log}'
-rm -f '{log}'.$$
 exit $status
 """
 
@@ -169,13 +171,16 @@ class Libvirtd:
         (self.home / "etc/network.conf").touch()
         config = self.home / "dvswitch.toml"
         config.write_text(f'socket = "{self._agent}"\nrun-dir = "{self.home}/notes"\nbridge = "dvs0"\n')
-        self._script(self.home / "bin/ovs-vsctl", "ovs-vsctl", "vem.libvirt.vsctl", config)
-        self._script(self.home / "etc/hooks/qemu", "hook", "vem.libvirt.hook", config)
+        python = self.home / "dvs-ovs-vsctl"
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} -m vem.libvirt.vsctl "$@"\n')
+        python.chmod(0o755)
+        self._script(self.home / "bin/ovs-vsctl", "ovs-vsctl", str(install.write(self.home / "dvs", python)), config)
+        self._script(self.home / "etc/hooks/qemu", "hook", f"{sys.executable} -m vem.libvirt.hook", config)
 
-    def _script(self, file: Path, what: str, module: str, config: Path) -> None:
+    def _script(self, file: Path, what: str, command: str, config: Path) -> None:
         path = os.pathsep.join(filter(None, sys.path))
-        values = {"what": what, "module": module, "config": config, "log": self.calls}
-        file.write_text(_CALL.format(path=path, python=sys.executable, **values))
+        values = {"what": what, "command": command, "config": config, "log": self.calls}
+        file.write_text(_CALL.format(path=path, **values))
         file.chmod(0o755)
 
     def _command(self) -> list[str]:
