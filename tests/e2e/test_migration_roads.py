@@ -2,8 +2,8 @@
 
 All of them run between two user engines on datagram wires and between two kernel engines; where the state that one
 engine left is taken up by the other, or counted on there, from the one to the other, too.  One scene of each kind
-serves them all; each road has a VM of its own, with a NIC on either host (roads.py).  What the engines do in a move is in
-test_migration.py; all orders of all mishaps are explored in tests/mobility.
+serves them all; each road has a VM of its own, with a NIC on either host (roads.py).  What the engines do in a move
+is in test_migration.py; all orders of all mishaps are explored in tests/mobility.
 """
 
 from __future__ import annotations
