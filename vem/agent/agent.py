@@ -298,6 +298,7 @@ class Agent:
         compiled, old = self._compile(), self.datapath.image
         failures = await self._converge(compiled)
         if not failures and await self.mobility.settle():
+            await self._carrying.before()
             compiled = self._compile()
             failures = await self._converge(compiled)
         self.compiled = compiled
