@@ -61,8 +61,7 @@ def _dataclass_encoder(kind: Any) -> Callable[[Any], Json]:
             here = getattr(value, name)
             if here is default or (default is not MISSING and here == default):
                 continue
-            simple = type(here) in _PLAIN_TYPES
-            found[name] = here if simple else _encoder(type(here))(here)
+            found[name] = here if type(here) in _PLAIN_TYPES else encode(here)
         return found
 
     return told
