@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dvswitch.errors import DvsError, InvalidValue
 from dvswitch.lldp_agent import Mode
 from dvswitch.vlan import VlanSet
+from tests.support.examples import many
 from tests.support.switches import HOSTS, KEY, PASSWORD_HASH, Terminal, state
 from vsm.config.parse import load, merge, replace_with
 from vsm.config.patch import patch
@@ -210,8 +211,8 @@ def switches(draw: st.DrawFn) -> State:
     return start
 
 
-MANY = settings(max_examples=40)
-FEW = settings(MANY, max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+MANY = settings(max_examples=many(40))
+FEW = settings(MANY, max_examples=many(8), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 
 def without_ids(config: Config) -> Config:

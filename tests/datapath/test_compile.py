@@ -49,6 +49,7 @@ def test_missing_compilers_are_named_with_their_packages(elsewhere: Path, monkey
     assert native.main([]) == 0, "a missing tool is no failure"
 
 
+@pytest.mark.slow
 def test_a_failed_build_says_why_and_fails(elsewhere: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sources = tmp_path / "src"
     shutil.copytree(native.SOURCES, sources)

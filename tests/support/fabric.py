@@ -135,7 +135,7 @@ class Fabric:
         """End every daemon."""
         for host in self.hosts.values():
             host.process.end()
-            _purge(host)
+            purge(host)
         for switch in self.switches.values():
             switch.end()
         self.vsm.end()
@@ -333,7 +333,7 @@ def _at_least(total: types_pb2.Counters, part: types_pb2.Counters) -> bool:
     return total.rx_frames >= part.rx_frames and total.tx_frames >= part.tx_frames
 
 
-def _purge(host: Host) -> None:
+def purge(host: Host) -> None:
     """A kernel engine forwards on without its agent, until it is told to go.  (Not worth a process of its own.)"""
     if host.engine == "kernel":
         with host.where.enter() if host.where else contextlib.nullcontext():
