@@ -37,6 +37,15 @@ def test_a_mode_needs_a_host() -> None:
     assert "vem 9: is bound to no host; say 'host id UUID' first" in Terminal().configure("vem 9", "mode niv").output
 
 
+def test_a_host_whose_software_cannot_is_not_asked_to() -> None:
+    terminal = Terminal()
+    inventory = terminal.state.inventory
+    modules = {**inventory.modules, 4: replace(inventory.modules[4], modes=(ModeKind.VEPA,))}
+    terminal.supervisor.transact(lambda state: replace(state, inventory=replace(inventory, modules=modules)))
+    assert "vem 4: its host's software has no mode niv" in terminal.configure("vem 4", "mode niv").output
+    assert terminal.configure("vem 4", "mode vepa").ok and terminal.configure("vem 4", "mode dvs").ok
+
+
 def test_whoever_has_no_vis_yet_is_told_so() -> None:
     assert "has not told of a VIS yet" in Terminal().configure("vem 4", "mode niv").output
     assert niv_terminal().configure("vem 3", "mode niv tagging etag").output == ""
@@ -115,5 +124,8 @@ def test_who_is_missing_is_told_with_the_port() -> None:
 def test_a_module_that_heard_of_no_vis_is_shown_all_the_same() -> None:
     terminal = niv_terminal()
     terminal.runtime.niv.clear()
+    vis = "1d2f8a10-55aa-4c1e-9a41-0c0ffee00099"
+    assert f"3    niv   connected  Eth3/1   {vis}" in terminal.run("show niv").output, "as the host said last"
+    assert vis in terminal.run("show module").output
+    terminal.supervisor.transact(lambda state: replace(state, inventory=replace(state.inventory, ways={})))
     assert "3    niv   connected  -        -" in terminal.run("show niv").output
-    assert "1d2f8a10-55aa-4c1e-9a41-0c0ffee00099" in terminal.run("show module").output, "as the host said last"
