@@ -419,6 +419,10 @@ def _guest(now: System) -> Iterator[tuple[str, System]]:
                 after = replace(now, hosts=_put(now.hosts, at, plugged), vm=now.vm if prepare else slot)
                 after = _passed(_said(after, at, ("attached", False, 0, prepare)), at)
                 yield f"attach {prepare} on {slot}", replace(after, left=replace(left, attaches=left.attaches - 1))
+        if left.attaches and host.alive and host.plugged and host.known and _has_left(host):
+            after = replace(now, hosts=_put(now.hosts, at, replace(host, prepare=False)), vm=slot)
+            after = _passed(_said(after, at, ("attached", False, 0, False)), at)
+            yield f"attach again on {slot}", replace(after, left=replace(left, attaches=left.attaches - 1))
         if left.detaches and host.alive and host.plugged and host.known and now.vm != slot:
             gone = replace(host, plugged=False, known=False, prepare=False)
             after = replace(now, hosts=_put(now.hosts, at, gone))
@@ -430,6 +434,11 @@ def _guest(now: System) -> Iterator[tuple[str, System]]:
             if host.port and host.port[0] is Phase.PREPARED:
                 after = _said(after, at, ("seen", host.port[1]))
             yield f"frame on {slot}", replace(after, left=replace(left, frames=left.frames - 1))
+
+
+def _has_left(host: Host) -> bool:
+    """The vEth has moved on, and its NIC is still plugged in (vem/agent/attaching.py)."""
+    return not host.prepare and (host.port is None or host.port[0] is Phase.DRAINING)
 
 
 def _mishaps(now: System) -> Iterator[tuple[str, System]]:
