@@ -9,6 +9,7 @@ import pytest
 from tests.support.switches import NOW, Terminal, niv_terminal, with_moves
 from vsm.model.niv import DVS, HostMode, ModeKind, Tagging
 from vsm.model.state import Module
+from vsm.mqtt.documents import ModuleDocument, document_of
 from vsm.runtime import ModuleStatus
 
 VNTAG, ETAG = HostMode(ModeKind.NIV, Tagging.VNTAG), HostMode(ModeKind.NIV, Tagging.ETAG)
@@ -85,6 +86,29 @@ def test_no_change_of_mode_under_a_migration_but_by_force() -> None:
     terminal.run("end", "configure session one", "vem 4", "mode niv")
     assert "Verification failed" in terminal.run("verify").output
     assert terminal.run("commit force").ok and terminal.state.config.slots[4].mode.niv
+
+
+def test_a_rollback_takes_the_mode_back() -> None:
+    terminal = Terminal()
+    terminal.run("checkpoint before", "configure terminal", "vem 3", "mode vepa", "end", "checkpoint after")
+    assert terminal.run("rollback running-config checkpoint before").ok
+    assert terminal.state.config.slots[3].mode == DVS
+    assert terminal.run("rollback running-config checkpoint after").ok
+    assert terminal.state.config.slots[3].mode.kind is ModeKind.VEPA
+    assert "mode vepa" in terminal.run("show diff rollback-patch checkpoint before running-config").output
+
+
+def test_a_manager_is_told_of_mode_and_card() -> None:
+    terminal = niv_terminal()
+
+    def told(slot: int) -> tuple[str, bool | None]:
+        document = document_of(terminal.state, terminal.runtime, ("module", slot))
+        assert isinstance(document, ModuleDocument)
+        return document.mode, document.card
+
+    assert (told(3), told(4)) == (("niv", True), ("dvs", None))
+    terminal.runtime.cards.clear()
+    assert told(3) == ("niv", False)
 
 
 def test_a_slot_is_kept_while_its_card_is_connected() -> None:
