@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,19 @@ async def test_a_new_move_may_begin_as_soon_as_one_is_answered(stage: Stage) -> 
     await stage.prepared()
     assert (await stage.migrate(COMMIT)).state == "done"
     assert (await stage.migrate(BEGIN, "kvm-1")).state == "prepared"
+
+
+async def test_a_source_that_was_absent_for_long_is_not_waited_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.prepared()
+    await stage.source.close()
+    await stage.rig.until(lambda: not stage.rig.fabric.connected(3))
+    hour = 3600.0
+    stage.rig.mobility.patience = Patience(drain=hour)
+    monkeypatch.setattr(stage.rig.mobility, "_clock", lambda: time.time() + hour)
+    assert (await stage.migrate(COMMIT)).state == "done"
+    assert ("activated", "module 3 is absent") in steps(stage.rig)
 
 
 async def test_the_time_of_a_state_counts_over_restarts(stage: Stage, tmp_path: Path) -> None:

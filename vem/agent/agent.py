@@ -33,6 +33,7 @@ from vem.agent.control_plane import ControlPlane
 from vem.agent.datapath_side import Datapath
 from vem.agent.discovery_side import HostFacts
 from vem.agent.holdings import Holdings
+from vem.agent.learned_look import LearnedLook
 from vem.agent.links import Links
 from vem.agent.mac_moves import MacMoves
 from vem.agent.mobility_side import MobilitySide
@@ -45,7 +46,7 @@ from vem.agent.status import port_name
 from vem.agent.uplinks import UplinkConfig
 from vem.agent.wanted import Phase, Port, Refusal, Wanted
 from vem.datapath.engine import Engine, EngineError
-from vem.datapath.image import Image, LearnedMac
+from vem.datapath.image import Image
 
 PROTOCOL = 1
 RETRY = 1.0
@@ -135,8 +136,10 @@ class Agent:
             self._arrivals.spoke,
         )
         self.mobility = MobilitySide(self.datapath, self.holdings, self._mobility_address)
+        self.control.followed = self.mobility.announced
         self._carrying = Carrying(self.datapath, self.holdings, self.control)
         self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
+        self._look = LearnedLook(self.datapath)
         self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
         async with self.lock:
             await self._pass()
@@ -296,6 +299,7 @@ class Agent:
         compiled, old = self._compile(), self.datapath.image
         failures = await self._converge(compiled)
         if not failures and await self.mobility.settle():
+            await self._carrying.before()
             compiled = self._compile()
             failures = await self._converge(compiled)
         self.compiled = compiled
@@ -442,12 +446,15 @@ class Agent:
         lives = {attachment.lport: attachment.life for attachment in self.holdings.attachments}
         if report := self._reports.counters(self.datapath.incarnation, ports, values, full, lives):
             self.session.send(fabric.ModuleMessage(counters=report))
-        learned = await self._learned()
+        learned = await self._look.changed(values, full, time.monotonic())
+        if learned is None:
+            return
         if macs := self._reports.macs(ports, learned):
             self.session.send(fabric.ModuleMessage(macs=macs))
         for event in self._moves.look(ports, learned, values, time.monotonic()):
             log.warning("learned address moved", text=event.text)
             self.session.send(fabric.ModuleMessage(event=event))
+        self._look.told(time.monotonic())
 
     def _send_observed(self) -> None:
         """Channels and neighbours, if they changed."""
@@ -460,10 +467,6 @@ class Agent:
         found = self.control.discovery.neighbours(now)
         if neighbors := self._reports.neighbors(found, lambda: observed.neighbors(found, now)):
             self.session.send(fabric.ModuleMessage(neighbors=neighbors))
-
-    async def _learned(self) -> list[LearnedMac]:
-        learns = any(policy.learn for policy in self.datapath.image.policies.values())
-        return await self.datapath.learned() if learns else []
 
     def _duplicate(self, mac: MacAddress, uplink: int) -> None:
         """S-269: to the log, and to the supervisor's events if it is in touch."""

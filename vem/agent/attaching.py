@@ -157,7 +157,7 @@ class Attaching:
             old = agent.holdings.attachments.find(request.nic)
             if old is not None and old.stage is not Stage.LEAVING:
                 _check_same(old, request)
-                if old.prepare and not request.prepare:
+                if not request.prepare and (old.prepare or self._has_left(old)):
                     self._go_live(old)
                 return old
             agent.holdings.attachments.check_new(request.nic, request.plug)
@@ -166,8 +166,13 @@ class Attaching:
             agent.send_attached(attachment)
             return attachment
 
+    def _has_left(self, attachment: Attachment) -> bool:
+        """Whether its vEth has moved to another host and nobody has unplugged the NIC here."""
+        port = self._agent.holdings.staging.committed.ports.get(attachment.veth)
+        return attachment.stage is Stage.KNOWN and (port is None or port.phase is Phase.DRAINING)
+
     def _go_live(self, attachment: Attachment) -> None:
-        """The VM that this port was prepared for runs here now: told as a new attach, which moves the vEth here."""
+        """The VM of a port that was prepared, or has left, runs here now: told as a new attach, which moves it here."""
         attachment.prepare, attachment.request = False, uuid.uuid4().hex
         self._agent.send_attached(attachment, known=False)
 
@@ -215,7 +220,7 @@ class Attaching:
         port = self._agent.compiled.wanted.ports.get(attachment.veth)
         if attachment.refused or port is None or attachment.veth not in self._agent.compiled.veths:
             return bool(attachment.refused)
-        return silent_is_fine or port.phase is not Phase.PREPARED
+        return silent_is_fine or port.phase is Phase.ACTIVE
 
     async def _wait(self, condition: Callable[[], bool], end: float) -> None:
         """Return when ``condition`` holds after some pass, or at ``end``."""

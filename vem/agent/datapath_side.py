@@ -34,6 +34,8 @@ class Datapath:
         """Carrier by lport; NICs that are not there count as down."""
         self.last: dict[int, Counters] = {}
         """Counters that the last converge() was asked for."""
+        self.removals = 0
+        """Learned addresses that were removed by hand so far."""
         self._mtus = UplinkMtus()
 
     @classmethod
@@ -167,7 +169,12 @@ class Datapath:
             raise
         self.image = image
         if ageing.may_leave_stale(old, image):
-            self._engine.forget(ageing.stale(self._engine.learned(), image))
+            self._forget(ageing.stale(self._engine.learned(), image))
+
+    def _forget(self, macs: Iterable[LearnedMac]) -> None:
+        gone = list(macs)
+        self._engine.forget(gone)
+        self.removals += len(gone)
 
     async def clear_counters(self, lport: int) -> None:
         """The lport gets a new owner."""
@@ -183,6 +190,10 @@ class Datapath:
         """See Engine.learned."""
         return await self._thread.call(self._engine.learned)
 
+    async def learned_counts(self) -> dict[int, int]:
+        """See Engine.learned_counts."""
+        return await self._thread.call(self._engine.learned_counts)
+
     async def remember(self, macs: Iterable[LearnedMac]) -> None:
         """See Engine.remember."""
         await self._thread.call(self._engine.remember, list(macs))
@@ -193,7 +204,7 @@ class Datapath:
 
     def _age(self, limit: float) -> None:
         if any(policy.learn for policy in self.image.policies.values()) and (learned := self._engine.learned()):
-            self._engine.forget(ageing.aged(learned, limit))
+            self._forget(ageing.aged(learned, limit))
         self._engine.tidy(time.monotonic())
 
     @property

@@ -15,7 +15,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dvswitch.errors import StorageError
@@ -48,7 +48,7 @@ def moved_between(before: Wanted, after: Wanted) -> list[Moved] | None:
 
     A vEth that had drained and is not wanted any more is nothing that needs to be known: it stays drained.
     """
-    same = before.switch == after.switch and before.policies == after.policies and before.uplinks == after.uplinks
+    same = replace(before, revision=0, ports={}) == replace(after, revision=0, ports={})
     gone = [before.ports[veth] for veth in before.ports.keys() - after.ports.keys()]
     if not same or after.refusals or any(port.phase is not Phase.DRAINING for port in gone):
         return None

@@ -63,8 +63,8 @@ class Patience:
     prepare: float = 3600.0
     """PREPARED: until a manager commits, or the VM's frames are seen on the target; then it is cancelled."""
     drain: float = 3.0
-    """PAUSED: until the source has drained; then the target goes on without it.  CANCELLED: until the source forwards
-    again."""
+    """PAUSED: until the source has drained; then the target goes on without it, and at once without one that has been
+    absent for so long.  CANCELLED: until the source forwards again."""
     apply: float = 30.0
     """ACTIVATED: until the target has confirmed; then the move is over, and a target that was away finds its port."""
 
@@ -115,9 +115,9 @@ class Mobility:
         in the way (S-256)."""
         self._veth(number)
         if not self._modules.connected(target):
-            raise Unavailable(f"module {target}", "is not connected", "start its agent, or choose another target")
-        status = self._runtime.module(target)
-        check_target(self._supervisor.state, number, target, dict(status.refusals) if status else {})
+            problem = "its card is not connected" if self._runtime.card_missing(target) else "is not connected"
+            raise Unavailable(f"module {target}", problem, "start its agent, or choose another target")
+        check_target(self._supervisor.state, number, target, self._runtime.refusals(target))
         return self._outcome(number)
 
     async def begin(self, number: int, target: int, seconds: float, by: str = "manager") -> Outcome:
@@ -213,11 +213,17 @@ class Mobility:
     async def _next_input(self, move: Move) -> Input:
         """Wait for what moves the migration on, or for somebody else to have done so."""
         ready, in_time, too_late, patience = self._awaited(move)
-        left = patience - (self._clock() - move.since)
+        left = patience - (self._clock() - self._waits_since(move))
         if await self._runtime.until(lambda: ready() or self._move(move.veth) != move, max(left, 0.0)):
             return in_time
         _log.warning("migration waited in vain", veth=move.veth, state=move.state.value, seconds=patience)
         return too_late
+
+    def _waits_since(self, move: Move) -> float:
+        """When the wait began: one for a source that was absent already counts from its last word."""
+        source = self._runtime.module(move.source)
+        absent = move.state is MoveState.PAUSED and source is not None and not source.connected
+        return min(move.since, source.since) if source and absent else move.since
 
     def _awaited(self, move: Move) -> tuple[Callable[[], bool], Input, Input, float]:
         """What a state waits for, the input that it brings, the input if it does not come, and within how many seconds
@@ -239,7 +245,8 @@ class Mobility:
 
     def _occasion_of(self, given: Input, move: Move) -> Occasion:
         carried = self._runtime.carried(move.source, move.veth) if given is Input.DRAINED else ()
-        return Occasion(self._clock(), carried=carried)
+        absent = given is Input.DRAIN_TIMEOUT and not self._modules.connected(move.source)
+        return Occasion(self._clock(), note=f"module {move.source} is absent" if absent else "", carried=carried)
 
     @staticmethod
     def _step(number: int, given: Input, occasion: Occasion) -> Change:
@@ -303,9 +310,7 @@ class Mobility:
         """What the target says against the port; "" if nothing."""
         if self._move(number) is None:
             return "the migration was taken back"
-        status = self._runtime.module(target)
-        refusals = dict(status.refusals) if status else {}
-        reason = refusals.get(f"vethernet {number}", "")
+        reason = self._runtime.refusals(target).get(f"vethernet {number}", "")
         return f"module {target} refuses it: {reason}" if reason else ""
 
     def _not_ready(self, target: int, number: int, revision: int) -> str:

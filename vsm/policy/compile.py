@@ -11,8 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from dvswitch.vlan import VlanSet
+from vsm.model.cards import holder, mode_of
 from vsm.model.interfaces import Ethernet, PortChannel, Vethernet
 from vsm.model.migration import Move, MoveState
+from vsm.model.niv import Role
 from vsm.model.settings import NO_PIN, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, Inventory, Phase, PortProfile, ProfileType, State, Uplink, Veth
 from vsm.policy.forwarding import forwarding
@@ -72,13 +74,18 @@ class _Index:
 _latest: tuple[State, _Index] | None = None
 
 
-def wanted(state: State, slot: int) -> Wanted:
-    """Everything the module in ``slot`` should have."""
-    index = _index(state)
+def wanted(state: State, slot: int, role: Role | None = None) -> Wanted:
+    """Everything that should be in ``slot``: what its host or its card is told, or (None) both together.
+
+    The ports are one's of the two, as the module's mode says; the uplinks are always the host's.
+    """
+    index, mode = _index(state), mode_of(state, slot)
+    places = index.places.get(slot, ()) if role in (None, holder(state, slot)) else ()
+    links = index.uplinks.get(slot, ()) if role is not Role.CARD else ()
     policies: dict[int, PolicySpec] = {}
-    ports = {place.veth.number: _port(state, index, place, policies) for place in index.places.get(slot, ())}
-    uplinks = {uplink.number: _uplink(state, index, uplink, policies) for uplink in index.uplinks.get(slot, ())}
-    return Wanted(_switch(state.config), policies, ports, uplinks)
+    ports = {place.veth.number: _port(state, index, place, policies) for place in places}
+    uplinks = {uplink.number: _uplink(state, index, uplink, policies) for uplink in links}
+    return Wanted(_switch(state.config), policies, ports, uplinks, mode)
 
 
 def _index(state: State) -> _Index:
@@ -113,10 +120,10 @@ def _build(state: State, before: _Index | None) -> _Index:
 
 def _known_places(state: State, before: _Index | None) -> dict[int, tuple[Veth, Move | None, list[tuple[int, _Place]]]]:
     """By vEth: what follows from the same vEth and move was worked out before, unless modules changed meanwhile."""
-    inventory, known = state.inventory, {}
-    old = {}
-    if before is not None and before.inventory.modules is inventory.modules:
-        old = before.known if before.inventory.mobility_secret == inventory.mobility_secret else {}
+    inventory, known, old = state.inventory, {}, {}
+    was = before.inventory if before is not None else None
+    if before is not None and was is not None and was.modules is inventory.modules and was.cards is inventory.cards:
+        old = before.known if was.mobility_secret == inventory.mobility_secret else {}
     for number, veth in inventory.veths.items():
         move, found = inventory.moves.get(number), old.get(number)
         if found is None or found[0] is not veth or found[1] is not move:
