@@ -92,6 +92,7 @@ async def test_a_source_that_was_absent_for_long_is_not_waited_for(
     stage.rig.mobility.patience = Patience(drain=hour)
     monkeypatch.setattr(stage.rig.mobility, "_clock", lambda: time.time() + hour)
     assert (await stage.migrate(COMMIT)).state == "done"
+    await over(stage)
     assert ("activated", "module 3 is absent") in steps(stage.rig)
 
 
