@@ -79,7 +79,7 @@ class Attaching:
         if attachment.refused:
             await self._agent.reconcile()
             raise AttachRefused(f"attach {request.nic}", attachment.refused)
-        await self._agent.saved()  # what the caller is told outlives this process
+        await self._agent.saving.now()  # what the caller is told outlives this process
         return self.outcome(attachment)
 
     async def detach(self, nic: Nic | None, veth: int) -> bool:
