@@ -93,6 +93,7 @@ DRAIN_SECONDS = 3.0
 """How long the supervisor waits for a source that may come back."""
 
 
+@pytest.mark.rules("S-255")
 def test_the_target_is_gone_for_good(scene: Roads) -> None:
     """The VMs run on where they came from: attached there again the vEths are back at once, whether the NIC was still
     plugged in there, had been unplugged, or the hand-over had not even been confirmed."""
@@ -142,7 +143,6 @@ def test_the_source_dies_before_the_pause(vm: Vm, scene: Roads) -> None:
     vm.ends_on(scene.beta)
 
 
-@BOTH_WAYS
 def test_the_source_dies_while_it_drains(vm: Vm, scene: Roads) -> None:
     vm.prepare()
     with stopped(scene.alpha):
@@ -320,7 +320,6 @@ def broadcast(source: MacAddress, vlan: int = 0) -> bytes:
 # ---- nobody said anything
 
 
-@BOTH_WAYS
 def test_two_hosts_claim_it(vm: Vm, scene: Roads) -> None:
     """S-255: the one where it was plugged in last has it, whatever the other remembers."""
     scene.alpha.process.kill()
