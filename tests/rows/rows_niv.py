@@ -1,8 +1,8 @@
-"""Rows: NIV and VEPA (S-092): a host that only tags (IV), the switch that forwards for it (VIS), lists of VIFs, and hosts
-that have everything switched behind their uplinks.
+"""Rows: NIV and VEPA (S-092): a host that only tags (IV), the switch that forwards for it (VIS), lists of VIFs, and
+hosts that have everything switched behind their uplinks.
 
-A VIF's frames leave by its link, and count at its own port, without the tag; the examples V1 to V6 and E1 to E3 are those of
-the formats' descriptions.
+A VIF's frames leave by its link, and count at its own port, without the tag; the examples V1 to V6 and E1 to E3 are
+those of the formats' descriptions.
 """
 
 from __future__ import annotations
