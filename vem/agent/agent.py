@@ -136,6 +136,7 @@ class Agent:
             self._arrivals.spoke,
         )
         self.mobility = MobilitySide(self.datapath, self.holdings, self._mobility_address)
+        self.control.followed = self.mobility.announced
         self._carrying = Carrying(self.datapath, self.holdings, self.control)
         self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
         self._look = LearnedLook(self.datapath)

@@ -143,7 +143,7 @@ class Mobility:
         move = self._move(number)
         if move is None:
             return self._repeated(number)
-        await self._batch.transact(self._step(number, Input.COMMIT, self._occasion()))
+        await self._batch.transact(self._step(number, Input.COMMIT, self._occasion()), self._like(move))
         if not await self._runtime.until(lambda: self._move(number) is None, seconds):
             now = self._move(number)
             assert now is not None
@@ -193,7 +193,7 @@ class Mobility:
         try:
             while (move := self._move(number)) is not None:
                 given = await self._next_input(move)
-                if self._move(number) == move and not await self._put(number, given, self._occasion_of(given, move)):
+                if self._move(number) == move and not await self._take(move, given):
                     await asyncio.sleep(_RETRY)
         finally:
             # At once, not by a callback: whatever changes the move next must start a new task.
@@ -241,10 +241,18 @@ class Mobility:
     def _step(number: int, given: Input, occasion: Occasion) -> Change:
         return lambda state: machine.step(state, number, given, occasion)
 
-    async def _put(self, number: int, given: Input, occasion: Occasion) -> bool:
-        """Put an input to the machine; False if it was not taken."""
+    async def _take(self, move: Move, given: Input) -> bool:
+        """Put what was waited for to the machine."""
+        return await self._put(move.veth, given, self._occasion_of(given, move), self._like(move))
+
+    def _like(self, move: Move) -> int:
+        """How many migrations are in the same state: no others can take the same step at the same time."""
+        return sum(other.state is move.state for other in self._supervisor.state.inventory.moves.values())
+
+    async def _put(self, number: int, given: Input, occasion: Occasion, expected: int = 0) -> bool:
+        """Put an input to the machine; False if it was not taken.  ``expected``: as of Batch.transact."""
         try:
-            await self._batch.transact(self._step(number, given, occasion))
+            await self._batch.transact(self._step(number, given, occasion), expected)
         except DvsError as error:
             _log.warning("migration step failed", veth=number, step=given.value, reason=str(error))
             return False
