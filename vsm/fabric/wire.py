@@ -18,7 +18,7 @@ from vsm.events.bus import News
 from vsm.mobility.reports import AttachReport
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Vethernet
 from vsm.model.migration import Carried, Move
-from vsm.model.niv import HostMode
+from vsm.model.niv import HostMode, Role
 from vsm.model.settings import ChannelMode
 from vsm.model.state import Module, Nic, Uplink
 from vsm.policy.difference import (
@@ -251,6 +251,14 @@ def read_module(hello: fabric_pb2.Hello) -> Module:
         max_ports=hello.max_ports,
         mobility=hello.mobility,
     )
+
+
+def role(hello: fabric_pb2.Hello) -> Role:
+    """Who says hello; InvalidValue if this supervisor knows no such role."""
+    try:
+        return Role(hello.role)
+    except ValueError:
+        raise InvalidValue(f"module {hello.host_uuid}", f"speaks in role {hello.role}, which is not known") from None
 
 
 def read_nic(nic: types_pb2.Nic) -> Nic:

@@ -112,8 +112,7 @@ class Mobility:
         self._veth(number)
         if not self._modules.connected(target):
             raise Unavailable(f"module {target}", "is not connected", "start its agent, or choose another target")
-        status = self._runtime.module(target)
-        check_target(self._supervisor.state, number, target, dict(status.refusals) if status else {})
+        check_target(self._supervisor.state, number, target, self._runtime.refusals(target))
         return self._outcome(number)
 
     async def begin(self, number: int, target: int, seconds: float, by: str = "manager") -> Outcome:
@@ -270,9 +269,7 @@ class Mobility:
         """What the target says against the port; "" if nothing."""
         if self._move(number) is None:
             return "the migration was taken back"
-        status = self._runtime.module(target)
-        refusals = dict(status.refusals) if status else {}
-        reason = refusals.get(f"vethernet {number}", "")
+        reason = self._runtime.refusals(target).get(f"vethernet {number}", "")
         return f"module {target} refuses it: {reason}" if reason else ""
 
     def _not_ready(self, target: int, number: int, revision: int) -> str:

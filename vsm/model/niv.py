@@ -10,6 +10,15 @@ from dataclasses import dataclass
 from enum import Enum
 
 
+class Role(Enum):
+    """Who speaks in a session of a slot; numbers as Hello.Role in fabric.proto."""
+
+    HOST = 0
+    """The module itself."""
+    CARD = 1
+    """The part of a VIS that holds the module's ports in mode NIV."""
+
+
 class ModeKind(Enum):
     """Who switches a module's frames."""
 

@@ -11,8 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from dvswitch.vlan import VlanSet
+from vsm.model.cards import holder, mode_of
 from vsm.model.interfaces import Ethernet, PortChannel, Vethernet
 from vsm.model.migration import Move, MoveState
+from vsm.model.niv import Role
 from vsm.model.settings import NO_PIN, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, Phase, PortProfile, ProfileType, State, Uplink, Veth
 from vsm.policy.forwarding import forwarding
@@ -68,13 +70,18 @@ class _Index:
 _latest: tuple[State, _Index] | None = None
 
 
-def wanted(state: State, slot: int) -> Wanted:
-    """Everything the module in ``slot`` should have."""
-    index = _index(state)
+def wanted(state: State, slot: int, role: Role | None = None) -> Wanted:
+    """Everything that should be in ``slot``: what its host or its card is told, or (None) both together.
+
+    The ports are one's of the two, as the module's mode says; the uplinks are always the host's.
+    """
+    index, mode = _index(state), mode_of(state.config, slot)
+    places = index.places.get(slot, ()) if role in (None, holder(state.config, slot)) else ()
+    links = index.uplinks.get(slot, ()) if role is not Role.CARD else ()
     policies: dict[int, PolicySpec] = {}
-    ports = {place.veth.number: _port(state, index, place, policies) for place in index.places.get(slot, ())}
-    uplinks = {uplink.number: _uplink(state, index, uplink, policies) for uplink in index.uplinks.get(slot, ())}
-    return Wanted(_switch(state.config), policies, ports, uplinks)
+    ports = {place.veth.number: _port(state, index, place, policies) for place in places}
+    uplinks = {uplink.number: _uplink(state, index, uplink, policies) for uplink in links}
+    return Wanted(_switch(state.config), policies, ports, uplinks, mode)
 
 
 def _index(state: State) -> _Index:

@@ -12,6 +12,9 @@ from vsm.model.niv import DVS, HostMode
 from vsm.model.settings import ChannelMode, Settings, TeamMethod
 from vsm.model.state import Nic, Phase
 
+ALL_VLANS = VlanSet.all() | VlanSet.of([0])
+"""Untagged frames included."""
+
 
 @dataclass(frozen=True, slots=True)
 class StormSpec:
