@@ -214,6 +214,48 @@ REASONS: tuple[DropReason, ...] = (
         "move-expired",
         "kept for a vEth that was to move, but it was not activated in time",
     ),
+    DropReason(
+        33,
+        "NIV_UNTAGGED",
+        "niv-untagged",
+        "came by a NIV link without the tag agreed on there, so it is no VIF's; compare both ends' tagging",
+    ),
+    DropReason(
+        34,
+        "NIV_DIRECTION",
+        "niv-direction",
+        "its NIV tag is for the other direction: two bridges, or two hosts, face each other on this link",
+    ),
+    DropReason(
+        35,
+        "NIV_VERSION",
+        "niv-version",
+        "its VNTag has another version than 0",
+    ),
+    DropReason(
+        36,
+        "NIV_UNKNOWN_VIF",
+        "niv-unknown-vif",
+        "its NIV tag names a VIF, or a list, that there is not on this link",
+    ),
+    DropReason(
+        37,
+        "NIV_LOOPED",
+        "niv-looped",
+        "a unicast frame that came back to the VIF that sent it",
+    ),
+    DropReason(
+        38,
+        "NIV_NESTED",
+        "niv-nested",
+        "begins with a NIV tag of its own, which would be taken for ours on the link",
+    ),
+    DropReason(
+        39,
+        "NO_VIF",
+        "no-vif",
+        "the port has no VIF on a NIV link yet; `show niv` tells how it stands",
+    ),
 )
 
 BY_NAME: Mapping[str, DropReason] = {reason.name: reason for reason in REASONS}

@@ -110,6 +110,11 @@ class RecordingEngine(Engine):
         self._image = replace(self._image, groups=_edited(self._image.groups, groups))
         self._note("set_groups", dict(groups))
 
+    def set_vif_lists(self, lists: Mapping[tuple[int, int], tuple[int, ...] | None]) -> None:
+        self._check("set_vif_lists")
+        self._image = replace(self._image, vif_lists=_edited(self._image.vif_lists, lists))
+        self._note("set_vif_lists", dict(lists))
+
     def image(self) -> Image:
         return self._image
 

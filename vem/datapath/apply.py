@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vem.datapath.engine import Engine
 from vem.datapath.image import Image
-from vem.datapath.plan import SetConfig, SetGroups, SetMembers, SetPort, SetStaticMacs, Step, transition
+from vem.datapath.plan import SetConfig, SetGroups, SetMembers, SetPort, SetStaticMacs, SetVifLists, Step, transition
 
 
 def apply_image(engine: Engine, old: Image, new: Image) -> int:
@@ -31,6 +31,8 @@ def apply_step(engine: Engine, step: Step) -> None:
             engine.set_members(members, unknown, promiscuous)
         case SetGroups(groups):
             engine.set_groups(groups)
+        case SetVifLists(lists):
+            engine.set_vif_lists(lists)
 
 
 __all__ = ["apply_image", "apply_step"]

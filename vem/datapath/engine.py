@@ -96,6 +96,11 @@ class Engine(abc.ABC):
         """Register multicast groups with their receivers, each list whole, or remove them (None)."""
 
     @abc.abstractmethod
+    def set_vif_lists(self, lists: Mapping[tuple[int, int], tuple[int, ...] | None]) -> None:
+        """Replace or remove (None) lists of VIFs, each whole, by (lport of the link, number).  Before a member list, or a
+        group's, refers to one it must be there; EngineError if lists of two links have the number."""
+
+    @abc.abstractmethod
     def image(self) -> Image:
         """Read the tables back (without learned MACs)."""
 

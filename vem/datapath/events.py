@@ -14,6 +14,7 @@ from vem.datapath.watch import (
     CapturedFrame,
     CaptureState,
     LastDrop,
+    NivTag,
     Point,
     Step,
     Trace,
@@ -51,9 +52,11 @@ def captured(data: Any) -> CapturedFrame:
     """A struct dvs_event of a DVS_AT_* kind; the tag goes back into the frame (S-245f)."""
     event, frame = _read(data)
     length = event.len
-    if event.tagged:
-        frame = frame[:12] + _TPID[event.tagged] + event.tci.to_bytes(2, "big") + frame[12:]
-        length += 4
+    tags = _TPID[event.tagged] + event.tci.to_bytes(2, "big") if event.tagged else b""
+    if niv := NivTag.of(event.niv, event.niv_word):
+        tags = bytes(niv) + tags
+    frame = frame[:12] + tags + frame[12:]
+    length += len(tags)
     return CapturedFrame(
         point=Point(event.kind),
         lport=event.lport,
@@ -121,7 +124,15 @@ def trace(data: Any) -> Trace:
         reason=tables.drop_name(raw.in_reason),
         steps=tuple(TraceStep(Step(step.step), tables.drop_name(step.reason)) for step in steps),
         copies=tuple(
-            TraceCopy(copy.lport, tables.drop_name(copy.reason), copy.tci if copy.tagged else None) for copy in copies
+            TraceCopy(
+                copy.lport,
+                tables.drop_name(copy.reason),
+                copy.tci if copy.tagged else None,
+                NivTag.of(copy.niv, copy.niv_word),
+                copy.link,
+                bool(copy.shared),
+            )
+            for copy in copies
         ),
         vlan=raw.vlan,
         out=raw.out,
@@ -129,4 +140,5 @@ def trace(data: Any) -> Trace:
         flooded=bool(raw.flood),
         unknown=bool(raw.unknown),
         punt=raw.punt,
+        niv=NivTag.of(raw.niv, raw.niv_word),
     )

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import reduce
 
 from vem.datapath.abi import CONSTANTS
-from vem.datapath.image import Control, Method, Policy, Port, Storm, Team
+from vem.datapath.image import Control, Method, Niv, Policy, Port, Storm, Team
 
 _PREFIX = "DVS_FEATURE_"
 BITS: Mapping[str, int] = {
@@ -42,6 +42,7 @@ def of_config(control: Control, policies: Iterable[Policy], teams: Iterable[Team
         "learn": any(policy.learn for policy in policies),
         "read_ip": control.snooping or any(team.method is Method.IP_HASH for team in teams),
         "uplink": any(team.uplinks for team in teams),
+        "niv": control.niv or control.vepa,
     }
     return bits(*(name for name, yes in wanted.items() if yes))
 
@@ -55,6 +56,7 @@ def of_port(port: Port | None) -> int:
         "lag": port.is_lag or port.lag,
         "mirror": port.mirror_rx or port.mirror_tx,
         "mobility": port.tunnel,
+        "niv": port.niv is not Niv.NONE or port.link or port.reflective,
     }
     return bits(*(name for name, yes in wanted.items() if yes))
 

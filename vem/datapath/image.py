@@ -14,6 +14,33 @@ from enum import Enum
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 
+VIF_MAX = 4095
+"""VIFs of one link are 1 to this; the field for the sender in a VNTag has 12 bits."""
+VIF_LIST_MAX = 16383
+"""Lists of VIFs of one link have numbers up to this (14 bits); with E-TAG from 4096."""
+LIST_RECEIVER = 0x8000
+"""A receiver in a member list that is no lport but this plus the number of a list in ``Image.vif_lists``: one tagged
+copy for all of that list, if all of them would take the frame, and all with the same VLAN tag; else a copy for each."""
+
+
+class Tagging(Enum):
+    """Which tag names the VIF on a NIV link."""
+
+    NONE = 0
+    """None is agreed on yet."""
+    VNTAG = 1
+    ETAG = 2
+
+
+class Niv(Enum):
+    """Which end of a NIV link a port is."""
+
+    NONE = 0
+    EXTENDER = 1
+    """An uplink of a NIV host."""
+    BRIDGE = 2
+    """A port of a VIS where a NIV host is, or may be: frames of VIF control are shown to the agent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Control:
@@ -30,6 +57,11 @@ class Control:
     """Some port may be ``moved``."""
     tunnel: int = 0
     """lport of the port that leads to the mobility program; 0 = none."""
+    niv: bool = False
+    """What a vNIC sends goes to its port's ``link``, with the tag of its ``vif``; nothing is switched here."""
+    vepa: bool = False
+    """What a vNIC sends goes to its uplink, which gives it back: by the uplinks, MACs of this host may come in as
+    sources, but nothing goes to the port that it is from (S-092)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +102,19 @@ class Port:
     """What it sends waits in the mobility program."""
     releasing: bool = False
     """... as long as something that it sent before waits there."""
+    niv: Niv = Niv.NONE
+    tagging: Tagging = Tagging.NONE
+    """On NIV links."""
+    plain: bool = True
+    """Of a NIV link: frames without the tag are let in, as by any other port; False: NIV_UNTAGGED, unless they are
+    link-local control frames."""
+    reflective: bool = False
+    """Frames may go back out of the port that they came by (the relay that VEPA needs)."""
+    link: int = 0
+    """lport of the NIV link by which its frames come and go: on an IV its uplink, on a VIS the port where its host
+    is (and then it needs no NIC of its own); 0 = none."""
+    vif: int = 0
+    """Its VIF on that link, 1..VIF_MAX; 0 = none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +159,10 @@ class Policy:
         if not self.trunk:
             return VlanSet.of([self.vlan])
         return self.allowed - VlanSet.of([0]) if self.vlan else self.allowed
+
+    def tags(self, vlan: int) -> bool:
+        """Whether a frame of that VLAN leaves with its tag (the C twin is dvs_egress_tag)."""
+        return self.trunk and vlan != self.vlan
 
 
 class Method(Enum):
@@ -167,6 +216,10 @@ class Image:
     """VLAN -> lports that receive everyone's unicast; sorted."""
     groups: Mapping[Group, tuple[int, ...]] = field(default_factory=dict)
     """Registered multicast groups -> lports (no uplinks) that joined; sorted."""
+    vif_lists: Mapping[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    """(lport of the link, number of the list) -> lports with a VIF on that link; sorted.  On an IV: whom a frame for the
+    list is for.  On a VIS: what ``LIST_RECEIVER`` + number stands for in ``members``, ``unknown_members`` and
+    ``groups``; no two links may have lists of the same number there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +295,11 @@ class CopyFate:
     reason: str
     """"" = delivered, else the drop reason's name."""
     frame: bytes
-    """As it leaves (or would have left), tag included."""
+    """As it leaves (or would have left), tags included."""
+    link: int = 0
+    """It leaves by that port's NIC (a VIS's link), not by its own."""
+    shared: bool = False
+    """It is the same frame as that of the copy before: one for a list of VIFs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,6 +268,10 @@ class KernelEngine(Engine):
     def set_groups(self, groups: Mapping[Group, tuple[int, ...] | None]) -> None:
         self._tables.set_groups(groups)
 
+    def set_vif_lists(self, lists: Mapping[tuple[int, int], tuple[int, ...] | None]) -> None:
+        self._peers.flooded({lport for lports in lists.values() for lport in lports or ()})
+        self._tables.set_vif_lists(lists)
+
     def image(self) -> Image:
         return self._tables.image()
 

@@ -18,7 +18,7 @@ from typing import Any
 from dvswitch.mac import MacAddress
 from vem.datapath import abi, events, feature_bits, libbpf, tables
 from vem.datapath.engine import EngineError, ListChanges
-from vem.datapath.groups import GroupNumbers
+from vem.datapath.groups import GroupNumbers, VifListNumbers
 from vem.datapath.image import Control, Counters, Group, Image, LearnedMac, Policy, Port, Team
 from vem.datapath.watch import LastDrop
 
@@ -33,6 +33,7 @@ SHARED = [
     "dvs_lists",
     "dvs_spied",
     "dvs_groups",
+    "dvs_vifs",
     "dvs_live",
     "dvs_counters",
     "dvs_ifindex",
@@ -52,6 +53,7 @@ _PORT_USED, _PORT_PEER = abi.CONSTANTS["DVS_PORT_USED"], abi.CONSTANTS["DVS_PORT
 _PORT_OWNS_MAC = abi.CONSTANTS["DVS_PORT_OWNS_MAC"]
 _SLOTS = abi.CONSTANTS["DVS_POLICY_SLOTS"]
 _NO_TEAM = b"\xff" * abi.ffi.sizeof("struct dvs_team")  # more uplinks than a team can have: the pipeline finds none
+_VIF_LISTS = range(tables.list_key("VIFS", 0), tables.list_key("VIFS", abi.CONSTANTS["DVS_MAX_VIF_LISTS"]))
 _FIRST_GROUP = tables.list_key("GROUP", 0)
 _SPIES = range(tables.list_key("PROMISCUOUS", 0), tables.list_key("PROMISCUOUS", 4096))
 _STORM_KINDS = abi.CONSTANTS["DVS_STORM_KINDS"]
@@ -91,6 +93,7 @@ class Tables:
         self._in_force = self._config()
         self._slots = self._index()
         self._groups = GroupNumbers({group: key - _FIRST_GROUP for group, key in self._group_keys().items()})
+        self._vif_lists = VifListNumbers(self._vif_list_numbers())
         self._capturing = False
         self._renew_control()
         self._straight: set[int] = set()
@@ -207,6 +210,16 @@ class Tables:
             self._port_words[base + at] = words[at]
         entry.ifindex = ifindex
         entry.flags = words[0] & 0xFFFFFFFF
+        self._name_vif(lport, old, port)
+
+    def _name_vif(self, lport: int, old: Port | None, new: Port | None) -> None:
+        """Whose a VIF is: first the new one, then the old one not any more, unless somebody else has it by now."""
+        before, after = (tables.vif_key(p.link, p.vif) if p and p.vif and p.link else None for p in (old, new))
+        vifs = self._maps["dvs_vifs"]
+        if after is not None:
+            vifs.update(_key(after), _key(lport))
+        if before is not None and before != after and vifs.get(_key(before)) == _key(lport):
+            vifs.delete(_key(before))
 
     def set_ifindex(self, lport: int, ifindex: int) -> None:
         """Which NIC the port sends by; 0 = none."""
@@ -330,20 +343,48 @@ class Tables:
         """Replace lists whole.  Each batch waits for a grace period (some ms), however many lists it has."""
         kinds = (("ALL", members), ("UNKNOWN", unknown), ("PROMISCUOUS", promiscuous))
         self._set_lists(
-            {tables.list_key(kind, vlan): lports for kind, lists in kinds for vlan, lports in lists.items()}
+            {
+                tables.list_key(kind, vlan): self._packed(lports)
+                for kind, lists in kinds
+                for vlan, lports in lists.items()
+            }
         )
+
+    def _packed(self, lports: tuple[int, ...] | None) -> bytes | None:
+        return tables.pack_members(self._vif_lists.to_table(lports)) if lports else None
+
+    def set_vif_lists(self, lists: Mapping[tuple[int, int], tuple[int, ...] | None]) -> None:
+        """As groups; an empty list is one, too."""
+        keys = {vif_list: _key(tables.vif_list_key(*vif_list)) for vif_list in lists}
+        gone = {vif_list: self._vif_lists.give_back(vif_list) for vif_list, lports in lists.items() if lports is None}
+        self._maps["dvs_vifs"].delete_many([keys[vif_list] for vif_list in gone])
+        wanted: dict[int, bytes | None]
+        wanted = {tables.list_key("VIFS", number): None for number in gone.values() if number is not None}
+        entries = {}
+        for vif_list, lports in lists.items():
+            if lports is not None:
+                key = tables.list_key("VIFS", self._vif_lists.take(vif_list))
+                wanted[key] = tables.pack_members(lports, *vif_list)
+                entries[keys[vif_list]] = _key(key)
+        self._set_lists(wanted)
+        self._maps["dvs_vifs"].update_many(entries)
+
+    def _vif_list_numbers(self) -> dict[tuple[int, int], int]:
+        keys = [key for key in map(_number, self._maps["dvs_lists"].each_key()) if key in _VIF_LISTS]
+        held = self._lists(keys).items()
+        return {vif_list: key - _VIF_LISTS.start for key, value in held for vif_list in tables.vif_lists([value])}
 
     def set_groups(self, groups: Mapping[Group, tuple[int, ...] | None]) -> None:
         """A group's list is there before the group is, and goes after it."""
         gone = {group: self._groups.give_back(group) for group, lports in groups.items() if lports is None}
         self._maps["dvs_groups"].delete_many([tables.pack_group(group) for group in gone])
-        wanted: dict[int, tuple[int, ...] | None]
+        wanted: dict[int, bytes | None]
         wanted = {tables.list_key("GROUP", number): None for number in gone.values() if number is not None}
         entries = {}
         for group, lports in groups.items():
             if lports is not None:
                 key = tables.list_key("GROUP", self._groups.take(group))
-                wanted[key] = lports
+                wanted[key] = self._packed(lports)
                 entries[tables.pack_group(group)] = _key(key)
         self._set_lists(wanted)
         self._maps["dvs_groups"].update_many(entries)
@@ -352,8 +393,8 @@ class Tables:
         """Key of each group's list."""
         return {tables.unpack_group(key): _number(value) for key, value in self._maps["dvs_groups"].items()}
 
-    def _set_lists(self, wanted: Mapping[int, tuple[int, ...] | None]) -> None:
-        packed = {number: tables.pack_members(lports) for number, lports in wanted.items() if lports}
+    def _set_lists(self, wanted: Mapping[int, bytes | None]) -> None:
+        packed = {number: value for number, value in wanted.items() if value}
         held = self._lists(wanted)
         fresh = {number: value for number, value in packed.items() if held.get(number) != value}
         self._spied |= {number for number in packed if number in _SPIES}
@@ -394,7 +435,8 @@ class Tables:
         """Everything but learned MACs."""
         control, policies, teams = self._config()
         held = self._lists(_number(key) for key in self._maps["dvs_lists"].each_key())
-        lists = {number: tables.unpack_members(value) for number, value in sorted(held.items())}
+        unpack, to_image = tables.unpack_members, self._vif_lists.to_image
+        lists = {number: to_image(unpack(value)) for number, value in sorted(held.items())}
         return Image(
             control=control,
             ports=self.ports(),
@@ -405,6 +447,7 @@ class Tables:
             unknown_members=tables.split_lists(lists, "UNKNOWN"),
             promiscuous_members=tables.split_lists(lists, "PROMISCUOUS"),
             groups={group: lists.get(key, ()) for group, key in self._group_keys().items()},
+            vif_lists=tables.vif_lists(held.values()),
         )
 
     # --- counters -----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 from vem.datapath import abi, events, libbpf, tables
 from vem.datapath.engine import EngineError
 from vem.datapath.image import CopyFate, Fate
-from vem.datapath.watch import Trace
+from vem.datapath.watch import NivTag, Trace
 
 _SK_BUFF_SIZE = 192  # struct __sk_buff of linux/bpf.h
 _CB, _GSO_SIZE = 48, 176
@@ -96,12 +96,17 @@ class DryTracer:
 def decode(frame: bytes, trace: bytes) -> Fate:
     """The fate that a struct dvs_trace tells of a frame."""
     record = abi.ffi.from_buffer("struct dvs_trace *", trace)
+    came = NivTag.of(record.niv, record.niv_word)
+    if came:
+        frame = frame[:12] + frame[12 + len(bytes(came)) :]  # it was taken off
     copies = record.copy[0 : min(record.n, abi.CONSTANTS["DVS_TRACE_COPIES"])]
     return Fate(tables.drop_name(record.in_reason), tuple(_copy(frame, copy) for copy in copies))
 
 
 def _copy(frame: bytes, copy: Any) -> CopyFate:
     left = as_left(frame, bool(copy.tagged), copy.tci)
+    if niv := NivTag.of(copy.niv, copy.niv_word):
+        left = left[:12] + bytes(niv) + left[12:]
     if copy.padded:
         left = left.ljust(_ETH_MIN, b"\0")  # S-001
-    return CopyFate(copy.lport, tables.drop_name(copy.reason), left)
+    return CopyFate(copy.lport, tables.drop_name(copy.reason), left, link=copy.link, shared=bool(copy.shared))

@@ -4,12 +4,13 @@ delivered, or lost on a port that does not change.
 Pure: values in, steps out; apply.py carries them out.  The order is
 
     1. static MACs that leave                          (nobody is sent to a port that is about to go)
-    2. receiver lists: all that old or new needs, without the vNICs that go; so for groups that stay registered
+    2. receiver lists: all that old or new needs, without the vNICs that go; so for groups that stay registered.  Before
+       them the lists of VIFs, which they may refer to, likewise
     3. vNICs that go; vNICs that close
     4. configuration and the ports that depend on it   (see _ConfigMove)
     5. ports that open, new vNICs
     6. static MACs that come or change
-    7. receiver lists and groups: what new needs
+    7. receiver lists and groups: what new needs; then the lists of VIFs
     8. uplinks that go                                 (teams left them in step 4)
 
 A list may hold a port that does not carry the VLAN (its policy decides), so lists that are too long do no harm; one
@@ -29,6 +30,7 @@ MAX_POLICIES = 1024
 Lists = Mapping[int, tuple[int, ...]]
 ListChanges = Mapping[int, tuple[int, ...] | None]
 Groups = Mapping[Group, tuple[int, ...]]
+VifLists = Mapping[tuple[int, int], tuple[int, ...]]
 K = TypeVar("K")
 
 
@@ -72,7 +74,14 @@ class SetGroups:
     groups: Mapping[Group, tuple[int, ...] | None]
 
 
-Step = SetConfig | SetPort | SetStaticMacs | SetMembers | SetGroups
+@dataclass(frozen=True, slots=True)
+class SetVifLists:
+    """Engine.set_vif_lists."""
+
+    lists: Mapping[tuple[int, int], tuple[int, ...] | None]
+
+
+Step = SetConfig | SetPort | SetStaticMacs | SetMembers | SetGroups | SetVifLists
 
 
 def transition(old: Image, new: Image) -> list[Step]:
@@ -87,9 +96,11 @@ def transition(old: Image, new: Image) -> list[Step]:
         _grown(old.promiscuous_members, new.promiscuous_members, early),
     ]
     grown_groups = _grown_groups(old.groups, new.groups, early)
+    grown_vifs = _grown_vif_lists(old.vif_lists, new.vif_lists, early)
     leaving = _leaving_macs(old, new, gone)
     steps: list[Step] = []
     steps += _static_steps(leaving)
+    steps += _vif_steps(old.vif_lists, grown_vifs)
     steps += _list_steps((old.members, old.unknown_members, old.promiscuous_members), grown)
     steps += _group_steps(old.groups, grown_groups)
     steps += [SetPort(lport, None) for lport in sorted(early)]
@@ -97,6 +108,7 @@ def transition(old: Image, new: Image) -> list[Step]:
     steps += _static_steps(_coming_macs(old, new, leaving))
     steps += _list_steps(grown, (new.members, new.unknown_members, new.promiscuous_members))
     steps += _group_steps(grown_groups, new.groups)
+    steps += _vif_steps(grown_vifs, new.vif_lists)
     steps += [SetPort(lport, None) for lport in sorted(late)]
     return steps
 
@@ -171,6 +183,22 @@ def _group_steps(old: Groups, new: Groups) -> list[Step]:
     return [SetGroups(changed)] if changed else []
 
 
+def _grown_vif_lists(old: VifLists, new: VifLists, gone: set[int]) -> dict[tuple[int, int], tuple[int, ...]]:
+    """All lists of both, with the members of both but for the ports that go: who is too much on a list has no VIF, or
+    takes what is not for it as it takes any flood."""
+    grown = {}
+    for key in old.keys() | new.keys():
+        before, after = old.get(key, ()), new.get(key, ())
+        union = set(after).union(lport for lport in before if lport not in gone)
+        grown[key] = before if before == after else tuple(sorted(union))
+    return grown
+
+
+def _vif_steps(old: VifLists, new: VifLists) -> list[Step]:
+    changed = _list_changes(old, new)
+    return [SetVifLists(changed)] if changed else []
+
+
 # --- configuration and ports ------------------------------------------------------------------------------------
 
 
@@ -226,10 +254,12 @@ class _ConfigMove:
             self._place_changed(lport, before, port)
 
     def _place_changed(self, lport: int, before: Port, port: Port) -> None:
-        """vNICs close before the flip and open after it; uplinks the other way round, as teams rely on them."""
+        """vNICs close before the flip and open after it; uplinks the other way round, as teams rely on them.  A port has
+        its VIF before the flip that makes it send by it."""
         opens = _is_open(port) and not _is_open(before)
         closes = _is_open(before) and not _is_open(port)
-        if (opens and port.uplink) or (closes and not port.uplink):
+        tags = port.vif and not before.vif
+        if tags or (opens and port.uplink) or (closes and not port.uplink):
             self._early[lport] = port
         else:
             self._late[lport] = port
@@ -274,4 +304,4 @@ def _is_open(port: Port) -> bool:
     return port.link_up and not port.blocked
 
 
-__all__ = ["SetConfig", "SetGroups", "SetMembers", "SetPort", "SetStaticMacs", "Step", "transition"]
+__all__ = ["SetConfig", "SetGroups", "SetMembers", "SetPort", "SetStaticMacs", "SetVifLists", "Step", "transition"]

@@ -15,7 +15,21 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vem.datapath.abi import CONSTANTS, MAX_MEMBERS, MAX_POLICIES, MAX_PORTS, TEAM_UPLINKS, VLAN_ANY, ffi
 from vem.datapath.engine import EngineError
-from vem.datapath.image import Control, Counters, Group, Method, Policy, Port, Storm, Team
+from vem.datapath.image import (
+    LIST_RECEIVER,
+    VIF_LIST_MAX,
+    VIF_MAX,
+    Control,
+    Counters,
+    Group,
+    Method,
+    Niv,
+    Policy,
+    Port,
+    Storm,
+    Tagging,
+    Team,
+)
 
 Readable = bytes | bytearray | memoryview
 
@@ -31,7 +45,19 @@ _PORT_FLAGS = {
     "forward": CONSTANTS["DVS_PORT_FORWARD"],
     "held": CONSTANTS["DVS_PORT_HELD"],
     "releasing": CONSTANTS["DVS_PORT_RELEASING"],
+    "reflective": CONSTANTS["DVS_PORT_REFLECTIVE"],
 }
+_NIV_FLAGS = {
+    Niv.NONE: 0,
+    Niv.EXTENDER: CONSTANTS["DVS_PORT_EXTENDER"],
+    Niv.BRIDGE: CONSTANTS["DVS_PORT_BRIDGE"],
+}
+_TAGGING_FLAGS = {
+    Tagging.NONE: 0,
+    Tagging.VNTAG: CONSTANTS["DVS_PORT_VNTAG"],
+    Tagging.ETAG: CONSTANTS["DVS_PORT_ETAG"],
+}
+_TAGGED_ONLY = CONSTANTS["DVS_PORT_TAGGED_ONLY"]
 _PORT_USED = CONSTANTS["DVS_PORT_USED"]
 _POLICY_FLAGS = {
     "blocked": CONSTANTS["DVS_POL_BLOCKED"],
@@ -49,6 +75,8 @@ _NO_RPF_PROMISCUOUS = CONSTANTS["DVS_CTL_NO_RPF_PROMISCUOUS"]
 _CAPTURE = CONSTANTS["DVS_CTL_CAPTURE"]
 _SNOOPING = CONSTANTS["DVS_CTL_SNOOPING"]
 _MOVED = CONSTANTS["DVS_CTL_MOVED"]
+_NIV = CONSTANTS["DVS_CTL_NIV"]
+_VEPA = CONSTANTS["DVS_CTL_VEPA"]
 _MAC_STATIC = CONSTANTS["DVS_MAC_STATIC"]
 _SLOTS = CONSTANTS["DVS_DROP_SLOTS"]
 _COUNTER_WORDS = ffi.sizeof("struct dvs_counters") // 8
@@ -87,6 +115,7 @@ def pack_control(control: Control, bank: int = 0, policies: Iterable[Policy] = (
     flags |= 0 if control.rpf_promiscuous else _NO_RPF_PROMISCUOUS
     flags |= _SNOOPING if control.snooping else 0
     flags |= _MOVED if control.moved else 0
+    flags |= (_NIV if control.niv else 0) | (_VEPA if control.vepa else 0)
     flags |= _in_use(control, policies, teams)
     return _bytes("dvs_control", {"bank": bank, "flags": flags, "mtu": control.mtu, "tunnel": control.tunnel})
 
@@ -110,6 +139,8 @@ def unpack_control(data: Readable) -> Control:
         rpf_promiscuous=not raw.flags & _NO_RPF_PROMISCUOUS,
         snooping=bool(raw.flags & _SNOOPING),
         moved=bool(raw.flags & _MOVED),
+        niv=bool(raw.flags & _NIV),
+        vepa=bool(raw.flags & _VEPA),
         tunnel=raw.tunnel,
     )
 
@@ -132,23 +163,30 @@ def pack_port(port: Port | None, ifindex: int = 0, more: int = 0) -> bytes:
         return bytes(ffi.sizeof("struct dvs_port"))
     if not 0 <= port.policy < MAX_POLICIES:
         raise EngineError(f"port {port.number}", f"policy {port.policy} is out of range 0-{MAX_POLICIES - 1}")
-    others = {"pin": port.pin, "lag": port.lag, "mirror_rx": port.mirror_rx, "mirror_tx": port.mirror_tx}
+    others = {name: getattr(port, name) for name in ("pin", "lag", "mirror_rx", "mirror_tx", "link")}
     for name, lport in others.items():
         if not 0 <= lport < MAX_PORTS:
             raise EngineError(f"port {port.number}", f"{name} to lport {lport} is out of range 0-{MAX_PORTS - 1}")
+    if not 0 <= port.vif <= VIF_MAX:
+        raise EngineError(f"port {port.number}", f"VIF {port.vif} is out of range 0-{VIF_MAX}")
     return _bytes(
         "dvs_port",
         {
-            "flags": _PORT_USED | _flags(port, _PORT_FLAGS) | more,
+            "flags": _PORT_USED | _flags(port, _PORT_FLAGS) | _niv_flags(port) | more,
             "ifindex": ifindex,
             "policy": port.policy,
             "number": port.number,
             "port_id": port.port_id,
             "generation": port.generation,
             "mac": list(port.mac.octets),
+            "vif": port.vif,
             **others,
         },
     )
+
+
+def _niv_flags(port: Port) -> int:
+    return _NIV_FLAGS[port.niv] | _TAGGING_FLAGS[port.tagging] | (0 if port.plain else _TAGGED_ONLY)
 
 
 def unpack_port(data: Readable) -> Port | None:
@@ -166,6 +204,11 @@ def unpack_port(data: Readable) -> Port | None:
         lag=raw.lag,
         mirror_rx=raw.mirror_rx,
         mirror_tx=raw.mirror_tx,
+        niv=next(niv for niv in reversed(Niv) if raw.flags & _NIV_FLAGS[niv] == _NIV_FLAGS[niv]),
+        tagging=next(tag for tag in reversed(Tagging) if raw.flags & _TAGGING_FLAGS[tag] == _TAGGING_FLAGS[tag]),
+        plain=not raw.flags & _TAGGED_ONLY,
+        link=raw.link,
+        vif=raw.vif,
         **_flag_fields(raw.flags, _PORT_FLAGS),
     )
 
@@ -261,11 +304,11 @@ def unpack_mac(data: Readable) -> tuple[int, bool, int]:
     return raw.lport, bool(raw.flags & _MAC_STATIC), raw.seen
 
 
-def pack_members(lports: Sequence[int]) -> bytes:
-    """struct dvs_members; EngineError above 1022 receivers."""
+def pack_members(lports: Sequence[int], link: int = 0, vif: int = 0) -> bytes:
+    """struct dvs_members; ``link`` and ``vif``: which list of VIFs it is.  EngineError above 1022 receivers."""
     if len(lports) > MAX_MEMBERS:
         raise EngineError("member list", f"{len(lports)} receivers; at most {MAX_MEMBERS} are possible")
-    return _bytes("dvs_members", {"n": len(lports), "lport": list(lports)})
+    return _bytes("dvs_members", {"n": len(lports), "link": link, "vif": vif, "lport": list(lports)})
 
 
 def unpack_members(data: Readable) -> tuple[int, ...]:
@@ -274,8 +317,15 @@ def unpack_members(data: Readable) -> tuple[int, ...]:
     return tuple(raw.lport[0 : min(raw.n, MAX_MEMBERS)])
 
 
+def vif_lists(lists: Iterable[Readable]) -> dict[tuple[int, int], tuple[int, ...]]:
+    """Lists of VIFs by link and number, out of any struct dvs_members."""
+    raw = [_struct("dvs_members", data) for data in lists]
+    found = {(item.link, item.vif): tuple(item.lport[0 : min(item.n, MAX_MEMBERS)]) for item in raw if item.link}
+    return dict(sorted(found.items()))
+
+
 def list_key(kind: str, number: int) -> int:
-    """Key of a receiver list: kind "ALL", "UNKNOWN", "PROMISCUOUS" (number = VLAN) or "GROUP"."""
+    """Key of a receiver list: kind "ALL", "UNKNOWN", "PROMISCUOUS" (number = VLAN), "GROUP" or "VIFS"."""
     return CONSTANTS[f"DVS_LIST_{kind}"] * 4096 + number
 
 
@@ -289,6 +339,18 @@ def split_lists(lists: Mapping[int, tuple[int, ...]], kind: str) -> dict[int, tu
     """The lists of one kind by number, out of lists by key."""
     first = list_key(kind, 0)
     return {key - first: lports for key, lports in sorted(lists.items()) if first <= key < first + 4096}
+
+
+def vif_key(link: int, vif: int) -> int:
+    """Key of a VIF in the VIF table."""
+    return link << 16 | vif
+
+
+def vif_list_key(link: int, number: int) -> int:
+    """Key of a list of VIFs there; EngineError if the link or the number is out of range."""
+    if not 0 < link < MAX_PORTS or not 0 < number <= VIF_LIST_MAX:
+        raise EngineError(f"VIF list {number} of lport {link}", f"must be a list 1-{VIF_LIST_MAX} of a port's")
+    return link << 16 | LIST_RECEIVER | number
 
 
 _V4_MAPPED = bytes(10) + b"\xff\xff"

@@ -17,7 +17,7 @@ from dvswitch.mac import MacAddress
 from vem.datapath import events, feature_bits, tables
 from vem.datapath.abi import CONSTANTS, LISTS, MAX_GROUPS, MAX_MACS, MAX_POLICIES, MAX_PORTS, MAX_TEAMS, VLAN_ANY
 from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
-from vem.datapath.groups import GroupNumbers
+from vem.datapath.groups import GroupNumbers, VifListNumbers
 from vem.datapath.image import (
     Control,
     CopyFate,
@@ -53,6 +53,7 @@ class UserEngine(Engine):
             raise EngineError("user engine", "out of memory or file descriptors")
         self.incarnation = uuid.uuid4().hex
         self._groups = GroupNumbers({})
+        self._vif_lists = VifListNumbers({})
         self._plugs: dict[int, Plug] = {}
         self._nics: dict[int, Nic] = {}
         self._closed = False
@@ -130,7 +131,7 @@ class UserEngine(Engine):
         """Each list by one pointer swap."""
         for kind, lists in (("ALL", members), ("UNKNOWN", unknown), ("PROMISCUOUS", promiscuous)):
             for vlan, lports in lists.items():
-                self._check(f"VLAN {vlan}", self._set_list(tables.list_key(kind, vlan), lports))
+                self._check(f"VLAN {vlan}", self._set_list(tables.list_key(kind, vlan), self._packed(lports)))
 
     def set_groups(self, groups: Mapping[Group, tuple[int, ...] | None]) -> None:
         """A group's list is there before the group is, and goes after it."""
@@ -143,15 +144,31 @@ class UserEngine(Engine):
             if number is None:
                 continue
             at = tables.list_key("GROUP", number)
-            self._check(subject, self._set_list(at, lports))
+            self._check(subject, self._set_list(at, self._packed(lports)))
             if lports is not None:
                 self._check(subject, self._lib.dvs_set_group(self._engine, key, at))
+
+    def set_vif_lists(self, lists: Mapping[tuple[int, int], tuple[int, ...] | None]) -> None:
+        """As groups."""
+        for (link, vif), lports in lists.items():
+            subject, key = f"VIF list {vif} of lport {link}", tables.vif_list_key(link, vif)
+            if lports is None:
+                self._check(subject, self._lib.dvs_set_vif_list(self._engine, key, 0))
+            number = (self._vif_lists.give_back if lports is None else self._vif_lists.take)((link, vif))
+            if number is None:
+                continue
+            at = tables.list_key("VIFS", number)
+            packed = None if lports is None else tables.pack_members(lports, link, vif)
+            self._check(subject, self._set_list(at, packed))
+            if lports is not None:
+                self._check(subject, self._lib.dvs_set_vif_list(self._engine, key, at))
 
     def image(self) -> Image:
         """From the C side's own tables, not from what was written."""
         control = self._ffi.new("struct dvs_control *")
         self._lib.dvs_get_control(self._engine, control)
-        lists = self._read_lists()
+        raw_lists = self._read_lists()
+        lists = {key: self._vif_lists.to_image(tables.unpack_members(raw)) for key, raw in raw_lists.items()}
         members, unknown, promiscuous = (tables.split_lists(lists, kind) for kind in ("ALL", "UNKNOWN", "PROMISCUOUS"))
         macs = self._read_macs()
         return Image(
@@ -164,6 +181,7 @@ class UserEngine(Engine):
             unknown_members=unknown,
             promiscuous_members=promiscuous,
             groups={group: lists.get(key, ()) for group, key in self._read_groups()},
+            vif_lists=tables.vif_lists(raw_lists.values()),
         )
 
     # --- what the datapath saw ------------------------------------------------------------------------------
@@ -327,8 +345,11 @@ class UserEngine(Engine):
         if result < 0:
             raise EngineError(subject, os.strerror(-result).lower())
 
-    def _set_list(self, key: int, lports: tuple[int, ...] | None) -> int:
-        members = self._ffi.NULL if lports is None else self._in("struct dvs_members", tables.pack_members(lports))
+    def _packed(self, lports: tuple[int, ...] | None) -> bytes | None:
+        return None if lports is None else tables.pack_members(self._vif_lists.to_table(lports))
+
+    def _set_list(self, key: int, packed: bytes | None) -> int:
+        members = self._ffi.NULL if packed is None else self._in("struct dvs_members", packed)
         return int(self._lib.dvs_set_list(self._engine, key, members))
 
     def _read(self, table: str, room: int) -> Iterable[tuple[int, bytes]]:
@@ -350,14 +371,14 @@ class UserEngine(Engine):
         )
         return [(mac, vlan, lport, seen) for mac, vlan, lport, _, seen in held]
 
-    def _read_lists(self) -> dict[int, tuple[int, ...]]:
-        """By key."""
+    def _read_lists(self) -> dict[int, bytes]:
+        """struct dvs_members by key."""
         keys = self._ffi.new("__u32[]", LISTS)
         raw = self._ffi.new("struct dvs_members *")
         lists = {}
         for i in range(self._lib.dvs_get_lists(self._engine, keys, LISTS)):
             if self._lib.dvs_get_list(self._engine, keys[i], raw) == 0:
-                lists[keys[i]] = tables.unpack_members(self._out(raw))
+                lists[keys[i]] = self._out(raw)
         return lists
 
     def _read_groups(self) -> list[tuple[Group, int]]:
@@ -371,6 +392,9 @@ class UserEngine(Engine):
         copies, at = [], 0
         for i in range(min(trace.n, _TRACE_COPIES)):
             copy = trace.copy[i]
-            copies.append(CopyFate(copy.lport, tables.drop_name(copy.reason), frames[at : at + lengths[i]]))
+            frame = frames[at : at + lengths[i]]
+            copies.append(
+                CopyFate(copy.lport, tables.drop_name(copy.reason), frame, link=copy.link, shared=bool(copy.shared))
+            )
             at += lengths[i]
         return tuple(copies)

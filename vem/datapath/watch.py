@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dvswitch.mac import MacAddress
+from vem.datapath.image import Tagging
 
 SNAPLEN_MAX = 1600
 """Bytes of a frame that a capture can keep."""
@@ -140,6 +141,39 @@ class LastDrop:
     """Of the outer tag it came with."""
 
 
+@dataclass(frozen=True, slots=True)
+class NivTag:
+    """A VNTag or E-TAG: what is behind its EtherType, without E-TAG's extensions, which are 0 here."""
+
+    tagging: Tagging
+    word: int
+    """32 bits."""
+
+    @classmethod
+    def of(cls, tagging: int, word: int) -> NivTag | None:
+        """By DVS_NIV_*; None for DVS_NIV_NONE."""
+        return cls(Tagging(tagging), word) if tagging else None
+
+    def __bytes__(self) -> bytes:
+        word = self.word.to_bytes(4, "big")
+        return b"\x89\x26" + word if self.tagging is Tagging.VNTAG else b"\x89\x3f" + word + bytes(2)
+
+    def __str__(self) -> str:
+        return self._vntag() if self.tagging is Tagging.VNTAG else self._etag()
+
+    def _vntag(self) -> str:
+        word, list_ = self.word, "list " if self.word & 0x40000000 else "VIF "
+        if not word & 0x80000000:
+            return f"VNTag from VIF {word & 0xFFF}"
+        looped = f", not to VIF {word & 0xFFF}" if word & 0x8000 else ""
+        return f"VNTag to {list_}{word >> 16 & 0x3FFF}{looped}"
+
+    def _etag(self) -> str:
+        vif, ingress = self.word & 0x3FFF, self.word >> 16 & 0xFFF
+        looped = f", not to VIF {ingress}" if ingress else ""
+        return f"E-TAG of {'list' if vif > 0xFFF else 'VIF'} {vif}{looped}"
+
+
 class Step(Enum):
     """A step of the pipeline; numbers as DVS_STEP_* in abi.h."""
 
@@ -152,6 +186,8 @@ class Step(Enum):
     LEARN = 7
     LOOKUP = 8
     STORM = 9
+    NIV = 10
+    """The NIV tag that the frame came with, or that it gets instead of being switched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +208,12 @@ class TraceCopy:
     """"" = delivered, else the drop reason's name."""
     tci: int | None
     """Of the 802.1Q tag it would leave with."""
+    niv: NivTag | None = None
+    """The NIV tag it would leave with, outside of the 802.1Q tag."""
+    link: int = 0
+    """The port by whose NIC it would leave (a VIS's link); 0 = its own."""
+    shared: bool = False
+    """The copy before, which is for a list of VIFs, is this one's too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +234,5 @@ class Trace:
     """Nobody owns the destination MAC."""
     punt: int
     """DVS_PUNT_* number: the agent would see it; 0 = no."""
+    niv: NivTag | None = None
+    """The NIV tag that it came with."""

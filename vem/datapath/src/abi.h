@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #include "drops.h"
 
-#define DVS_ABI_VERSION 3
+#define DVS_ABI_VERSION 4
 
 #define DVS_MAX_PORTS 1024
 #define DVS_MAX_POLICIES 1024
@@ -26,7 +26,8 @@
 #define DVS_MAX_MACS 131072
 #define DVS_MAX_MEMBERS 1022
 #define DVS_MAX_GROUPS 4096
-#define DVS_LISTS 16384
+#define DVS_LISTS 20480
+#define DVS_MAX_VIF_LISTS 4096
 #define DVS_DROP_SLOTS 48
 
 /* key of a static MAC: a vNIC's own MAC is valid in every VLAN its port carries (S-053, S-060) */
@@ -47,6 +48,13 @@
 #define DVS_PORT_FORWARD 2048 /* ... and what comes for them goes through the tunnel */
 #define DVS_PORT_HELD 4096 /* what it sends waits in the mobility program until the port is activated */
 #define DVS_PORT_RELEASING 8192 /* ... as long as something that it sent before waits there */
+/* NIV (niv.h): links between a host that only tags (IV) and the switch that forwards for it (VIS) */
+#define DVS_PORT_EXTENDER 16384 /* an uplink of a NIV host */
+#define DVS_PORT_BRIDGE 32768 /* a VIS's port to a NIV host */
+#define DVS_PORT_VNTAG 65536 /* of such a link: tags agreed on; neither: none yet */
+#define DVS_PORT_ETAG 131072
+#define DVS_PORT_TAGGED_ONLY 262144 /* of such a link: frames without the tag are not let in */
+#define DVS_PORT_REFLECTIVE 524288 /* frames may go back where they came from (VEPA's relay) */
 
 /* dvs_policy.mode */
 #define DVS_MODE_ACCESS 0
@@ -86,6 +94,8 @@
 #define DVS_CTL_READ_IP 64     /* IP addresses are needed: by a team's hash or by snooping */
 #define DVS_CTL_CAPTURE 1024 /* dvs_capture is in force */
 #define DVS_CTL_IP_HASH 2048 /* some team picks by IP addresses */
+#define DVS_CTL_NIV 4096 /* what vNICs send goes to their links, tagged; nothing is switched here */
+#define DVS_CTL_VEPA 8192 /* what vNICs send goes to their uplinks, and may come back from there */
 
 /* What the forwarding code has in it: a kernel engine's program when it is loaded (dvs_features in kernel_maps.h; the
  * verifier takes out the rest), the user engine by the build that it chooses (user_choose.h).  feature_bits.py tells
@@ -99,7 +109,8 @@
 #define DVS_FEATURE_MIRROR 64
 #define DVS_FEATURE_UPLINK 128
 #define DVS_FEATURE_MOBILITY 256
-#define DVS_FEATURES_ALL 511
+#define DVS_FEATURE_NIV 512
+#define DVS_FEATURES_ALL 1023
 
 /* dvs_mac.flags */
 #define DVS_MAC_STATIC 1
@@ -109,6 +120,17 @@
 #define DVS_LIST_UNKNOWN 1
 #define DVS_LIST_PROMISCUOUS 2
 #define DVS_LIST_GROUP 3
+#define DVS_LIST_VIFS 4 /* number: the engine's own */
+
+/* An entry of a member list that is no lport: all of the list DVS_LIST_VIFS with that number */
+#define DVS_RECEIVERS 0x8000
+#define DVS_RECEIVERS_NUMBER 0x0fff
+
+/* Key of the VIF table: lport of the link << 16, and a VIF, or DVS_VIF_LIST and the number of a list on that link.  Value:
+ * the lport of the port whose VIF it is, or the key of the list. */
+#define DVS_VIF_LIST 0x8000
+#define DVS_VIF_MAX 4095
+#define DVS_VIF_LIST_MAX 16383
 
 /* Service tag of frames between a switch and its mobility program (mobility.c): an 802.1ad tag outside of all others,
  * whose VLAN is the lport of the vEth concerned and whose priority says what.  To the program: FROM, TO for what is
@@ -151,6 +173,9 @@ struct dvs_port {
 	__u16 mirror_rx;  /* lport on which all that comes in here is shown too; 0 = none */
 	__u16 mirror_tx;  /* ... and all that goes out */
 	__u16 pad;
+	__u16 link;       /* lport of the link by which its frames come and go with the tag of its VIF; 0 = none */
+	__u16 vif;        /* ... 1..DVS_VIF_MAX, 0 = none yet */
+	__u32 pad2;
 };
 
 /* What a port profile comes to.  allowed: bit v = VLAN v is carried (trunk); bit 0 = untagged without native. */
@@ -206,6 +231,8 @@ struct dvs_group_key {
  * decides), never fewer. */
 struct dvs_members {
 	__u32 n;
+	__u16 link; /* of VIFs: the link that they are all on ... */
+	__u16 vif;  /* ... and the list's number there */
 	__u16 lport[DVS_MAX_MEMBERS];
 };
 
@@ -238,7 +265,16 @@ struct dvs_copy {
 	__u16 tci;
 	__u8 tagged;  /* 1: leaves with an 802.1Q tag of that tci */
 	__u8 padded;  /* 1: leaves with DVS_ETH_MIN bytes, if it has fewer */
+	__u32 niv_word; /* of the NIV tag that it leaves with */
+	__u16 link;   /* leaves by that port's NIC, not by its own; 0 = by its own */
+	__u8 niv;     /* DVS_NIV_*: leaves with that tag */
+	__u8 shared;  /* 1: the copy before, which is for a list, is this receiver's too */
 };
+
+/* NIV tags */
+#define DVS_NIV_NONE 0
+#define DVS_NIV_VNTAG 1
+#define DVS_NIV_ETAG 2
 
 #define DVS_TRACE_COPIES 64
 #define DVS_TRACE_STEPS 24
@@ -253,6 +289,7 @@ struct dvs_copy {
 #define DVS_STEP_LEARN 7
 #define DVS_STEP_LOOKUP 8
 #define DVS_STEP_STORM 9 /* before LEARN, if in use at all */
+#define DVS_STEP_NIV 10 /* the NIV tag, or what is instead of looking the frame up */
 
 /* One step of the pipeline on the way in. */
 struct dvs_step {
@@ -271,6 +308,9 @@ struct dvs_trace {
 	__u16 flood;
 	__u16 unknown;
 	__u16 punt;
+	__u16 niv; /* DVS_NIV_*: the tag that it came with, and that was taken off */
+	__u32 niv_word;
+	__u16 pad;
 	__u16 n_steps;
 	struct dvs_step step[DVS_TRACE_STEPS];
 	struct dvs_copy copy[DVS_TRACE_COPIES];
@@ -298,7 +338,9 @@ struct dvs_event {
 	__u16 vlan;   /* where it belongs, as far as that was decided */
 	__u16 tci;    /* of the outer tag, if tagged */
 	__u16 tagged; /* 0, DVS_TAG_OURS or DVS_TAG_FOREIGN */
-	__u16 pad;
+	__u16 niv;    /* DVS_NIV_*: the tag outside of all others */
+	__u32 niv_word;
+	__u32 pad;
 	__u8 data[DVS_EVENT_DATA];
 };
 
@@ -367,19 +409,19 @@ enum dvs_drop {
 
 _Static_assert(DVS_DROP_COUNT <= DVS_DROP_SLOTS, "more drop reasons than counter slots");
 _Static_assert(sizeof(struct dvs_control) == 16, "dvs_control");
-_Static_assert(sizeof(struct dvs_port) == 40, "dvs_port");
+_Static_assert(sizeof(struct dvs_port) == 48, "dvs_port");
 _Static_assert(sizeof(struct dvs_policy) == 536, "dvs_policy");
 _Static_assert(sizeof(struct dvs_team) == 40, "dvs_team");
 _Static_assert(sizeof(struct dvs_mac_key) == 8, "dvs_mac_key");
 _Static_assert(sizeof(struct dvs_mac) == 16, "dvs_mac");
 _Static_assert(sizeof(struct dvs_live) == 48, "dvs_live");
 _Static_assert(sizeof(struct dvs_group_key) == 24, "dvs_group_key");
-_Static_assert(sizeof(struct dvs_members) == 2048, "dvs_members");
+_Static_assert(sizeof(struct dvs_members) == 2052, "dvs_members");
 _Static_assert(sizeof(struct dvs_counters) == 864, "dvs_counters");
-_Static_assert(sizeof(struct dvs_event) == 40 + DVS_EVENT_DATA, "dvs_event");
+_Static_assert(sizeof(struct dvs_event) == 48 + DVS_EVENT_DATA, "dvs_event");
 _Static_assert(sizeof(struct dvs_capture) == 40, "dvs_capture");
 _Static_assert(sizeof(struct dvs_last_drop) == 88, "dvs_last_drop");
-_Static_assert(sizeof(struct dvs_trace) == 632, "dvs_trace");
+_Static_assert(sizeof(struct dvs_trace) == 1152, "dvs_trace");
 #endif
 
 #endif

@@ -8,8 +8,6 @@
 
 #include "packet.h"
 
-#define DVS_CDP_GROUP 0xcccccc0c0001ULL /* 01-00-0C-CC-CC-CC, first byte lowest */
-
 static INL int dvs_admit_state(const struct dvs_port *port, const struct dvs_policy *policy)
 {
 	if ((port->flags & DVS_PORT_BLOCKED) || (policy->flags & DVS_POL_BLOCKED))

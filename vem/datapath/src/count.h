@@ -10,6 +10,18 @@
 
 static INL __u32 dvs_wire_bytes(const struct dvs_pkt *p, int tagged) { return p->len + (tagged ? 4 : 0); }
 
+/* Bytes of a NIV tag. */
+static INL __u32 dvs_niv_bytes(__u32 niv) { return !niv ? 0 : niv == DVS_NIV_VNTAG ? 6 : 8; }
+
+/* Bytes of the tags that a copy leaves with, as far as they count at its port: a foreign tag is carried along and counts,
+ * the NIV tag of a VIF does not. */
+static INL __u32 dvs_tag_bytes(const struct dvs_pkt *p, const struct dvs_copy *copy)
+{
+	__u32 bytes = copy->tagged || p->tag_foreign ? 4 : 0;
+
+	return DVS_HAS(NIV) && !copy->link ? bytes + dvs_niv_bytes(copy->niv) : bytes;
+}
+
 static INL void dvs_count_received(const struct dvs_pkt *p)
 {
 	struct dvs_counters *c = dp_counters(p->nic);
@@ -18,6 +30,8 @@ static INL void dvs_count_received(const struct dvs_pkt *p)
 		return;
 	c->rx_frames++;
 	c->rx_bytes += dvs_wire_bytes(p, p->tag_present);
+	if (DVS_HAS(NIV) && p->by_link && !p->niv_bad) /* or it is a VIF's */
+		c->rx_bytes += dvs_niv_bytes(p->niv);
 	if (dvs_is_broadcast(p->dst))
 		c->rx_broadcast++;
 	else if (dvs_is_multicast(p->dst))
@@ -29,6 +43,8 @@ static INL __u32 dvs_padding(const struct dvs_pkt *p, const struct dvs_copy *cop
 {
 	__u32 bytes = dvs_wire_bytes(p, copy->tagged || p->tag_foreign);
 
+	if (DVS_HAS(NIV))
+		bytes += dvs_niv_bytes(copy->niv);
 	return copy->padded && bytes < DVS_ETH_MIN ? DVS_ETH_MIN - bytes : 0;
 }
 
@@ -79,15 +95,15 @@ static INL void dvs_count_padding(__u32 lport, __u32 bytes)
 		c->tx_bytes += bytes;
 }
 
-/* tagged: left with an 802.1Q tag of ours; a foreign tag is carried along and counts too. */
-static INL void dvs_count_sent(const struct dvs_pkt *p, __u32 lport, int tagged)
+/* tags: dvs_tag_bytes() that it left with. */
+static INL void dvs_count_sent(const struct dvs_pkt *p, __u32 lport, __u32 tags)
 {
 	struct dvs_counters *c = dp_counters(lport);
 
 	if (!c)
 		return;
 	c->tx_frames++;
-	c->tx_bytes += dvs_wire_bytes(p, tagged || p->tag_foreign);
+	c->tx_bytes += p->len + tags;
 	if (dvs_is_broadcast(p->dst))
 		c->tx_broadcast++;
 	else if (dvs_is_multicast(p->dst))

@@ -43,6 +43,13 @@
 	X(STORM, "over the storm-control rate") \
 	X(MOVED_AWAY, "the network still delivered here what is for a vEth that has moved; `mobility forward` would pass it on") \
 	X(MOVE_OVERFLOW, "there was no room to keep the frame until the vEth that it concerns had moved") \
-	X(MOVE_EXPIRED, "kept for a vEth that was to move, but it was not activated in time")
+	X(MOVE_EXPIRED, "kept for a vEth that was to move, but it was not activated in time") \
+	X(NIV_UNTAGGED, "came by a NIV link without the tag agreed on there, so it is no VIF's; compare both ends' tagging") \
+	X(NIV_DIRECTION, "its NIV tag is for the other direction: two bridges, or two hosts, face each other on this link") \
+	X(NIV_VERSION, "its VNTag has another version than 0") \
+	X(NIV_UNKNOWN_VIF, "its NIV tag names a VIF, or a list, that there is not on this link") \
+	X(NIV_LOOPED, "a unicast frame that came back to the VIF that sent it") \
+	X(NIV_NESTED, "begins with a NIV tag of its own, which would be taken for ours on the link") \
+	X(NO_VIF, "the port has no VIF on a NIV link yet; `show niv` tells how it stands")
 
 #endif

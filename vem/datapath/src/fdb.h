@@ -12,6 +12,7 @@
 #include "team.h"
 #include "vlan.h"
 #include "mobility.h"
+#include "niv.h"
 
 #define DVS_REFRESH_NS 1000000000ULL
 
@@ -74,9 +75,39 @@ static INL int dvs_shows_reflected(__u32 control_flags)
 }
 
 /* Our own frame come back by the network (S-087, S-089a: per VLAN and MAC). */
-static INL int dvs_local_source(const struct dvs_pkt *p)
+static INL int dvs_local_source(struct dvs_pkt *p, __u32 control_flags)
 {
-	return DVS_HAS(UPLINK) && p->uplink && dvs_owner(p->src, p->vlan, p->bank) ? DVS_DROP_RPF_LOCAL_SRC : DVS_OK;
+	__u32 owner = DVS_HAS(UPLINK) && p->uplink ? dvs_owner(p->src, p->vlan, p->bank) & DVS_OWNER_LPORT : 0;
+
+	if (!owner)
+		return DVS_OK;
+	if (!DVS_HAS(NIV) || !(control_flags & DVS_CTL_VEPA))
+		return DVS_DROP_RPF_LOCAL_SRC;
+	p->niv_way = DVS_NIV_BACK; /* S-092: for all others here it is as from outside */
+	p->link = owner;
+	return DVS_OK;
+}
+
+/* VEPA: a vNIC's frame goes to its uplink, and nowhere else (S-092). */
+static INL int dvs_to_relay(struct dvs_pkt *p, const struct dvs_port *port, const struct dvs_policy *policy)
+{
+	p->out_uplink = dvs_tx_uplink(p, port, policy);
+	return p->out_uplink ? DVS_OK : DVS_DROP_UPLINK_INACTIVE;
+}
+
+/* Must not go back there: S-085, S-091, and what says so of NIV links and of VEPA. */
+static INL int dvs_back(const struct dvs_pkt *p, __u32 lport)
+{
+	const struct dvs_port *port;
+
+	if (!DVS_HAS(NIV))
+		return lport == p->lport ? DVS_DROP_SAME_PORT : DVS_OK;
+	port = dp_port(lport);
+	if (p->niv_way == DVS_NIV_BACK && lport == p->link)
+		return DVS_DROP_RPF_LOCAL_SRC;
+	if (lport == p->lport)
+		return p->reflective ? DVS_OK : DVS_DROP_SAME_PORT;
+	return port && lport && dvs_niv_same_link(p, lport, port) ? DVS_DROP_SAME_PORT : DVS_OK;
 }
 
 static INL int dvs_over_limit(const struct dvs_policy *policy)
@@ -128,6 +159,14 @@ static INL int dvs_learn_move(struct dvs_mac *entry, __u32 lport, const struct d
 	return DVS_OK;
 }
 
+/* A host that is to become an IV still sends by its link what its VIFs on the VIS will send (or by another link of its). */
+static INL int dvs_niv_to_be(__u32 owner, __u32 lport)
+{
+	const struct dvs_port *port = dp_port(owner), *link = dp_port(lport);
+
+	return port && port->link && link && (link->flags & (DVS_PORT_BRIDGE | DVS_PORT_TAGGED_ONLY)) == DVS_PORT_BRIDGE;
+}
+
 /* Learning, and its refresh, at most one write a second and MAC. */
 DVS_ONCE int dvs_learn_at(__u64 key, __u32 lport, const struct dvs_policy *policy, __u32 bank)
 {
@@ -139,7 +178,7 @@ DVS_ONCE int dvs_learn_at(__u64 key, __u32 lport, const struct dvs_policy *polic
 		return DVS_OK;
 	owner = dvs_static_owner(key & DVS_MAC_MASK, key >> 48, bank);
 	if (owner)
-		return owner == lport ? DVS_OK : DVS_DROP_PORT_SECURITY; /* S-073 */
+		return owner == lport || (DVS_HAS(NIV) && dvs_niv_to_be(owner, lport)) ? DVS_OK : DVS_DROP_PORT_SECURITY; /* S-073 */
 	entry = dp_mac(key);
 	if (!entry)
 		return dvs_learn_new(key, lport, policy);
@@ -209,6 +248,8 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 	__u32 owner;
 	int reason;
 
+	if (DVS_HAS(NIV) && (control_flags & DVS_CTL_VEPA) && !p->uplink)
+		return dvs_to_relay(p, port, policy);
 	if (dvs_is_multicast(p->dst)) {
 		p->out_uplink = dvs_tx_uplink(p, port, policy);
 		if (!DVS_HAS(READ_IP) || !(control_flags & DVS_CTL_SNOOPING) || dvs_is_broadcast(p->dst) ||
@@ -217,8 +258,9 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 		return DVS_OK;
 	}
 	owner = dvs_owner(p->dst, p->vlan, p->bank);
-	if ((owner & DVS_OWNER_LPORT) == p->lport)
-		return DVS_DROP_SAME_PORT; /* S-085, S-091 */
+	reason = dvs_back(p, owner & DVS_OWNER_LPORT);
+	if (reason)
+		return reason;
 	p->spies = dvs_is_shown(control_flags);
 	if (owner) {
 		p->out = owner & DVS_OWNER_LPORT;
@@ -238,7 +280,7 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 /* Why a frame that was to be given to several ports found none. */
 static INL int dvs_nobody(const struct dvs_pkt *p)
 {
-	if (p->reflected)
+	if (p->reflected || (DVS_HAS(NIV) && p->niv_way == DVS_NIV_BACK))
 		return DVS_DROP_RPF_LOCAL_SRC;
 	if (p->filtered && (p->flood || p->uplink))
 		return DVS_DROP_MCAST_FILTER;

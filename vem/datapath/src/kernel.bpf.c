@@ -14,6 +14,7 @@
 #include "kernel_maps.h"
 #include "pipeline.h"
 #include "kernel_events.h"
+#include "kernel_niv.h"
 #include <bpf/bpf_endian.h>
 #include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
@@ -156,6 +157,8 @@ static INL int take(struct job *job, struct __sk_buff *skb, __u32 lport)
 	p->bank = kernel_bank();
 	if (DVS_HAS(MOBILITY) && take_service(p, skb, lport))
 		return -1;
+	if (DVS_HAS(NIV) && kernel_niv_take(skb, p, lport))
+		return -1;
 	if (pull_head(skb))
 		return -1;
 	p->frame = skb;
@@ -217,6 +220,40 @@ static INL int set_tag(const struct way *way, const struct dvs_copy *copy)
 	return 0;
 }
 
+/* Gives the frame the NIV tag that this copy leaves with, and its 802.1Q tag behind that. */
+static INL int set_niv(const struct way *way, struct dvs_copy *copy)
+{
+	struct niv_work *work = niv_work();
+	struct job *job = way->job;
+
+	if (!work)
+		return -1;
+	if (!work->on.niv && !copy->niv)
+		return 0;
+	if (niv_is_on(&work->on, copy, job->p.tag_foreign))
+		return niv_rewrite(way->skb, copy);
+	if (work->on.niv) {
+		if (kernel_niv_drop(way->skb, &work->on))
+			return -1;
+		job->tagged = job->p.tag_foreign | work->on.own;
+		job->tci = work->on.tci;
+	}
+	if (!copy->niv)
+		return 0;
+	if (job->tagged && bpf_skb_vlan_pop(way->skb))
+		return -1;
+	job->tagged = 0;
+	return kernel_niv_put(way->skb, &work->on, copy, job->p.tag_foreign ? 0x10000 | job->p.tci : 0);
+}
+
+/* By whose NIC the copy leaves. */
+static INL __u32 leaves_by(const struct dvs_copy *copy, const struct dvs_port *port)
+{
+	const struct dvs_port *link = DVS_HAS(NIV) && copy->link ? dp_port(copy->link) : port;
+
+	return link ? link->ifindex : 0;
+}
+
 /* Gives the frame the length that this copy leaves with; the copy before may have been padded. */
 static INL int set_length(const struct way *way, __u32 lacks)
 {
@@ -238,13 +275,17 @@ struct leave {
 };
 
 /* Makes the frame ready for the receiver's NIC; ifindex 0 = can't be done. */
-static INL void prepare(const struct way *way, const struct dvs_copy *copy, struct leave *leave)
+static INL void prepare(const struct way *way, struct dvs_copy *copy, struct leave *leave)
 {
 	const struct dvs_port *port = dp_port(copy->lport);
 
 	leave->port = port;
 	leave->ifindex = leave->lacks = 0;
-	if (!port || !port->ifindex || set_tag(way, copy))
+	if (!port || !leaves_by(copy, port))
+		return;
+	if (DVS_HAS(NIV) && set_niv(way, copy))
+		return;
+	if (!(DVS_HAS(NIV) && copy->niv) && set_tag(way, copy))
 		return;
 	leave->lacks = dvs_padding(&way->job->p, copy);
 	if (set_length(way, leave->lacks))
@@ -252,7 +293,7 @@ static INL void prepare(const struct way *way, const struct dvs_copy *copy, stru
 	if (DVS_HAS(MOBILITY) && way->job->p.to_tunnel && copy->lport == way->job->p.out &&
 	    bpf_skb_vlan_push(way->skb, bpf_htons(DVS_TPID_8021AD), way->job->p.to_tunnel))
 		return;
-	leave->ifindex = port->ifindex;
+	leave->ifindex = leaves_by(copy, port);
 }
 
 static INL void count_copy(const struct way *way, const struct dvs_copy *copy, __u32 lacks, int sent)
@@ -266,8 +307,8 @@ static INL void count_copy(const struct way *way, const struct dvs_copy *copy, _
 		watch_drop(way->skb, &job->p, copy->lport, DVS_OUT, DVS_DROP_TX_ERROR);
 		return;
 	}
-	dvs_count_sent(&job->p, copy->lport, copy->tagged);
-	if (lacks)
+	dvs_count_sent(&job->p, copy->lport, dvs_tag_bytes(&job->p, copy));
+	if (lacks && !(DVS_HAS(NIV) && copy->link)) /* no frame of the VIF's */
 		dvs_count_padding(copy->lport, lacks);
 }
 
@@ -298,7 +339,7 @@ static INL int send_straight(struct __sk_buff *skb, __u32 ifindex)
 }
 
 /* The last copy is the frame itself. */
-static INL int send_frame(const struct way *way, const struct dvs_copy *copy)
+static INL int send_frame(const struct way *way, struct dvs_copy *copy)
 {
 	struct leave leave;
 
@@ -407,8 +448,101 @@ static INL void offer_spy(const struct way *way, __u32 lport, int live)
 		receive(way, lport, live);
 }
 
+/* --- to all of a list ------------------------------------------------------------------------------------------- */
+
+/* The one for all of a list of VIFs is in niv_work. */
+STAGE int kernel_join(struct dvs_pkt *p, __u32 lport, __u32 link)
+{
+	struct niv_work *work = niv_work();
+
+	if (!p || !work)
+		return 0;
+	return dvs_join(p, lport, link, &work->first, &work->copy);
+}
+
+/* The one copy of a list of VIFs; but for the first receiver it is only counted (and, in a test run, recorded). */
+static INL void share(const struct way *way, struct niv_work *work, __u32 lport, int live)
+{
+	way->job->copies++;
+	work->first.lport = lport;
+	watch_copy(way, &work->first);
+	if (!live)
+		record(way, &work->first);
+	else if (work->first.shared)
+		count_copy(way, &work->first, 0, 1);
+	else
+		hold(way, &work->first);
+	work->first.shared = 1;
+}
+
+/* All of a list of VIFs were looked at. */
+static INL void vifs_next(const struct dvs_pkt *p, struct niv_work *work, const struct dvs_members *vifs)
+{
+	work->at = 0;
+	if (work->looks != JOINING) {
+		work->vifs = 0;
+		return;
+	}
+	work->looks = work->joined > 1 ? SHARING : OFFERING;
+	if (vifs)
+		dvs_niv_to_list(p, vifs, &work->first);
+}
+
+/* One receiver of a list of VIFs, to which it comes twice: first to see whether one copy will do for all. */
+static INL void vifs_step(const struct way *way, struct niv_work *work, int live)
+{
+	const struct dvs_members *vifs = kernel_members(work->vifs);
+	__u32 at = work->at, lport;
+
+	if (!vifs || at >= DVS_MAX_MEMBERS || at >= vifs->n) {
+		vifs_next(&way->job->p, work, vifs);
+		return;
+	}
+	work->at++;
+	lport = vifs->lport[at];
+	if (work->looks == OFFERING) {
+		offer(way, lport, live);
+	} else if (!dvs_is_sender(&way->job->p, lport)) {
+		if (work->looks == SHARING) {
+			share(way, work, lport, live);
+		} else if (!kernel_join(&way->job->p, lport, vifs->link)) {
+			work->looks = OFFERING;
+			work->at = 0;
+		} else {
+			work->joined++;
+		}
+	}
+}
+
+/* One step of a flood where lists of VIFs are among the receivers: one loop for all of them, since loops in loops are too
+ * deep for the verifier. */
+static INL long vifs_flood_step(const struct way *way, int live)
+{
+	struct niv_work *work = niv_work();
+	__u32 i, to;
+
+	if (!work)
+		return 1;
+	if (work->vifs) {
+		vifs_step(way, work, live);
+		return 0;
+	}
+	i = work->next;
+	if (!way->members || i >= DVS_MAX_MEMBERS || i >= way->members->n)
+		return 1;
+	work->next++;
+	to = way->members->lport[i];
+	if (to & DVS_RECEIVERS)
+		niv_begin_list(work, dvs_vifs_list(to));
+	else
+		offer(way, to, live);
+	return 0;
+}
+
 static INL long flood_step(__u32 i, const struct way *way, int live)
 {
+	if (DVS_HAS(NIV))
+		return vifs_flood_step(way, live);
 	if (i >= DVS_MAX_MEMBERS || !way->members)
 		return 1;
 	offer(way, way->members->lport[i], live);
@@ -430,9 +564,11 @@ static long spy_test(__u32 i, struct way *way) { return spy_step(i, way, 0); }
 
 static INL void flood(struct way *way, int live)
 {
+	if (DVS_HAS(NIV))
+		niv_begin_flood();
 	way->members = kernel_members(way->job->p.list);
 	if (way->members)
-		bpf_loop(way->members->n, live ? (void *)flood_live : (void *)flood_test, way, 0);
+		bpf_loop(DVS_HAS(NIV) ? FLOOD_STEPS : way->members->n, live ? (void *)flood_live : (void *)flood_test, way, 0);
 }
 
 static INL void show_spies(struct way *way, int live)
@@ -482,15 +618,21 @@ static INL int forward(struct way *way, int live)
 
 #ifndef DVS_TRACING
 
-/* The verdict for tc. */
 STAGE int kernel_forward(struct __sk_buff *skb, struct job *job)
 {
 	struct way way = { .skb = skb, .job = job };
 
-	if (!job)
-		return TC_ACT_SHOT;
-	forward(&way, 1);
-	return job->waiting.lport ? send_frame(&way, &job->waiting) : TC_ACT_SHOT;
+	if (job)
+		forward(&way, 1);
+	return 0;
+}
+
+/* The verdict for tc. */
+STAGE int kernel_send(struct __sk_buff *skb, struct job *job)
+{
+	struct way way = { .skb = skb, .job = job };
+
+	return job && job->waiting.lport ? send_frame(&way, &job->waiting) : TC_ACT_SHOT;
 }
 
 #endif
@@ -522,7 +664,8 @@ int dvs_switch(struct __sk_buff *skb)
 	if (reason && !(DVS_HAS(MIRROR) && job.p.mirror))
 		return TC_ACT_SHOT;
 	job.dropped = reason;
-	return kernel_forward(skb, &job);
+	kernel_forward(skb, &job);
+	return kernel_send(skb, &job);
 }
 
 #endif
@@ -537,6 +680,18 @@ static INL void note_verdict(int reason)
 	trace->in_reason = reason;
 	if (!reason)
 		trace->n = trace->n_steps = 0;
+}
+
+/* The tag that was taken off. */
+static INL void note_niv(const struct dvs_pkt *p)
+{
+	__u32 first = 0;
+	struct dvs_trace *trace = bpf_map_lookup_elem(&dvs_trace, &first);
+
+	if (!trace)
+		return;
+	trace->niv = p->niv_bad ? DVS_NIV_NONE : p->niv;
+	trace->niv_word = p->niv_word;
 }
 
 #ifdef DVS_TRACING
@@ -576,6 +731,7 @@ int dvs_test(struct __sk_buff *skb)
 	if (hoist_tag(skb) || take(&job, skb, skb->cb[TEST_LPORT]))
 		return TC_ACT_SHOT;
 	job.p.len += skb->cb[TEST_CUT];
+	note_niv(&job.p);
 	reason = dvs_decide(&job.p);
 	watch_decision(skb, &job.p, reason);
 	note_decision(&job.p);

@@ -37,7 +37,7 @@ STAGE int kernel_punt(struct __sk_buff *skb, struct dvs_pkt *p)
 		return 0;
 	lport = p->nic;
 	rate = bpf_map_lookup_elem(&dvs_punt_rates, &lport);
-	if (!rate || !dvs_punt_allowed(rate, p->uplink, now))
+	if (!rate || !dvs_punt_allowed(rate, dvs_by_wire(p), now))
 		return 0;
 	event = bpf_ringbuf_reserve(&dvs_punts, sizeof(*event), 0);
 	if (!event) {

@@ -111,6 +111,15 @@ struct {
 	__type(value, __u32);
 } dvs_groups SEC(".maps");
 
+/* VIFs, and lists of them, by link and number (abi.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DVS_MAX_PORTS + DVS_MAX_VIF_LISTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} dvs_vifs SEC(".maps");
+
 /* Mapped into the agent's memory, which writes `forgotten` alone. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -320,6 +329,13 @@ static INL __u32 dp_group(const struct dvs_group_key *key)
 	const __u32 *list = bpf_map_lookup_elem(&dvs_groups, key);
 
 	return list ? *list : 0;
+}
+
+static INL __u32 dp_vif(__u32 key)
+{
+	const __u32 *found = bpf_map_lookup_elem(&dvs_vifs, &key);
+
+	return found ? *found : 0;
 }
 
 static INL __u32 dp_add(__u32 *number, __u32 by) { return __sync_fetch_and_add(number, by); }

@@ -16,6 +16,7 @@ static INL void dvs_show_on(__u32 lport, struct dvs_copy *copy)
 	const struct dvs_port *port = dp_port(lport);
 
 	copy->lport = lport;
+	copy->niv = copy->link = copy->niv_word = 0;
 	if (port && (port->flags & DVS_PORT_UPLINK))
 		copy->padded = 1;
 }

@@ -172,15 +172,11 @@ static INL void dvs_receive_tunnel(const struct dvs_pkt *p, __u32 lport, struct 
 	const struct dvs_port *port = dp_port(lport);
 	__u16 priority = p->tag_present && !p->tag_foreign ? p->tci & DVS_TCI_PRIORITY : 0;
 
-	copy->lport = lport;
-	copy->padded = 0;
 	copy->reason = port && (port->flags & DVS_PORT_LINK_UP) ? DVS_OK : DVS_DROP_LINK_DOWN;
 	copy->tagged = p->held ? p->tag_present && !p->tag_foreign : p->vlan != 0;
 	copy->tci = p->held ? p->tci : p->vlan | priority;
 	if (!copy->tagged)
 		copy->tci = 0;
-	if (copy->reason)
-		dvs_drop_out(copy->lport, copy->reason);
 }
 
 #endif

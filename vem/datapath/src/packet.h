@@ -12,6 +12,7 @@
  *   static INL int                       dp_learn(__u64 key, const struct dvs_mac *entry);   0, 1: is there already, -1: full
  *   static INL struct dvs_live          *dp_live(__u32 lport);             NULL when out of range
  *   static INL __u32                     dp_group(const struct dvs_group_key *key);   key of its list, 0 = none
+ *   static INL __u32                     dp_vif(__u32 key);   of the VIF table (abi.h), 0 = none
  *   static INL struct dvs_counters      *dp_counters(__u32 lport);         NULL when not to be counted
  *   static INL __u64                     dp_now(void);                     ns, monotonic
  *   static INL void                      dp_read(struct dvs_pkt *p, __u32 control_flags);   calls dvs_read() (read.h)
@@ -49,6 +50,9 @@
 #define DVS_ETH_HLEN 14
 #define DVS_TPID_8021Q 0x8100
 #define DVS_TPID_8021AD 0x88a8
+#define DVS_TPID_VNTAG 0x8926
+#define DVS_TPID_ETAG 0x893f
+#define DVS_CDP_GROUP 0xcccccc0c0001ULL /* 01-00-0C-CC-CC-CC, first byte lowest */
 #define DVS_TCI_VID 0x0fff
 #define DVS_TCI_PRIORITY 0xf000 /* PCP and DEI */
 #define DVS_VID_RESERVED 4095
@@ -69,9 +73,13 @@ struct dvs_pkt {
 	__u8 uplink;   /* came in by an uplink */
 	__u16 service; /* the service tag by which the mobility program handed it in ... */
 	__u8 serviced; /* ... if it did */
+	__u8 niv_bad;  /* the NIV tag is no good: DVS_DROP_*; then it was not taken off */
 	__u32 bank;    /* the half of the tables that the frame is judged by; user engine: 0 */
+	__u32 niv_word; /* of the NIV tag that it came with (niv.h) ... */
 
 	/* filled by the steps */
+	__u16 link;    /* on a VIS: the NIV link by which the frames of p->lport come; 0 = none ... */
+	__u16 vif;     /* ... and its VIF.  UP: the sender's; DOWN: who must not get it */
 	__u64 dst, src; /* MACs, first byte lowest */
 	__u16 ethertype; /* host order, of the frame without the out-of-band tag */
 	__u16 vlan;     /* where the frame belongs; 0 = untagged */
@@ -87,6 +95,12 @@ struct dvs_pkt {
 	__u16 punt;     /* the agent shall see it: DVS_PUNT_*; 0 = no */
 	__u8 capture;   /* a capture is in force */
 	__u8 protocol;  /* of IP, when a capture is in force */
+	/* bits, as the kernel's verifier has little room: */
+	__u8 niv : 2;        /* by the driver: the NIV tag that it came with, DVS_NIV_*, 0 = none */
+	__u8 niv_way : 2;    /* DVS_NIV_UP or DVS_NIV_DOWN: it passes by all switching; DVS_NIV_BACK: p->link sent it */
+	__u8 by_link : 1;    /* came in by a NIV link ... */
+	__u8 bridge : 1;     /* ... without a tag, on a VIS */
+	__u8 reflective : 1; /* may go back where it came from */
 	__u8 own_mac;   /* the destination is the own MAC of p->out: never flooded */
 	__u64 packet;   /* number of the frame, when a capture is in force */
 	__u16 nic;      /* ingress: the port by which it came in */
@@ -108,9 +122,17 @@ struct dvs_pkt {
 #define DVS_IS_GRATUITOUS 2 /* a gratuitous ARP */
 #define DVS_IS_MEMBERSHIP 4 /* IGMP or MLD */
 #define DVS_IS_REPORT 8     /* ... that tells of members */
+#define DVS_IS_VIF_CONTROL 32
 #define DVS_IS_GROUPED 16   /* a multicast packet for a group that may be registered */
 
 static INL int dvs_is_multicast(__u64 mac) { return mac & 1; }
+
+/* 01-80-C2-00-00-0x */
+static INL int dvs_is_link_local(__u64 mac)
+{
+	return (mac & 0x0000ffffffffffULL) == 0x000000c28001ULL && mac >> 40 <= 0x0f;
+}
+
 static INL int dvs_is_broadcast(__u64 mac) { return mac == DVS_MAC_MASK; }
 
 static INL __u64 dvs_mac_key(__u64 mac, __u32 vlan) { return mac | (__u64)vlan << 48; }

@@ -27,6 +27,7 @@
 #include "lag.h"
 #include "mirror.h"
 #include "mobility.h"
+#include "niv.h"
 
 static INL int dvs_steps(struct dvs_pkt *p)
 {
@@ -42,9 +43,15 @@ static INL int dvs_steps(struct dvs_pkt *p)
 	}
 	if (!control || !port || !(port->flags & DVS_PORT_USED))
 		return DVS_STEP(PORT, DVS_DROP_NO_PORT);
+	if (DVS_HAS(NIV) && dvs_niv_passes(p))
+		return DVS_STEP(NIV, dvs_niv_down(p, control->flags));
+	if (DVS_HAS(NIV) && (control->flags & DVS_CTL_NIV) && !(port->flags & DVS_PORT_UPLINK))
+		return DVS_STEP(NIV, dvs_niv_up(p, port, control->mtu));
 	policy = dp_policy(p->bank, port->policy);
 	if (!policy)
 		return DVS_STEP(PORT, DVS_DROP_PORT_BLOCKED);
+	if (DVS_HAS(NIV))
+		dvs_niv_origin(p, port);
 	p->uplink = DVS_HAS(UPLINK) && (port->flags & DVS_PORT_UPLINK);
 	p->mirror = DVS_HAS(MIRROR) ? port->mirror_rx : 0;
 	dvs_enter_lag(p, port);
@@ -57,7 +64,7 @@ static INL int dvs_steps(struct dvs_pkt *p)
 	if (!reason)
 		reason = DVS_STEP(CLASSIFY, dvs_classify(p, policy));
 	if (!reason)
-		reason = DVS_STEP(LOCAL_SOURCE, dvs_local_source(p));
+		reason = DVS_STEP(LOCAL_SOURCE, dvs_local_source(p, control->flags));
 	if (DVS_HAS(STORM) && !reason && (control->flags & DVS_CTL_STORM))
 		reason = DVS_STEP(STORM, dvs_storm_group(p, policy));
 	if (!reason)
@@ -78,6 +85,8 @@ static INL int dvs_decide(struct dvs_pkt *p)
 	int reason = DVS_STEP(PARSE, dvs_parse(p));
 
 	p->nic = p->lport;
+	if (DVS_HAS(NIV) && !reason)
+		reason = DVS_STEP(NIV, dvs_niv_enter(p));
 	if (DVS_HAS(MOBILITY) && p->serviced && !dvs_is_for_port(p))
 		reason = reason ? reason : dvs_released(p);
 	else if (DVS_HAS(MOBILITY) && !reason && !p->serviced && dvs_hold(p))
@@ -103,7 +112,7 @@ static INL int dvs_spies(const struct dvs_pkt *p, __u32 lport, const struct dvs_
 	const struct dvs_port *port = dp_port(lport);
 	const struct dvs_policy *policy;
 
-	if (lport == p->lport || lport == p->out || !port || !(port->flags & DVS_PORT_USED) ||
+	if (lport == p->lport || lport == p->out || (DVS_HAS(NIV) && p->niv_way == DVS_NIV_BACK && lport == p->link) || !port || !(port->flags & DVS_PORT_USED) ||
 	    (port->flags & DVS_PORT_UPLINK))
 		return 0;
 	policy = dp_policy(p->bank, port->policy);
@@ -123,7 +132,11 @@ static INL int dvs_wants(const struct dvs_pkt *p, __u32 lport)
 	const struct dvs_port *port = dp_port(lport);
 	const struct dvs_policy *policy;
 
-	if (lport == p->lport || !port || !(port->flags & DVS_PORT_USED))
+	if ((lport == p->lport && !(DVS_HAS(NIV) && p->reflective)) || !port || !(port->flags & DVS_PORT_USED))
+		return 0;
+	if (DVS_HAS(NIV) && dvs_niv_passes(p))
+		return dvs_niv_wants(p, port);
+	if (DVS_HAS(NIV) && dvs_niv_same_link(p, lport, port))
 		return 0;
 	policy = dp_policy(p->bank, port->policy);
 	if (!policy || !dvs_carries(policy, p->vlan))
@@ -144,6 +157,8 @@ static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)
 
 	if (!control || !port || !(port->flags & DVS_PORT_USED))
 		return DVS_DROP_NO_PORT;
+	if (DVS_HAS(NIV) && dvs_niv_passes(p))
+		return dvs_niv_receive(p, port, copy);
 	policy = dp_policy(p->bank, port->policy);
 	if (!policy)
 		return DVS_DROP_PORT_BLOCKED;
@@ -162,29 +177,60 @@ static INL int dvs_receive_steps(const struct dvs_pkt *p, struct dvs_copy *copy)
 		reason = dvs_reverse_teaming(p, copy->lport, port, policy, control->flags);
 	dvs_egress_tag(p, port, policy, control->flags, copy);
 	copy->padded = !!(port->flags & DVS_PORT_UPLINK); /* S-001 */
+	if (DVS_HAS(NIV) && !reason)
+		reason = dvs_niv_leave(p, port, copy);
 	return reason;
 }
 
-/* One receiver's copy: fills copy->reason and the tag it leaves with.  A drop is counted here; the driver calls
- * dvs_count_sent() or dvs_drop_out(TX_ERROR) for the rest. */
-static INL void dvs_receive(const struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
+/* What one receiver's copy would be: dvs_receive() without counting. */
+static INL void dvs_judge(const struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
 {
 	__u32 out;
 
+	*copy = (struct dvs_copy){ .lport = lport };
 	if (DVS_HAS(MOBILITY) && p->to_tunnel && lport == p->out) {
 		dvs_receive_tunnel(p, lport, copy);
 		return;
 	}
 	out = dvs_leave_lag(p, lport);
-
-	copy->lport = out ? out : lport;
-	copy->tagged = copy->padded = 0;
-	copy->tci = 0;
+	if (out)
+		copy->lport = out;
 	copy->reason = out ? dvs_receive_steps(p, copy) : DVS_DROP_LINK_DOWN;
 	if (DVS_HAS(MOBILITY) && p->doomed)
 		copy->reason = p->doomed == DVS_DROP_MOVE_EXPIRED ? DVS_DROP_MOVE_EXPIRED : DVS_DROP_MOVE_OVERFLOW;
+}
+
+/* One receiver's copy: fills copy->reason and the tags it leaves with.  A drop is counted here; the driver calls
+ * dvs_count_sent() or dvs_drop_out(TX_ERROR) for the rest. */
+static INL void dvs_receive(const struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
+{
+	dvs_judge(p, lport, copy);
 	if (copy->reason)
 		dvs_drop_out(copy->lport, copy->reason);
+}
+
+/* A list of VIFs among the receivers (DVS_RECEIVERS) gets one copy if all that are to have the frame may have it, and
+ * have it in the same form.  A driver asks dvs_join() for one after the other, all but dvs_is_sender(), with the link of
+ * the list, the copy that it made of the first (lport 0 before that), and room for the next: 0 = no.  Then, if there were several, it sends that copy with dvs_niv_to_list(), and counts it
+ * for each of them; else it gives each its own. */
+static INL int dvs_join(const struct dvs_pkt *p, __u32 lport, __u32 link, struct dvs_copy *first, struct dvs_copy *copy)
+{
+	const struct dvs_port *port = dp_port(lport);
+
+	if (!port || port->mirror_tx || !dvs_wants(p, lport))
+		return 0;
+	dvs_judge(p, lport, copy);
+	if (copy->reason || !copy->link || copy->link != link)
+		return 0;
+	if (!first->lport)
+		*first = *copy;
+	return copy->tagged == first->tagged && copy->tci == first->tci;
+}
+
+/* The sender is no receiver, though it may be on the list. */
+static INL int dvs_is_sender(const struct dvs_pkt *p, __u32 lport)
+{
+	return lport == p->lport && !p->reflective;
 }
 
 #endif

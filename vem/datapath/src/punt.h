@@ -20,6 +20,8 @@
 #define DVS_TYPE_LLDP 0x88cc
 #define DVS_TYPE_BEACON 0x88b5 /* with DVS_BEACON_MAGIC: a beacon probe of ours */
 #define DVS_BEACON_MAGIC 0x44565342 /* "DVSB" */
+#define DVS_VIF_CONTROL_MAGIC 0x44565356 /* "DVSV": VIF control between IV and VIS, to DVS_VIF_CONTROL_MAC, untagged */
+#define DVS_VIF_CONTROL_MAC 0x0e0000c28001ULL
 #define DVS_PUNT_HEAD 64 /* bytes that must be readable, if the frame has them */
 
 /* Frames a second: uplinks carry control traffic, guests hardly any. */
@@ -27,17 +29,18 @@
 #define DVS_PUNT_GUEST_NS 10000000ULL
 #define DVS_PUNT_BURST 64
 
-static INL int dvs_is_link_local(__u64 mac)
-{
-	return (mac & 0x0000ffffffffffULL) == 0x000000c28001ULL && mac >> 40 <= 0x0f;
-}
-
-static INL int dvs_is_beacon(const struct dvs_pkt *p)
+/* Does it begin with these four letters? */
+static INL int dvs_is_ours(const struct dvs_pkt *p, __u32 magic)
 {
 	const __u8 *l3 = p->data + DVS_ETH_HLEN;
 
-	return p->ethertype == DVS_TYPE_BEACON && l3 + 4 <= p->end && dvs_load_be32(l3) == DVS_BEACON_MAGIC;
+	return p->ethertype == DVS_TYPE_BEACON && l3 + 4 <= p->end && dvs_load_be32(l3) == magic;
 }
+
+static INL int dvs_is_beacon(const struct dvs_pkt *p) { return dvs_is_ours(p, DVS_BEACON_MAGIC); }
+
+/* Not by a guest's port, nor by a VIF: by an uplink, or a link of a VIS. */
+static INL int dvs_by_wire(const struct dvs_pkt *p) { return p->uplink || p->by_link; }
 
 /* Frames for switches, not for guests. */
 static INL void dvs_punt_control(struct dvs_pkt *p)
@@ -50,6 +53,8 @@ static INL void dvs_punt_control(struct dvs_pkt *p)
 		p->punt = DVS_PUNT_CONTROL;
 	else if (p->uplink && (p->is & DVS_IS_BEACON))
 		p->punt = DVS_PUNT_BEACON;
+	else if ((p->is & DVS_IS_VIF_CONTROL) && p->dst == DVS_VIF_CONTROL_MAC && !p->tag_present && dvs_by_wire(p))
+		p->punt = DVS_PUNT_CONTROL;
 }
 
 /* The VM of a port that is prepared for it speaks: whatever it says comes out of its own NIC here, and of no other. */
@@ -119,7 +124,7 @@ static INL void dvs_punt_event(const struct dvs_pkt *p, struct dvs_event *event)
 	event->vlan = p->vlan;
 	event->tci = p->tci;
 	event->tagged = p->tag_present ? p->tag_foreign ? DVS_TAG_FOREIGN : DVS_TAG_OURS : 0;
-	event->pad = 0;
+	event->niv = event->niv_word = event->pad = 0;
 }
 
 #endif

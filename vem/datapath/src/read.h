@@ -39,6 +39,8 @@ static INL void dvs_read(struct dvs_pkt *p, __u32 control_flags)
 		p->segment = dvs_segment_bytes(p);
 	if (dvs_is_beacon(p))
 		p->is |= DVS_IS_BEACON;
+	if (dvs_is_ours(p, DVS_VIF_CONTROL_MAGIC))
+		p->is |= DVS_IS_VIF_CONTROL;
 	if (dvs_is_gratuitous_arp(p))
 		p->is |= DVS_IS_GRATUITOUS;
 	if (DVS_HAS(READ_IP) && (control_flags & DVS_CTL_IP_HASH))

@@ -50,7 +50,7 @@ API struct dvs *dvs_new(void)
 	e->batch = batch_with(DVS_FEATURES_ALL);
 	e->groups.slot = calloc(GROUP_SLOTS, sizeof(*e->groups.slot));
 	e->arena = malloc(ARENA_BYTES);
-	if (mac_init(&e->macs) || !e->groups.slot || !e->arena || rx_init(e) || engine_descriptors(e)) {
+	if (mac_init(&e->macs) || mac_init(&e->vifs) || !e->groups.slot || !e->arena || rx_init(e) || engine_descriptors(e)) {
 		dvs_free(e);
 		return NULL;
 	}
@@ -83,6 +83,7 @@ API void dvs_free(struct dvs *e)
 		free(e->last_drop[i]);
 	pthread_mutex_destroy(&e->lock);
 	free(e->macs.slot);
+	free(e->vifs.slot);
 	free(e->groups.slot);
 	free(e->arena);
 	free(e->rx.buffers);
@@ -378,6 +379,20 @@ static void port_note_owner(struct dvs *e, __u32 lport)
 		port->flags |= DVS_PORT_OWNS_MAC;
 }
 
+static __u64 vif_key(const struct dvs_port *port) { return (__u64)port->link << 16 | port->vif; }
+
+/* Whose a VIF is from now on. */
+static void port_name_vif(struct dvs *e, __u32 lport, const struct dvs_port *port)
+{
+	const struct dvs_port *old = &e->port[lport];
+	const struct dvs_mac *entry = old->link && old->vif ? mac_find(&e->vifs, vif_key(old)) : NULL;
+
+	if (entry && entry->lport == lport)
+		mac_remove(&e->vifs, vif_key(old));
+	if ((port->flags & DVS_PORT_USED) && port->link && port->vif)
+		(void)mac_put(&e->vifs, vif_key(port), &(struct dvs_mac){ .lport = lport });
+}
+
 API int dvs_set_port(struct dvs *e, __u32 lport, const struct dvs_port *port)
 {
 	if (lport == 0 || lport >= DVS_MAX_PORTS)
@@ -385,6 +400,7 @@ API int dvs_set_port(struct dvs *e, __u32 lport, const struct dvs_port *port)
 	engine_enter(e);
 	if ((port->flags & ~e->port[lport].flags) & DVS_PORT_MOVED)
 		rx_rest(e, lport);
+	port_name_vif(e, lport, port);
 	e->port[lport] = *port;
 	port_note_owner(e, lport);
 	wake_for_held(e);
@@ -473,6 +489,21 @@ API int dvs_set_list(struct dvs *e, __u32 key, const struct dvs_members *members
 	engine_leave(e);
 	free(old);
 	return 0;
+}
+
+API int dvs_set_vif_list(struct dvs *e, __u32 key, __u32 list)
+{
+	int error = 0;
+
+	if (list && (list < DVS_LIST_VIFS * 4096 || list >= DVS_LISTS))
+		return -EINVAL;
+	engine_enter(e);
+	if (list)
+		error = mac_put(&e->vifs, key, &(struct dvs_mac){ .lport = list });
+	else
+		mac_remove(&e->vifs, key);
+	engine_leave(e);
+	return error;
 }
 
 API int dvs_set_group(struct dvs *e, const struct dvs_group_key *group, __u32 list)

@@ -15,7 +15,7 @@
 
 #define API __attribute__((visibility("default")))
 
-#define DVS_USER_API_VERSION 3
+#define DVS_USER_API_VERSION 4
 
 #define DVS_NIC_NONE 0
 #define DVS_NIC_WIRE 1
@@ -53,6 +53,7 @@ int dvs_set_macs(struct dvs *e, __u32 n, const __u64 *keys, const struct dvs_mac
 int dvs_remember(struct dvs *e, __u64 key, __u32 lport); /* a learned entry, unless the MAC is known already */
 int dvs_forget(struct dvs *e, __u64 key, __u32 lport); /* a learned entry, if it still points to lport */
 int dvs_set_list(struct dvs *e, __u32 key, const struct dvs_members *members);
+int dvs_set_vif_list(struct dvs *e, __u32 key, __u32 list); /* key of the VIF table; list 0 removes */
 int dvs_set_group(struct dvs *e, const struct dvs_group_key *group, __u32 list); /* list 0 removes */
 
 /* reading back: ids and entries of what is there, at most `room`; returns how many */

@@ -5,7 +5,7 @@
  * not in it costs no frame anything.  Nothing here, nor in what is included, may keep state: that is in struct dvs.
  */
 /* Without those that are seldom in use and cost more than others. */
-#define DVS_FEATURES_USUAL (DVS_FEATURES_ALL & ~(DVS_FEATURE_MIRROR | DVS_FEATURE_MOBILITY))
+#define DVS_FEATURES_USUAL (DVS_FEATURES_ALL & ~(DVS_FEATURE_MIRROR | DVS_FEATURE_MOBILITY | DVS_FEATURE_NIV))
 
 #ifndef DVS_BUILT /* all of them may be built with the same features, to measure those */
 #define DVS_BUILT (DVS_BATCH_FEATURES)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which build of the way of a frame (user_batch.h) the user engine runs: the first of those below that has all that the
- * tables ask for.  Few, since each takes seconds to compile: mirroring, moving and uplinks are what costs those who don't
+ * tables ask for.  Few, since each takes seconds to compile: mirroring, moving, NIV and uplinks are what costs those who don't
  * use them more than a nanosecond or so.
  */
 #ifndef DVS_USER_CHOOSE_H

@@ -30,7 +30,7 @@
 #define RX_ROOM 65600    /* the longest superframe, and a tag */
 #define TX_BATCH 64
 #define TX_PARTS 4       /* vnet header, head, payload, padding */
-#define TX_HEAD 20       /* MACs, a service tag and a tag */
+#define TX_HEAD 28       /* MACs, a NIV tag or a service tag, and a tag */
 #define ARENA_BYTES 65536 /* headers of segments that wait in queues */
 #define MEMORY_FRAMES 8192
 #define DROP_RECORDS (2 * DVS_DROP_SLOTS) /* last drops of a port: DVS_IN, then DVS_OUT, by reason */
@@ -47,8 +47,10 @@ struct out {
 	const struct dvs_pkt *counts_as; /* NULL: not counted (emitted, or not the last segment) */
 	__u32 bytes;
 	__u8 parts;
-	__u8 tagged;
+	__u8 tags; /* dvs_tag_bytes() */
+	__u8 tags_there; /* bytes of all tags */
 	__u8 padding;
+	__u16 counts_at; /* lport of the receiver */
 	struct iovec part[TX_PARTS];
 	struct virtio_net_hdr vnet;
 	__u8 head[TX_HEAD];
@@ -60,7 +62,8 @@ struct held {
 	struct dvs_pkt pkt;
 	__u64 since;
 	__u32 len;
-	__u8 counted, tagged, padding;
+	__u8 counted, tags, tags_there, padding;
+	__u16 counts_at;
 	__u8 bytes[];
 };
 
@@ -156,6 +159,7 @@ struct dvs {
 	__u8 team_used[DVS_MAX_TEAMS];
 	struct mac_table macs;
 	struct group_table groups;
+	struct mac_table vifs; /* by keys of the VIF table (abi.h), which are no MACs; the entry's lport is the value */
 	struct dvs_live live[DVS_MAX_PORTS];
 	struct dvs_members *list[DVS_LISTS];
 	struct counted counters[DVS_MAX_PORTS];
@@ -217,7 +221,7 @@ static inline void engine_yield(struct dvs *e)
 
 static inline const struct dvs_members *members(const struct dvs *e, __u32 list)
 {
-	return e->list[list & (DVS_LISTS - 1)];
+	return list < DVS_LISTS ? e->list[list] : NULL;
 }
 
 static INL const struct dvs_control *dp_control(__u32 bank)
@@ -244,6 +248,13 @@ static INL const struct dvs_team *dp_team(__u32 bank, __u32 team)
 static INL void dp_read(struct dvs_pkt *p, __u32 control_flags) { dvs_read(p, control_flags); }
 
 static INL __u32 dp_group(const struct dvs_group_key *key) { return group_slot(&self->groups, key)->list; }
+
+static INL __u32 dp_vif(__u32 key)
+{
+	const struct dvs_mac *entry = mac_find(&self->vifs, key);
+
+	return entry ? entry->lport : 0;
+}
 
 /* The engine's lock is held: nobody else changes anything. */
 static INL __u32 dp_add(__u32 *number, __u32 by)

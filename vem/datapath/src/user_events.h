@@ -71,7 +71,7 @@ static void punt(struct dvs *e, const struct dvs_pkt *p)
 	struct dvs_punt_rate *rate = &e->punt_rate[p->nic];
 	struct dvs_event *event;
 
-	if (!dvs_punt_allowed(rate, p->uplink, e->now))
+	if (!dvs_punt_allowed(rate, dvs_by_wire(p), e->now))
 		return;
 	event = telling_add(&e->punts, PUNTS_MAX);
 	if (!event) {

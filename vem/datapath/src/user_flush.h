@@ -18,16 +18,16 @@
 #define HELD_NS 3000000000ULL /* a busy machine keeps a reader from its processor for longer than one would think */
 
 /* A superframe is one copy, whatever number of segments it took: the last one counts for all. */
-static INL void tx_done(__u32 lport, struct queue *q, const struct out *o, int ok)
+static INL void tx_done(struct queue *q, const struct out *o, int ok)
 {
 	if (!ok)
 		q->failed = 1;
 	if (!o->counts_as)
 		return;
 	if (q->failed)
-		tx_failed(o->counts_as, lport);
+		tx_failed(o->counts_as, o->counts_at);
 	else
-		tx_sent(o->counts_as, lport, o->tagged, o->padding);
+		tx_sent(o->counts_as, o->counts_at, o->tags, o->padding);
 	q->failed = 0;
 }
 
@@ -42,7 +42,9 @@ static int held_push(struct dvs *e, struct queue *q, const struct out *o)
 	h = malloc(sizeof(*h) + o->bytes);
 	if (!h)
 		return 0;
-	*h = (struct held){ .since = e->now, .counted = !!o->counts_as, .tagged = o->tagged, .padding = o->padding };
+	*h = (struct held){ .since = e->now, .counted = !!o->counts_as, .tags = o->tags, .padding = o->padding };
+	h->counts_at = o->counts_at;
+	h->tags_there = o->tags_there;
 	if (o->counts_as)
 		h->pkt = *o->counts_as;
 	h->len = out_copy(o, h->bytes);
@@ -53,15 +55,13 @@ static int held_push(struct dvs *e, struct queue *q, const struct out *o)
 	return 1;
 }
 
-/* Its bytes are those of the copy: without its tag they are as the pipeline saw them. */
-static void held_failed(struct held *h, __u32 lport)
+/* Its bytes are those of the copy: without its tags they are as the pipeline saw them. */
+static void held_failed(struct held *h)
 {
-	__u32 tag = h->tagged || h->pkt.tag_foreign ? 4 : 0;
-
-	memmove(h->bytes + tag, h->bytes, 12);
-	h->pkt.data = h->bytes + tag;
+	memmove(h->bytes + h->tags_there, h->bytes, 12);
+	h->pkt.data = h->bytes + h->tags_there;
 	h->pkt.end = h->bytes + h->len;
-	tx_failed(&h->pkt, lport);
+	tx_failed(&h->pkt, h->counts_at);
 }
 
 /* Takes the oldest held frame off and accounts for it. */
@@ -71,9 +71,9 @@ static void held_pop(struct dvs *e, __u32 lport, int ok)
 	struct held *h = q->first;
 
 	if (h->counted && ok)
-		tx_sent(&h->pkt, lport, h->tagged, h->padding);
+		tx_sent(&h->pkt, h->counts_at, h->tags, h->padding);
 	else if (h->counted)
-		held_failed(h, lport);
+		held_failed(h);
 	q->first = h->next;
 	if (!q->first)
 		q->last = &q->first;
@@ -110,11 +110,11 @@ static void held_drop(struct dvs *e, __u32 lport)
 /* --- flushing ------------------------------------------------------------------------------------------------ */
 
 /* The peer is full at frame `from`: hold the rest. */
-static void flush_hold(struct dvs *e, __u32 lport, struct queue *q, __u32 from)
+static void flush_hold(struct dvs *e, struct queue *q, __u32 from)
 {
 	for (; from < q->n; from++)
 		if (!held_push(e, q, &q->out[from]))
-			tx_done(lport, q, &q->out[from], 0);
+			tx_done(q, &q->out[from], 0);
 }
 
 /* All of the queue as sendmmsg() wants it. */
@@ -149,22 +149,22 @@ static void flush_socket(struct dvs *e, __u32 lport, struct nic *nic)
 		if (n < 0 && errno == EAGAIN && nic->peer.ss_family == AF_UNIX)
 			break;
 		if (n <= 0) {
-			tx_done(lport, q, &q->out[done++], 0);
+			tx_done(q, &q->out[done++], 0);
 			continue;
 		}
 		for (; n > 0; n--)
-			tx_done(lport, q, &q->out[done++], 1);
+			tx_done(q, &q->out[done++], 1);
 	}
-	flush_hold(e, lport, q, done);
+	flush_hold(e, q, done);
 }
 
-static void flush_tap(__u32 lport, struct nic *nic)
+static void flush_tap(struct nic *nic)
 {
 	struct out *o = nic->queue->out;
 	__u32 i;
 
 	for (i = 0; i < nic->queue->n; i++)
-		tx_done(lport, nic->queue, &o[i], writev(nic->fd, o[i].part, (int)o[i].parts) >= 0);
+		tx_done(nic->queue, &o[i], writev(nic->fd, o[i].part, (int)o[i].parts) >= 0);
 }
 
 static int memory_store(struct memory *m, const struct out *o)
@@ -181,12 +181,12 @@ static int memory_store(struct memory *m, const struct out *o)
 	return 1;
 }
 
-static void flush_memory(struct dvs *e, __u32 lport, struct nic *nic)
+static void flush_memory(struct dvs *e, struct nic *nic)
 {
 	__u32 i;
 
 	for (i = 0; i < nic->queue->n; i++)
-		tx_done(lport, nic->queue, &nic->queue->out[i],
+		tx_done(nic->queue, &nic->queue->out[i],
 			e->discard || memory_store(&nic->memory, &nic->queue->out[i]));
 }
 
@@ -197,9 +197,9 @@ void queue_flush(struct dvs *e, __u32 lport)
 	if (!nic->queue || !nic->queue->n)
 		return;
 	if (nic->kind == DVS_NIC_TAP)
-		flush_tap(lport, nic);
+		flush_tap(nic);
 	else if (nic->kind == DVS_NIC_MEMORY)
-		flush_memory(e, lport, nic);
+		flush_memory(e, nic);
 	else
 		flush_socket(e, lport, nic);
 	nic->queue->n = 0;

@@ -28,7 +28,7 @@ static void record_copy(struct recorder *r, const struct dvs_pkt *p, const struc
 
 	out_whole(&o, p, copy);
 	if (!copy->reason && !p->held)
-		tx_sent(p, copy->lport, copy->tagged, o.padding);
+		tx_sent(p, copy->lport, dvs_tag_bytes(p, copy), copy->link ? 0 : o.padding);
 	if (at >= DVS_TRACE_COPIES)
 		return;
 	r->trace->copy[at] = *copy;
@@ -68,12 +68,70 @@ static void show(struct dvs *e, struct frame *f)
 	hand_over(e, f, &copy);
 }
 
+/* How many of a list of VIFs are to have the frame, if one copy, which is filled in, will do for all of them; else 0. */
+static __u32 join(const struct dvs_pkt *p, const struct dvs_members *vifs, struct dvs_copy *copy)
+{
+	struct dvs_copy next;
+	__u32 i, n = 0;
+
+	copy->lport = 0;
+	for (i = 0; i < vifs->n; i++) {
+		if (dvs_is_sender(p, vifs->lport[i]))
+			continue;
+		if (!dvs_join(p, vifs->lport[i], vifs->link, copy, &next))
+			return 0;
+		n++;
+	}
+	return n;
+}
+
+/* The copy of a list: it leaves once, and counts for each. */
+static void give_list(struct dvs *e, struct frame *f, const struct dvs_members *vifs, struct dvs_copy *copy)
+{
+	__u32 i;
+
+	dvs_niv_to_list(&f->pkt, vifs, copy);
+	for (i = 0; i < vifs->n; i++) {
+		if (dvs_is_sender(&f->pkt, vifs->lport[i]))
+			continue;
+		copy->lport = vifs->lport[i];
+		watch_copy(e, &f->pkt, copy);
+		if (!copy->shared || e->recorder)
+			hand_over(e, f, copy);
+		else
+			dvs_count_sent(&f->pkt, copy->lport, dvs_tag_bytes(&f->pkt, copy));
+		copy->shared = 1;
+	}
+}
+
+static __u32 flood_vifs(struct dvs *e, struct frame *f, const struct dvs_members *vifs)
+{
+	struct dvs_copy copy;
+	__u32 i, copies = vifs ? join(&f->pkt, vifs, &copy) : 0;
+
+	if (copies > 1) {
+		give_list(e, f, vifs, &copy);
+		return copies;
+	}
+	for (copies = i = 0; vifs && i < vifs->n; i++) {
+		if (!dvs_wants(&f->pkt, vifs->lport[i]))
+			continue;
+		give(e, f, vifs->lport[i]);
+		copies++;
+	}
+	return copies;
+}
+
 static __u32 flood(struct dvs *e, struct frame *f)
 {
 	const struct dvs_members *list = members(e, f->pkt.list);
 	__u32 i, copies = 0;
 
 	for (i = 0; list && i < list->n; i++) {
+		if (DVS_HAS(NIV) && (list->lport[i] & DVS_RECEIVERS)) {
+			copies += flood_vifs(e, f, members(e, dvs_vifs_list(list->lport[i])));
+			continue;
+		}
 		if (!dvs_wants(&f->pkt, list->lport[i]))
 			continue;
 		give(e, f, list->lport[i]);

@@ -108,6 +108,7 @@ static int rx_socket(struct dvs *e, __u32 lport, struct nic *nic)
 			frame_init(f, lport, rx_buffer(e, (__u32)i), e->rx.msg[i].msg_len,
 				   rx_stored(e->rx.msg[i].msg_len));
 		frame_service(f);
+		frame_niv(e, f);
 		expect(e, f);
 	}
 	e->batch->forward_all(e, (__u32)n);
@@ -125,6 +126,7 @@ static int rx_tap(struct dvs *e, __u32 lport, struct nic *nic)
 			break;
 		frame_init(&e->rx.frame[i], lport, rx_buffer(e, i), (__u32)len, (__u32)len);
 		frame_service(&e->rx.frame[i]);
+		frame_niv(e, &e->rx.frame[i]);
 		expect(e, &e->rx.frame[i]);
 	}
 	if (!i)

@@ -47,14 +47,54 @@ static void trace_mirror(const struct dvs_pkt *p)
 	trace_copy(&copy);
 }
 
+static void trace_list(const struct dvs_pkt *p, const struct dvs_members *vifs, struct dvs_copy *copy)
+{
+	__u32 i;
+
+	dvs_niv_to_list(p, vifs, copy);
+	for (i = 0; i < vifs->n; i++) {
+		if (dvs_is_sender(p, vifs->lport[i]))
+			continue;
+		receivers++;
+		copy->lport = vifs->lport[i];
+		trace_copy(copy);
+		copy->shared = 1;
+	}
+}
+
+/* As flood_vifs() of user_forward.h. */
+static void trace_vifs(const struct dvs_pkt *p, const struct dvs_members *vifs)
+{
+	struct dvs_copy copy = { .lport = 0 }, next;
+	__u32 i, n = 0;
+
+	for (i = 0; vifs && i < vifs->n; i++) {
+		if (dvs_is_sender(p, vifs->lport[i]))
+			continue;
+		if (!dvs_join(p, vifs->lport[i], vifs->link, &copy, &next))
+			break;
+		n++;
+	}
+	if (vifs && i == vifs->n && n > 1) {
+		trace_list(p, vifs, &copy);
+		return;
+	}
+	for (i = 0; vifs && i < vifs->n; i++)
+		if (dvs_wants(p, vifs->lport[i]))
+			trace_receiver(p, vifs->lport[i]);
+}
+
 static void trace_flood(const struct dvs *e, const struct dvs_pkt *p)
 {
 	const struct dvs_members *list = members(e, p->list);
 	__u32 i;
 
-	for (i = 0; list && i < list->n; i++)
-		if (dvs_wants(p, list->lport[i]))
+	for (i = 0; list && i < list->n; i++) {
+		if (list->lport[i] & DVS_RECEIVERS)
+			trace_vifs(p, members(e, dvs_vifs_list(list->lport[i])));
+		else if (dvs_wants(p, list->lport[i]))
 			trace_receiver(p, list->lport[i]);
+	}
 }
 
 static void trace_spies(const struct dvs *e, const struct dvs_pkt *p)
@@ -83,8 +123,11 @@ static void trace_receivers(const struct dvs *e, const struct dvs_pkt *p)
 
 static int trace_forward(struct dvs *e, struct dvs_pkt *p)
 {
-	int reason = dvs_decide(p);
+	int reason;
 
+	tracing->niv = p->niv_bad ? DVS_NIV_NONE : p->niv;
+	tracing->niv_word = p->niv_word;
+	reason = dvs_decide(p);
 	dvs_trace_decision(tracing, p);
 	receivers = 0;
 	if (p->mirror)

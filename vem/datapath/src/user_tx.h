@@ -8,6 +8,7 @@
 
 #include "user_engine.h"
 #include "count.h"
+#include "niv.h"
 #include "offload.h"
 #include "user_events.h"
 
@@ -17,9 +18,9 @@ static const __u8 zeros[DVS_ETH_MIN];
 
 /* --- how it ended ------------------------------------------------------------------------------------------ */
 
-static INL void tx_sent(const struct dvs_pkt *p, __u32 lport, int tagged, __u32 padding)
+static INL void tx_sent(const struct dvs_pkt *p, __u32 lport, __u32 tags, __u32 padding)
 {
-	dvs_count_sent(p, lport, tagged);
+	dvs_count_sent(p, lport, tags);
 	if (padding)
 		dvs_count_padding(lport, padding);
 }
@@ -69,6 +70,18 @@ static INL __u32 out_store_tag(struct out *o, __u32 at, __u16 tpid, __u16 tci)
 	return at + 4;
 }
 
+/* Behind the MACs; E-TAG's extensions are 0. */
+static INL __u32 out_store_niv(struct out *o, const struct dvs_copy *copy)
+{
+	store_be16(o->head + 12, dvs_niv_tpid(copy->niv));
+	store_be32(o->head + 14, copy->niv_word);
+	store_be16(o->head + 18, 0);
+	return 12 + dvs_niv_bytes(copy->niv);
+}
+
+/* By whose NIC a copy leaves. */
+static INL __u32 out_by(const struct dvs_copy *copy) { return DVS_HAS(NIV) && copy->link ? copy->link : copy->lport; }
+
 /* head_bytes of bytes, which start with the MACs, then the tags of that copy behind the MACs, then n bytes of payload. */
 static INL void out_compose(struct out *o, const struct dvs_pkt *p, const struct dvs_copy *copy, const __u8 *bytes,
 			    __u32 head_bytes, const __u8 *payload, __u32 n)
@@ -76,8 +89,10 @@ static INL void out_compose(struct out *o, const struct dvs_pkt *p, const struct
 	__u16 tci, tpid = out_tag(p, copy, &tci);
 	__u32 head = 12;
 
-	if (tpid || p->to_tunnel) {
+	if (tpid || p->to_tunnel || (DVS_HAS(NIV) && copy->niv)) {
 		memcpy(o->head, bytes, 12);
+		if (DVS_HAS(NIV) && copy->niv)
+			head = out_store_niv(o, copy);
 		if (p->to_tunnel && copy->lport == p->out)
 			head = out_store_tag(o, head, DVS_TPID_8021AD, p->to_tunnel);
 		if (tpid)
@@ -167,6 +182,17 @@ static __u8 *arena_take(struct dvs *e)
 	return e->arena + e->arena_used - CUT_HEADERS;
 }
 
+/* What is counted, where, when it has left.  What a VIF's copy is padded with for the link is no frame of the VIF's. */
+static INL void out_counts(struct out *o, const struct dvs_pkt *p, const struct dvs_copy *copy)
+{
+	o->tags = (__u8)dvs_tag_bytes(p, copy);
+	o->tags_there = (__u8)(DVS_HAS(NIV) && copy->link ? o->tags + dvs_niv_bytes(copy->niv) : o->tags);
+	o->counts_at = copy->lport;
+	o->counts_as = p->held ? NULL : p;
+	if (DVS_HAS(NIV) && copy->link)
+		o->padding = 0;
+}
+
 static int can_cut(const struct frame *f)
 {
 	__u8 type = f->vnet.gso_type & (__u8)~VIRTIO_NET_HDR_GSO_ECN;
@@ -189,14 +215,15 @@ static void send_segments(struct dvs *e, const struct frame *f, const struct dvs
 	for (i = 0; i < cut_count(&cut); i++) {
 		head = arena_take(e);
 		cut_headers(&cut, f->bytes, i, head);
-		o = queue_next(e, copy->lport);
+		o = queue_next(e, out_by(copy));
 		out_compose(o, &f->pkt, copy, head, cut.payload, f->bytes + cut.payload + i * cut.gso,
 			    cut_bytes(&cut, i));
 		out_pad(o, copy);
-		o->tagged = (__u8)copy->tagged;
+		out_counts(o, &f->pkt, copy);
 		o->padding = 0; /* counted as the one superframe it was */
-		o->counts_as = i + 1 == cut_count(&cut) && !f->pkt.held ? &f->pkt : NULL;
-		queue_commit(e, copy->lport);
+		if (i + 1 != cut_count(&cut))
+			o->counts_as = NULL;
+		queue_commit(e, out_by(copy));
 	}
 }
 
@@ -214,7 +241,7 @@ static void finish_here(struct frame *f)
 static INL int is_plain(const struct nic *nic, const struct frame *f, const struct dvs_copy *copy)
 {
 	return nic->plain && nic->queue->n < TX_BATCH && f->pkt.len >= DVS_ETH_MIN &&
-	       !(copy->tagged | f->pkt.tag_foreign | f->pkt.gso | f->vnet.flags | f->pkt.to_tunnel);
+	       !(copy->tagged | copy->niv | f->pkt.tag_foreign | f->pkt.gso | f->vnet.flags | f->pkt.to_tunnel);
 }
 
 static INL void send_plain(struct dvs *e, const struct frame *f, __u32 lport)
@@ -226,38 +253,39 @@ static INL void send_plain(struct dvs *e, const struct frame *f, __u32 lport)
 	*o->part = (struct iovec){ .iov_base = f->bytes, .iov_len = f->pkt.len };
 	o->parts = 1;
 	o->bytes = f->pkt.len;
-	o->tagged = o->padding = 0;
+	o->tags = o->tags_there = o->padding = 0;
+	o->counts_at = (__u16)lport;
 	o->counts_as = &f->pkt;
 }
 
 static void send_made(struct dvs *e, struct frame *f, const struct dvs_copy *copy)
 {
-	struct nic *nic = &e->nic[copy->lport];
-	int capable = nic->kind == DVS_NIC_RAW;
+	__u32 by = out_by(copy);
+	struct nic *nic = &e->nic[by];
+	int capable = nic->kind == DVS_NIC_RAW && !copy->niv; /* no NIC knows what is behind a NIV tag */
 	struct out *o;
 
 	if (nic->kind == DVS_NIC_NONE) {
 		tx_failed(&f->pkt, copy->lport);
 		return;
 	}
-	if (f->pkt.gso && nic->kind != DVS_NIC_RAW && nic->kind != DVS_NIC_MEMORY) {
+	if (f->pkt.gso && !capable && nic->kind != DVS_NIC_MEMORY) {
 		send_segments(e, f, copy);
 		return;
 	}
 	if (!capable)
 		finish_here(f);
-	o = queue_next(e, copy->lport);
+	o = queue_next(e, by);
 	out_whole(o, &f->pkt, copy);
 	if (capable)
 		pass_offload(o, f, copy->tagged || f->pkt.tag_foreign);
-	o->tagged = (__u8)copy->tagged;
-	o->counts_as = f->pkt.held ? NULL : &f->pkt;
-	queue_commit(e, copy->lport);
+	out_counts(o, &f->pkt, copy);
+	queue_commit(e, by);
 }
 
 static INL void send_copy(struct dvs *e, struct frame *f, const struct dvs_copy *copy)
 {
-	if (is_plain(&e->nic[copy->lport], f, copy))
+	if (is_plain(&e->nic[out_by(copy)], f, copy))
 		send_plain(e, f, copy->lport);
 	else
 		send_made(e, f, copy);

@@ -35,6 +35,8 @@ struct dvs_site {
 	__u16 reason;
 	__u16 tci;
 	__u16 tagged; /* 0, DVS_TAG_* */
+	__u16 niv;    /* DVS_NIV_* */
+	__u32 niv_word;
 };
 
 static INL __u8 dvs_ip_protocol(const struct dvs_pkt *p)
@@ -59,12 +61,15 @@ static INL void dvs_site_came(struct dvs_site *site, const struct dvs_pkt *p)
 {
 	site->tci = p->tci;
 	site->tagged = p->tag_present ? p->tag_foreign ? DVS_TAG_FOREIGN : DVS_TAG_OURS : 0;
+	site->niv = p->niv_bad ? DVS_NIV_NONE : p->niv;
+	site->niv_word = p->niv_word;
 }
 
 /* Inside the switch a frame carries its VLAN (S-245a). */
 static INL void dvs_site_inside(struct dvs_site *site, const struct dvs_pkt *p)
 {
 	dvs_site_came(site, p);
+	site->niv = DVS_NIV_NONE;
 	if (p->tag_foreign)
 		return;
 	site->tci = (p->tag_present ? p->tci & DVS_TCI_PRIORITY : 0) | p->vlan;
@@ -76,6 +81,8 @@ static INL void dvs_site_goes(struct dvs_site *site, const struct dvs_pkt *p, co
 {
 	site->tci = p->tag_foreign ? p->tci : copy->tci;
 	site->tagged = p->tag_foreign ? DVS_TAG_FOREIGN : copy->tagged ? DVS_TAG_OURS : 0;
+	site->niv = copy->niv;
+	site->niv_word = copy->niv_word;
 }
 
 static INL __u16 dvs_vlan_seen(const struct dvs_pkt *p)
@@ -115,6 +122,8 @@ static INL void dvs_capture_event(const struct dvs_pkt *p, const struct dvs_site
 	event->vlan = p->vlan;
 	event->tci = site->tci;
 	event->tagged = site->tagged;
+	event->niv = site->niv;
+	event->niv_word = site->niv_word;
 	event->pad = 0;
 }
 
