@@ -111,7 +111,8 @@ class Mobility:
         in the way (S-256)."""
         self._veth(number)
         if not self._modules.connected(target):
-            raise Unavailable(f"module {target}", "is not connected", "start its agent, or choose another target")
+            problem = "its card is not connected" if self._runtime.card_missing(target) else "is not connected"
+            raise Unavailable(f"module {target}", problem, "start its agent, or choose another target")
         check_target(self._supervisor.state, number, target, self._runtime.refusals(target))
         return self._outcome(number)
 
