@@ -16,6 +16,7 @@ import grpc.aio
 import structlog
 
 from dvswitch.errors import InvalidValue, StorageError, Unavailable
+from dvswitch.promptness import be_prompt
 from dvswitch.v1 import fabric_pb2_grpc, manager_pb2_grpc, operator_pb2_grpc
 from vsm.api.manager import ManagerService
 from vsm.api.operator import OperatorService
@@ -108,6 +109,7 @@ class Daemon:
         try:
             await self._listen()
             self._mobility.start()
+            be_prompt()
             print(READY, " ".join(self._addresses), flush=True)
             _log.info("serving", addresses=self._addresses, revision=self._supervisor.state.revision)
             await stop.wait()

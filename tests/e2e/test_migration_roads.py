@@ -2,13 +2,14 @@
 
 All of them run between two user engines on datagram wires and between two kernel engines; where the state that one
 engine left is taken up by the other, or counted on there, from the one to the other, too.  One scene of each kind
-serves them all; each road has a VM of its own, with a NIC on either host (roads.py).  What the engines do in a move is in
-test_migration.py; all orders of all mishaps are explored in tests/mobility.
+serves them all; each road has a VM of its own, with a NIC on either host (roads.py).  What the engines do in a move
+is in test_migration.py; all orders of all mishaps are explored in tests/mobility.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -84,6 +85,48 @@ def test_the_target_dies_when_the_port_is_its_own(vm: Vm, scene: Roads) -> None:
     vm.ends_on(scene.beta)
     again(scene, scene.beta)
     vm.ends_on(scene.beta)
+
+
+DRAIN_SECONDS = 3.0
+"""How long the supervisor waits for a source that may come back."""
+
+
+def test_the_target_is_gone_for_good(scene: Roads) -> None:
+    """The VMs run on where they came from: attached there again the vEths are back at once, whether the NIC was still
+    plugged in there, had been unplugged, or the hand-over had not even been confirmed."""
+    fabric, delta = scene.fabric, scene.add_host("delta", scene.engines[1])
+    vms = [new_vm(scene) for _ in range(3)]
+    unconfirmed, plugged, unplugged = vms
+    for vm in vms:
+        vm.prepare("delta")
+        vm.says(scene.alpha, rarp(vm.address))
+    for vm in (plugged, unplugged):
+        assert vm.step(COMMIT).state == "done"
+    fabric.detach(scene.alpha, unplugged.veth)
+    with stopped(delta):
+        committed = unconfirmed.later(COMMIT)
+        wait_until(lambda: unconfirmed.state() == "activated", "the target is to have it")
+        scene.power(delta, on=False)
+    for vm in vms:
+        assert vm.attach(scene.alpha).state == AttachReply.FORWARDING
+        vm.ends_on(scene.alpha)
+        assert vm.info.counters.rx_frames == vm.said
+    assert committed.result(PATIENCE).slot == fabric.status(scene.alpha).slot
+    for vm in (plugged, unplugged):  # so long did the first one wait for a host that might have come back
+        assert waited_for_source(scene, vm) < DRAIN_SECONDS
+    scene.power(delta, on=True)
+    for vm in vms:
+        vm.ends_on(scene.alpha)
+    scene.remove(delta)
+
+
+def waited_for_source(scene: Roads, vm: Vm) -> float:
+    """Seconds from pause to activation of its last move, in which the source had been absent before."""
+    history = scene.fabric.cli("show svs migration").partition("Over,")[2]
+    steps = history.rpartition(f"Vethernet{vm.veth} ")[2].splitlines()[1]
+    found = re.search(r"paused \+([\d.]+) .*activated \+([\d.]+) \(module \d+ is absent\)", steps)
+    assert found, steps
+    return float(found[2]) - float(found[1])
 
 
 # ---- the source

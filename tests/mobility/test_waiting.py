@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,19 @@ async def test_a_target_that_never_confirms_has_the_port_nevertheless(stage: Sta
     assert steps(stage.rig)[-1] == ("done", "apply time-out")
     await stage.source.until(lambda: 1 not in stage.source.holding.ports)
     assert stage.phase(stage.target) == ACTIVE
+
+
+async def test_a_source_that_was_absent_for_long_is_not_waited_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.prepared()
+    await stage.source.close()
+    await stage.rig.until(lambda: not stage.rig.fabric.connected(3))
+    hour = 3600.0
+    stage.rig.mobility.patience = Patience(drain=hour)
+    monkeypatch.setattr(stage.rig.mobility, "_clock", lambda: time.time() + hour)
+    assert (await stage.migrate(COMMIT)).state == "done"
+    assert ("activated", "module 3 is absent") in steps(stage.rig)
 
 
 async def test_the_time_of_a_state_counts_over_restarts(stage: Stage, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ async def test_an_agent_that_starts_again_alone_forwards_on(niv: NivBench) -> No
     niv.vis.core.set_lists(1, {4096: tuple(sorted(vifs.values()))})
     niv.vis.poke()
     await until(lambda: niv.bench.agent.datapath.image.vif_lists, "list in force")
-    await niv.bench.agent.saved()
+    await niv.bench.agent.saving.now()
     held = niv.bench.agent.datapath.image
     niv.vis.grants = False
     receive, niv.vis.core.receive = niv.vis.core.receive, lambda *_: None  # type: ignore[method-assign]

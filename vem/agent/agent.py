@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import structlog
 
 from dvswitch import __version__
-from dvswitch.errors import StorageError
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent import announce, convert, observed
@@ -40,6 +39,7 @@ from vem.agent.mac_moves import MacMoves
 from vem.agent.mobility_side import MobilitySide
 from vem.agent.remote import RemoteCommands
 from vem.agent.reports import Reports, answer, attached, detached, duplicate
+from vem.agent.saving import Saving
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
 from vem.agent.status import port_name
@@ -99,12 +99,12 @@ class Agent:
         self.compiled = Compiled(Wanted(), Image(), {}, ())
         self._reports = Reports()
         self._moves = MacMoves(lambda lport: port_name(self, lport, self.datapath.image))
-        self._counters_every, self._saved = 1.0, b""
+        self._counters_every = 1.0
         self._unacked: list[tuple[int, float]] = []
         self._in_sync = self._report_all = self._stopped = False
         self._drained: dict[int, int] = {}
         self._absent: set[int] = set()
-        self._dirty, self._passed, self._saving = asyncio.Event(), asyncio.Event(), asyncio.Lock()
+        self._dirty, self._passed = asyncio.Event(), asyncio.Event()
         self._due: asyncio.TimerHandle | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._tasks, self._finishing = set[asyncio.Task[None]](), set[asyncio.Task[None]]()
@@ -117,6 +117,7 @@ class Agent:
         self.datapath = await Datapath.open(self._open_engine)
         self._announcer = Announcer(self.datapath)
         self.holdings = Holdings(saved, self.datapath.image, self.datapath.plugs)
+        self.saving = Saving(self._state, self.holdings.saved)
         self.holdings.teaming.reverse = self._reverse_teaming
         self.holdings.teaming.rpf_promiscuous = self._rpf_promiscuous
         if not self._reverse_teaming:
@@ -140,13 +141,14 @@ class Agent:
             self.niv,
         )
         self.mobility = MobilitySide(self.datapath, self.holdings, self._mobility_address)
+        self.control.followed = self.mobility.announced
         self._carrying = Carrying(self.datapath, self.holdings, self.control)
         self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
         self._look = LearnedLook(self.datapath)
         self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
         async with self.lock:
             await self._pass()
-        await self._save()
+        await self.saving.now()
         parts = (self._links, self.control, self._balancer, self._announcer, self.session)
         for job in (self._reconcile_loop, self._counter_loop, self._age_loop, *(part.run for part in parts)):
             self._spawn(job())
@@ -166,6 +168,7 @@ class Agent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.saving.close()
         if not (keep and self.datapath.kind == "kernel"):
             await self.datapath.emit(self.control.discovery.farewells(time.monotonic()))
         await self.datapath.close(keep)
@@ -292,7 +295,8 @@ class Agent:
                 self._try_again(error)
             self._passed.set()
             self._passed = asyncio.Event()
-            task = asyncio.create_task(self._finish(waiting))
+            # The next pass does not wait for a slow disk.
+            task = asyncio.create_task(self.saving.finish(waiting))
             self._finishing.add(task)
             task.add_done_callback(self._finishing.discard)
 
@@ -307,21 +311,26 @@ class Agent:
         compiled, old = self._compile(), self.datapath.image
         failures = await self._converge(compiled)
         if not failures and await self.mobility.settle():
+            await self._carrying.before()
             compiled = self._compile()
             failures = await self._converge(compiled)
         self.compiled = compiled
+        touched: list[int] = []
         if not failures:
             await self._carrying.after()
             await self.niv.after(lambda: self._send_counters(full=True))
             touched = announce.touched(old, self.datapath.image)
             await self._announcer.moved(old, compiled, touched)
-            self.control.configure(compiled, touched)
         await self.datapath.unplug_others(plugs.keys() | self.holdings.orphans.lports)
         self.holdings.free_lports(self.datapath.plugs.copy().keys())
-        self._note_absent(absent)
         for attachment in adopted:
             self.send_attached(attachment)
-        await self._tell(unacked, [*compiled.refusals, *failures], report_all)
+        await self._acknowledge(unacked, [*compiled.refusals, *failures])
+        # What follows is nothing that a move waits for.
+        self._note_absent(absent)
+        if not failures:
+            self.control.configure(compiled, touched)
+        await self._report(report_all)
 
     def _compile(self) -> Compiled:
         """The Image for now; a pass is due when only time changes it."""
@@ -335,11 +344,14 @@ class Agent:
         return compiled
 
     async def _converge(self, compiled: Compiled) -> list[Refusal]:
+        noting = asyncio.create_task(self.saving.note(self.holdings.staging.told))
         try:
             small = await self.datapath.converge(compiled.image, self.niv.mtus(self.holdings.uplink_mtus()))
         except EngineError as error:
             self._try_again(error)
             return [Refusal(error.subject, str(error))]
+        finally:
+            await noting  # what is told after this is durable
         return [Refusal(error.subject, str(error)) for error in small]
 
     def _try_again(self, error: EngineError) -> None:
@@ -357,37 +369,19 @@ class Agent:
             uplink.present = uplink.lport in self.datapath.plugs
             uplink.link_up = uplink.present and self.datapath.links.get(uplink.lport, False)
 
-    async def _finish(self, waiting: list[asyncio.Future[None]]) -> None:
-        """Save, then let those go on who waited for the pass.  The next pass does not wait for a slow disk."""
-        await self.saved()
-        for done in filter(lambda future: not future.done(), waiting):
-            done.set_result(None)
-
-    async def saved(self) -> None:
-        """Wait until what is held now is on the disk; if the disk refuses, that is in the log."""
-        async with self._saving:
-            await self._save()
-
-    async def _save(self) -> None:
-        data = self._state.encoded(self.holdings.saved())
-        if data == self._saved:
-            return
-        try:
-            await asyncio.to_thread(self._state.write, data)
-            self._saved = data
-        except StorageError as error:
-            log.error("state not saved; a restart would not know the latest attachments", reason=str(error))
-
     # --- telling the supervisor ---------------------------------------------------------------------------------
 
-    async def _tell(self, unacked: tuple[tuple[int, float], ...], problems: list[Refusal], report_all: bool) -> None:
-        """After a pass: drained ports, acknowledgements, port and uplink states; everything once after InSync."""
+    async def _acknowledge(self, unacked: tuple[tuple[int, float], ...], problems: list[Refusal]) -> None:
+        """The tables are in force: drained ports, and the Updates that are done."""
         await self._send_drained()
         now = time.monotonic()
         for item in unacked:
             if item in self._unacked:
                 self._unacked.remove(item)
                 self.session.send(answer(item[0], problems, now - item[1]))
+
+    async def _report(self, report_all: bool) -> None:
+        """Port and uplink states; everything once after InSync."""
         self._send_uplinks()
         if self._in_sync:
             states = self.compiled.veths

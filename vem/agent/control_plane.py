@@ -65,6 +65,8 @@ class ControlPlane:
         self._duplicate = duplicate
         self._arrived = arrived
         self._niv = niv
+        self.followed: Callable[[MacAddress, int], None] = lambda mac, vlan: None
+        """Told of the announcement, in a VLAN, of a MAC that has left (Punt.FOLLOWED)."""
         self._beacons = beacon.Beacons(self._host)
         self._undecided: frozenset[int] = frozenset()
         self._snooper: Snooper | None = None
@@ -148,6 +150,10 @@ class ControlPlane:
                 self._snooper.receive(punt.lport, bool(uplink), punt.vlan, punt.frame, punt.time)
             case Punt.ARRIVED:
                 self._arrived(punt.lport, MacAddress(punt.frame[6:12]))
+            case Punt.FOLLOWED if uplink:
+                mac = MacAddress(punt.frame[6:12])
+                if punt.time - self._announcer.last_sent(mac) >= ECHO:  # no echo of what this host said when it had it
+                    self.followed(mac, punt.vlan)
             case Punt.MOVED if uplink:
                 self._suspect(MacAddress(punt.frame[6:12]), uplink, punt.time)
 

@@ -86,12 +86,14 @@ class Datapath:
 
     async def plug_all(self, wanted: Mapping[int, Plug]) -> dict[int, EngineError]:
         """Plug in what is missing; returns the errors of those that could not be."""
+        if all(lport in self.links and self._is_plugged(lport, plug) for lport, plug in wanted.items()):
+            return {}
         return await self._thread.call(self._plug_all, wanted)
 
     def _plug_all(self, wanted: Mapping[int, Plug]) -> dict[int, EngineError]:
         errors: dict[int, EngineError] = {}
         for lport, plug in wanted.items():
-            if self.plugs.get(lport) == plug and lport in self.links:
+            if self._is_plugged(lport, plug) and lport in self.links:
                 continue
             try:
                 self._plug(lport, plug)
@@ -100,8 +102,14 @@ class Datapath:
                 self.links[lport] = False
         return errors
 
+    def _is_plugged(self, lport: int, plug: Plug) -> bool:
+        held = self.plugs.get(lport)
+        return held is plug or held == plug
+
     async def unplug_others(self, keep: Collection[int]) -> None:
         """Unplug every NIC that is not on one of these lports."""
+        if self.plugs.keys() <= set(keep) and self.links.keys() <= set(keep):
+            return
         await self._thread.call(self._unplug_others, keep)
 
     def _unplug_others(self, keep: Collection[int]) -> None:

@@ -259,6 +259,13 @@ class ModuleSession:
 
     def receive(self, message: fabric_pb2.ModuleMessage) -> None:
         """Take in what the module says; SessionEnded if that ends the session."""
+        if message.HasField("several"):
+            for each in message.several.messages:
+                self._receive(each)
+        else:
+            self._receive(message)
+
+    def _receive(self, message: fabric_pb2.ModuleMessage) -> None:
         self._heard += 1
         self._counts.in_messages += 1
         kind = message.WhichOneof("message")

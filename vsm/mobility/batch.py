@@ -24,25 +24,38 @@ class Batch:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._pending: list[tuple[Change, asyncio.Future[State]]] = []
+        self._timer: asyncio.Handle | None = None
 
-    async def transact(self, change: Change) -> State:
-        """As Supervisor.transact, a little later: the State in force after all that was changed together."""
+    async def transact(self, change: Change, expected: int = 0) -> State:
+        """As Supervisor.transact, a little later: the State in force after all that was changed together.
+
+        ``expected``: no more than so many changes may come together with this one; 0: nobody can say.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[State] = loop.create_future()
         self._pending.append((change, done))
-        if len(self._pending) == 1:
-            loop.call_later(QUIET, self._look, 1, loop.time() + LONGEST)
+        if len(self._pending) == expected:
+            # Not in place: what has happened in this very moment goes along.
+            self._plan(loop.call_soon(self._flush))
+        elif len(self._pending) == 1:
+            self._plan(loop.call_later(QUIET, self._look, 1, loop.time() + LONGEST))
         return await done
+
+    def _plan(self, handle: asyncio.Handle) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = handle
 
     def _look(self, before: int, latest: float) -> None:
         """Store now, unless more have come since there were ``before``: then there may be more to come."""
         loop = asyncio.get_running_loop()
         if len(self._pending) > before and loop.time() < latest:
-            loop.call_later(CROWD, self._look, len(self._pending), latest)
+            self._plan(loop.call_later(CROWD, self._look, len(self._pending), latest))
         else:
             self._flush()
 
     def _flush(self) -> None:
+        self._timer = None
         pending, self._pending = self._pending, []
         errors: list[DvsError | None] = []
         try:

@@ -61,8 +61,8 @@ class Patience:
     prepare: float = 3600.0
     """PREPARED: until a manager commits, or the VM's frames are seen on the target; then it is cancelled."""
     drain: float = 3.0
-    """PAUSED: until the source has drained; then the target goes on without it.  CANCELLED: until the source forwards
-    again."""
+    """PAUSED: until the source has drained; then the target goes on without it, and at once without one that has been
+    absent for so long.  CANCELLED: until the source forwards again."""
     apply: float = 30.0
     """ACTIVATED: until the target has confirmed; then the move is over, and a target that was away finds its port."""
 
@@ -143,7 +143,7 @@ class Mobility:
         move = self._move(number)
         if move is None:
             return self._repeated(number)
-        await self._batch.transact(self._step(number, Input.COMMIT, self._occasion()))
+        await self._batch.transact(self._step(number, Input.COMMIT, self._occasion()), self._like(move))
         if not await self._runtime.until(lambda: self._move(number) is None, seconds):
             now = self._move(number)
             assert now is not None
@@ -193,7 +193,7 @@ class Mobility:
         try:
             while (move := self._move(number)) is not None:
                 given = await self._next_input(move)
-                if self._move(number) == move and not await self._put(number, given, self._occasion_of(given, move)):
+                if self._move(number) == move and not await self._take(move, given):
                     await asyncio.sleep(_RETRY)
         finally:
             # At once, not by a callback: whatever changes the move next must start a new task.
@@ -202,11 +202,17 @@ class Mobility:
     async def _next_input(self, move: Move) -> Input:
         """Wait for what moves the migration on, or for somebody else to have done so."""
         ready, in_time, too_late, patience = self._awaited(move)
-        left = patience - (self._clock() - move.since)
+        left = patience - (self._clock() - self._waits_since(move))
         if await self._runtime.until(lambda: ready() or self._move(move.veth) != move, max(left, 0.0)):
             return in_time
         _log.warning("migration waited in vain", veth=move.veth, state=move.state.value, seconds=patience)
         return too_late
+
+    def _waits_since(self, move: Move) -> float:
+        """When the wait began: one for a source that was absent already counts from its last word."""
+        source = self._runtime.module(move.source)
+        absent = move.state is MoveState.PAUSED and source is not None and not source.connected
+        return min(move.since, source.since) if source and absent else move.since
 
     def _awaited(self, move: Move) -> tuple[Callable[[], bool], Input, Input, float]:
         """What a state waits for, the input that it brings, the input if it does not come, and within how many seconds
@@ -228,16 +234,25 @@ class Mobility:
 
     def _occasion_of(self, given: Input, move: Move) -> Occasion:
         carried = self._runtime.carried(move.source, move.veth) if given is Input.DRAINED else ()
-        return Occasion(self._clock(), carried=carried)
+        absent = given is Input.DRAIN_TIMEOUT and not self._modules.connected(move.source)
+        return Occasion(self._clock(), note=f"module {move.source} is absent" if absent else "", carried=carried)
 
     @staticmethod
     def _step(number: int, given: Input, occasion: Occasion) -> Change:
         return lambda state: machine.step(state, number, given, occasion)
 
-    async def _put(self, number: int, given: Input, occasion: Occasion) -> bool:
-        """Put an input to the machine; False if it was not taken."""
+    async def _take(self, move: Move, given: Input) -> bool:
+        """Put what was waited for to the machine."""
+        return await self._put(move.veth, given, self._occasion_of(given, move), self._like(move))
+
+    def _like(self, move: Move) -> int:
+        """How many migrations are in the same state: no others can take the same step at the same time."""
+        return sum(other.state is move.state for other in self._supervisor.state.inventory.moves.values())
+
+    async def _put(self, number: int, given: Input, occasion: Occasion, expected: int = 0) -> bool:
+        """Put an input to the machine; False if it was not taken.  ``expected``: as of Batch.transact."""
         try:
-            await self._batch.transact(self._step(number, given, occasion))
+            await self._batch.transact(self._step(number, given, occasion), expected)
         except DvsError as error:
             _log.warning("migration step failed", veth=number, step=given.value, reason=str(error))
             return False

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ModuleMessage(_message.Message):
-    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "channels", "neighbors", "seen", "may_take", "niv", "output")
+    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "channels", "neighbors", "seen", "may_take", "niv", "output", "several")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     REFUSE_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class ModuleMessage(_message.Message):
     MAY_TAKE_FIELD_NUMBER: _ClassVar[int]
     NIV_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    SEVERAL_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     ack: Ack
     refuse: Refuse
@@ -45,7 +46,14 @@ class ModuleMessage(_message.Message):
     may_take: MayTake
     niv: NivReport
     output: CommandOutput
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., channels: _Optional[_Union[ChannelReport, _Mapping]] = ..., neighbors: _Optional[_Union[NeighborReport, _Mapping]] = ..., seen: _Optional[_Union[PortSeen, _Mapping]] = ..., may_take: _Optional[_Union[MayTake, _Mapping]] = ..., niv: _Optional[_Union[NivReport, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ...) -> None: ...
+    several: Several
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., channels: _Optional[_Union[ChannelReport, _Mapping]] = ..., neighbors: _Optional[_Union[NeighborReport, _Mapping]] = ..., seen: _Optional[_Union[PortSeen, _Mapping]] = ..., may_take: _Optional[_Union[MayTake, _Mapping]] = ..., niv: _Optional[_Union[NivReport, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ..., several: _Optional[_Union[Several, _Mapping]] = ...) -> None: ...
+
+class Several(_message.Message):
+    __slots__ = ("messages",)
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[ModuleMessage]
+    def __init__(self, messages: _Optional[_Iterable[_Union[ModuleMessage, _Mapping]]] = ...) -> None: ...
 
 class SupervisorMessage(_message.Message):
     __slots__ = ("welcome", "update", "in_sync", "heartbeat", "attach_refused", "install", "may_take", "command", "cancel")
