@@ -86,6 +86,7 @@ async def refusal(module: FakeModule) -> str:
 async def test_a_change_of_mode_hands_the_ports_to_the_card_and_back(rig: Rig) -> None:
     async with Niv(rig) as niv:
         before = rig.state.inventory.veths
+        assert rig.state.inventory.modules[3].modes == (ModeKind.NIV, ModeKind.VEPA)
         assert niv.host.holding.mode == types_pb2.Mode()
         await niv.host.say(uplink=pb.UplinkState(number=1, adapter="eth1", profile="UP", link_up=True, present=True))
         await niv.host.until(lambda: 1 in niv.host.holding.uplinks)
@@ -357,3 +358,16 @@ def test_ways_are_kept_while_none_is_up() -> None:
     assert ways_told(state, 3, [], []) is state, "a link that is down tells of nobody"
     assert ways_told(state, 3, [Way(1, "c")], [Way(1, "c")]).inventory.ways == {3: (Way(1, "c"),)}
     assert ways_told(State(), 3, [], [one]) == State(), "heard is not connected"
+
+
+async def test_a_host_whose_software_has_no_such_mode_keeps_its_ports(rig: Rig) -> None:
+    async with Niv(rig) as niv:
+        rig.mode(3, NIV)
+        await niv.host.until(lambda: not niv.host.holding.ports)
+        await niv.host.close()
+        older = rig.module(HOST)
+        del older.hello.modes[:]
+        async with older:
+            await older.synced()
+            assert set(older.holding.ports) == {1} and older.holding.mode == types_pb2.Mode()
+            assert "is not in mode niv" in await refusal(rig.card(HOST, VIS))

@@ -216,7 +216,7 @@ class FabricRuntime:
 
     def _modes_changed(self, new: State) -> None:
         """Where the mode changes who holds a module's ports, what the one counted stays and the other goes on."""
-        before, self.niv = self.niv, niv_slots(new.config)
+        before, self.niv = self.niv, niv_slots(new)
         for slot in before ^ self.niv:
             leaving, coming = (Role.HOST, Role.CARD) if slot in self.niv else (Role.CARD, Role.HOST)
             self._forget_macs(slot, leaving)

@@ -238,7 +238,7 @@ class ModuleSession:
     @property
     def _holds(self) -> bool:
         """Whether the ports of the slot are this one's."""
-        return holder(self._supervisor.state.config, self.slot) is self.role
+        return holder(self._supervisor.state, self.slot) is self.role
 
     def _heartbeat(self) -> fabric_pb2.SupervisorMessage:
         self._beats += 1

@@ -75,8 +75,8 @@ def wanted(state: State, slot: int, role: Role | None = None) -> Wanted:
 
     The ports are one's of the two, as the module's mode says; the uplinks are always the host's.
     """
-    index, mode = _index(state), mode_of(state.config, slot)
-    places = index.places.get(slot, ()) if role in (None, holder(state.config, slot)) else ()
+    index, mode = _index(state), mode_of(state, slot)
+    places = index.places.get(slot, ()) if role in (None, holder(state, slot)) else ()
     links = index.uplinks.get(slot, ()) if role is not Role.CARD else ()
     policies: dict[int, PolicySpec] = {}
     ports = {place.veth.number: _port(state, index, place, policies) for place in places}

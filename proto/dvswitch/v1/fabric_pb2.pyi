@@ -78,7 +78,7 @@ class SupervisorMessage(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ..., install: _Optional[_Union[InstallState, _Mapping]] = ..., may_take: _Optional[_Union[MayTakeAnswer, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., cancel: _Optional[_Union[CancelCommand, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation", "mobility", "role", "through")
+    __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation", "mobility", "role", "through", "modes")
     class ModuleType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         VEM: _ClassVar[Hello.ModuleType]
@@ -107,6 +107,7 @@ class Hello(_message.Message):
     MOBILITY_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     THROUGH_FIELD_NUMBER: _ClassVar[int]
+    MODES_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     domain: int
     host_uuid: str
@@ -123,7 +124,8 @@ class Hello(_message.Message):
     mobility: str
     role: Hello.Role
     through: str
-    def __init__(self, protocol: _Optional[int] = ..., domain: _Optional[int] = ..., host_uuid: _Optional[str] = ..., host_name: _Optional[str] = ..., type: _Optional[_Union[Hello.ModuleType, str]] = ..., engine: _Optional[str] = ..., version: _Optional[str] = ..., system: _Optional[str] = ..., address: _Optional[str] = ..., max_ports: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ..., incarnation: _Optional[str] = ..., mobility: _Optional[str] = ..., role: _Optional[_Union[Hello.Role, str]] = ..., through: _Optional[str] = ...) -> None: ...
+    modes: _containers.RepeatedScalarFieldContainer[_types_pb2.Mode.Kind]
+    def __init__(self, protocol: _Optional[int] = ..., domain: _Optional[int] = ..., host_uuid: _Optional[str] = ..., host_name: _Optional[str] = ..., type: _Optional[_Union[Hello.ModuleType, str]] = ..., engine: _Optional[str] = ..., version: _Optional[str] = ..., system: _Optional[str] = ..., address: _Optional[str] = ..., max_ports: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ..., incarnation: _Optional[str] = ..., mobility: _Optional[str] = ..., role: _Optional[_Union[Hello.Role, str]] = ..., through: _Optional[str] = ..., modes: _Optional[_Iterable[_Union[_types_pb2.Mode.Kind, str]]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("slot", "switch_name", "heartbeat_ms", "counters_ms")
