@@ -197,6 +197,7 @@ class Agent:
             digest=digest,
             incarnation=self.datapath.incarnation,
             mobility=self.mobility.endpoint,
+            modes=self.niv.modes,
         )
 
     def applied_revision(self) -> int:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from dvswitch.v1 import fabric_pb2 as fabric
+from dvswitch.v1 import types_pb2 as pb
 from dvswitch.vif.host import HostSide, LinkView, Refusal, Wish
 from dvswitch.vif.host_link import LinkState
 from dvswitch.vif.messages import State, Tagging
@@ -83,6 +84,11 @@ class NivSide:
     def routes(self) -> bool:
         """Attaches are the VIS's business, not the supervisor's.  An agent without uplinks is part of a VIS itself."""
         return self._holdings.staging.told.mode.kind is ModeKind.NIV and bool(self._holdings.uplinks)
+
+    @property
+    def modes(self) -> list[pb.Mode.Kind]:
+        """In which modes this host can be, beside DVS: without uplinks it has nobody to leave switching to."""
+        return [pb.Mode.NIV, pb.Mode.VEPA] if self._holdings.uplinks else []
 
     @property
     def in_touch(self) -> bool:

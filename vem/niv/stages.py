@@ -62,7 +62,7 @@ class Facts:
     """The stage has lasted longer than PATIENCE."""
 
 
-PATIENCE = 2.0
+PATIENCE = 5.0
 """Seconds that a host waits for its VIS before it switches by itself again; it may be gone."""
 Condition = Callable[[Facts], bool]
 
