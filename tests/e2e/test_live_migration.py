@@ -112,7 +112,7 @@ class Move:
     announced: float
     """When the network heard of it from the target."""
     waited: float
-    """Seconds that the daemons together waited for a processor, from the pause to the announcement."""
+    """Seconds that the daemons together waited for a processor, from the beginning to the announcement."""
     slowness: float
     """Of the machine meanwhile."""
 
