@@ -22,6 +22,7 @@ from dvswitch.client import host_stub, open_channel
 from dvswitch.errors import DvsError, InvalidValue, Unavailable
 from dvswitch.host_commands import VIEWS
 from dvswitch.mac import MacAddress
+from dvswitch.promptness import be_prompt
 from dvswitch.v1 import manager_pb2 as manager
 from dvswitch.v1 import types_pb2 as pb
 from vem.agent import config, console, convert, live, show
@@ -149,6 +150,7 @@ async def _serve(settings: config.Settings) -> None:
     await agent.start()
     try:
         async with serve(agent, settings.socket), live.serve(agent, settings.socket):
+            be_prompt()
             await _until_told_to_stop(agent)
     finally:
         await agent.stop(keep=True)

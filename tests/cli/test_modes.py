@@ -9,6 +9,7 @@ import pytest
 from tests.support.switches import NOW, Terminal, niv_terminal, with_moves
 from vsm.model.niv import DVS, HostMode, ModeKind, Tagging
 from vsm.model.state import Module
+from vsm.mqtt.documents import ModuleDocument, document_of
 from vsm.runtime import ModuleStatus
 
 VNTAG, ETAG = HostMode(ModeKind.NIV, Tagging.VNTAG), HostMode(ModeKind.NIV, Tagging.ETAG)
@@ -35,6 +36,15 @@ def test_what_is_said_is_so_and_is_shown(line: str, mode: HostMode, shown: str) 
 
 def test_a_mode_needs_a_host() -> None:
     assert "vem 9: is bound to no host; say 'host id UUID' first" in Terminal().configure("vem 9", "mode niv").output
+
+
+def test_a_host_whose_software_cannot_is_not_asked_to() -> None:
+    terminal = Terminal()
+    inventory = terminal.state.inventory
+    modules = {**inventory.modules, 4: replace(inventory.modules[4], modes=(ModeKind.VEPA,))}
+    terminal.supervisor.transact(lambda state: replace(state, inventory=replace(inventory, modules=modules)))
+    assert "vem 4: its host's software has no mode niv" in terminal.configure("vem 4", "mode niv").output
+    assert terminal.configure("vem 4", "mode vepa").ok and terminal.configure("vem 4", "mode dvs").ok
 
 
 def test_whoever_has_no_vis_yet_is_told_so() -> None:
@@ -78,6 +88,29 @@ def test_no_change_of_mode_under_a_migration_but_by_force() -> None:
     assert terminal.run("commit force").ok and terminal.state.config.slots[4].mode.niv
 
 
+def test_a_rollback_takes_the_mode_back() -> None:
+    terminal = Terminal()
+    terminal.run("checkpoint before", "configure terminal", "vem 3", "mode vepa", "end", "checkpoint after")
+    assert terminal.run("rollback running-config checkpoint before").ok
+    assert terminal.state.config.slots[3].mode == DVS
+    assert terminal.run("rollback running-config checkpoint after").ok
+    assert terminal.state.config.slots[3].mode.kind is ModeKind.VEPA
+    assert "mode vepa" in terminal.run("show diff rollback-patch checkpoint before running-config").output
+
+
+def test_a_manager_is_told_of_mode_and_card() -> None:
+    terminal = niv_terminal()
+
+    def told(slot: int) -> tuple[str, bool | None]:
+        document = document_of(terminal.state, terminal.runtime, ("module", slot))
+        assert isinstance(document, ModuleDocument)
+        return document.mode, document.card
+
+    assert (told(3), told(4)) == (("niv", True), ("dvs", None))
+    terminal.runtime.cards.clear()
+    assert told(3) == ("niv", False)
+
+
 def test_a_slot_is_kept_while_its_card_is_connected() -> None:
     terminal = niv_terminal()
     terminal.runtime.modules[3] = ModuleStatus(False, NOW)
@@ -115,5 +148,8 @@ def test_who_is_missing_is_told_with_the_port() -> None:
 def test_a_module_that_heard_of_no_vis_is_shown_all_the_same() -> None:
     terminal = niv_terminal()
     terminal.runtime.niv.clear()
+    vis = "1d2f8a10-55aa-4c1e-9a41-0c0ffee00099"
+    assert f"3    niv   connected  Eth3/1   {vis}" in terminal.run("show niv").output, "as the host said last"
+    assert vis in terminal.run("show module").output
+    terminal.supervisor.transact(lambda state: replace(state, inventory=replace(state.inventory, ways={})))
     assert "3    niv   connected  -        -" in terminal.run("show niv").output
-    assert "1d2f8a10-55aa-4c1e-9a41-0c0ffee00099" in terminal.run("show module").output, "as the host said last"

@@ -2,23 +2,26 @@
 
 All of them run between two user engines on datagram wires and between two kernel engines; where the state that one
 engine left is taken up by the other, or counted on there, from the one to the other, too.  One scene of each kind
-serves them all; each road has a VM of its own, with a NIC on either host (roads.py).  What the engines do in a move is in
-test_migration.py; all orders of all mishaps are explored in tests/mobility.
+serves them all; each road has a VM of its own, with a NIC on either host (roads.py).  What the engines do in a move
+is in test_migration.py; all orders of all mishaps are explored in tests/mobility.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address
 
 import grpc
 import pytest
 
 from dvswitch.mac import MacAddress
 from dvswitch.v1.manager_pb2 import AttachReply, MigrateRequest, VethInfo
+from physical.frames import Ipv4, checksum
 from tests.e2e.roads import BEGIN, CANCEL, COMMIT, Chatter, Roads, Vm, again, new_vm, roads, stopped
-from tests.e2e.scenes import DB, DB_VLAN
+from tests.e2e.scenes import DB, DB_VLAN, WEB_VLAN
 from tests.support.fabric import Host
 from tests.support.processes import PATIENCE, wait_until
 from tests.support.relay import Relay
@@ -86,6 +89,49 @@ def test_the_target_dies_when_the_port_is_its_own(vm: Vm, scene: Roads) -> None:
     vm.ends_on(scene.beta)
 
 
+DRAIN_SECONDS = 3.0
+"""How long the supervisor waits for a source that may come back."""
+
+
+@pytest.mark.rules("S-255")
+def test_the_target_is_gone_for_good(scene: Roads) -> None:
+    """The VMs run on where they came from: attached there again the vEths are back at once, whether the NIC was still
+    plugged in there, had been unplugged, or the hand-over had not even been confirmed."""
+    fabric, delta = scene.fabric, scene.add_host("delta", scene.engines[1])
+    vms = [new_vm(scene) for _ in range(3)]
+    unconfirmed, plugged, unplugged = vms
+    for vm in vms:
+        vm.prepare("delta")
+        vm.says(scene.alpha, rarp(vm.address))
+    for vm in (plugged, unplugged):
+        assert vm.step(COMMIT).state == "done"
+    fabric.detach(scene.alpha, unplugged.veth)
+    with stopped(delta):
+        committed = unconfirmed.later(COMMIT)
+        wait_until(lambda: unconfirmed.state() == "activated", "the target is to have it")
+        scene.power(delta, on=False)
+    for vm in vms:
+        assert vm.attach(scene.alpha).state == AttachReply.FORWARDING
+        vm.ends_on(scene.alpha)
+        assert vm.info.counters.rx_frames == vm.said
+    assert committed.result(PATIENCE).slot == fabric.status(scene.alpha).slot
+    for vm in (plugged, unplugged):  # so long did the first one wait for a host that might have come back
+        assert waited_for_source(scene, vm) < DRAIN_SECONDS
+    scene.power(delta, on=True)
+    for vm in vms:
+        vm.ends_on(scene.alpha)
+    scene.remove(delta)
+
+
+def waited_for_source(scene: Roads, vm: Vm) -> float:
+    """Seconds from pause to activation of its last move, in which the source had been absent before."""
+    history = scene.fabric.cli("show svs migration").partition("Over,")[2]
+    steps = history.rpartition(f"Vethernet{vm.veth} ")[2].splitlines()[1]
+    found = re.search(r"paused \+([\d.]+) .*activated \+([\d.]+) \(module \d+ is absent\)", steps)
+    assert found, steps
+    return float(found[2]) - float(found[1])
+
+
 # ---- the source
 
 
@@ -97,7 +143,6 @@ def test_the_source_dies_before_the_pause(vm: Vm, scene: Roads) -> None:
     vm.ends_on(scene.beta)
 
 
-@BOTH_WAYS
 def test_the_source_dies_while_it_drains(vm: Vm, scene: Roads) -> None:
     vm.prepare()
     with stopped(scene.alpha):
@@ -209,8 +254,57 @@ def test_guests_within_the_guest_are_known_and_announced(scene: Roads) -> None:
     places = [("4", "0/2", "alpha"), ("3", "0/1", "beta")]
     for module, port, back in places if len(set(scene.engines)) > 1 else places[:1]:
         wait_until(lambda module=module: scene.learned().get(inner.dotted) == [module], "only the target knows it")  # type: ignore[misc]
-        wait_until(lambda port=port: scene.outside(inner) == port, "the physical switch has heard of it from there")  # type: ignore[misc]
+        wait_until(
+            lambda port=port: scene.outside(inner) == {WEB_VLAN: port}, "the physical switch has heard of it from there"
+        )  # type: ignore[misc]
         vm.moves(back)
+
+
+TRUNKED = f"""\
+port-profile type vethernet trunked
+  switchport mode trunk
+  switchport trunk allowed vlan {WEB_VLAN},{DB_VLAN}
+  no shutdown
+  state enabled
+ip igmp snooping
+"""
+
+
+@pytest.mark.rules("S-247", "S-252")
+@BOTH_WAYS
+def test_a_trunk_is_announced_in_each_of_its_vlans_and_its_groups_follow(scene: Roads) -> None:
+    scene.fabric.configure(TRUNKED)
+    vm = new_vm(scene, "trunked")
+    vm.says(scene.alpha, membership(vm.address, DB_VLAN))
+    wait_until(lambda: listeners(scene) == [["3", f"Veth{vm.veth}"]], "the source knows that it listens")
+    vm.prepare()
+    assert vm.step(COMMIT).state == "done"
+    places = [("4", "0/2", "alpha"), ("3", "0/1", "beta")]
+    for module, port, back in places if len(set(scene.engines)) > 1 else places[:1]:
+        found = {WEB_VLAN: port, DB_VLAN: port}
+        wait_until(lambda found=found: scene.outside(vm.address) == found, "both VLANs have heard of it")  # type: ignore[misc]
+        there = [[module, f"Veth{vm.veth}"]]
+        wait_until(lambda there=there: listeners(scene) == there, "only the target has it in the group")  # type: ignore[misc]
+        vm.moves(back)
+    scene.fabric.configure("no ip igmp snooping")
+
+
+GROUP = IPv4Address("239.1.2.3")
+
+
+def membership(source: MacAddress, vlan: int) -> bytes:
+    """An IGMPv2 report."""
+    body = b"\x16\0\0\0" + GROUP.packed
+    body = body[:2] + checksum(body).to_bytes(2, "big") + body[4:]
+    packet = Ipv4(IPv4Address("10.0.0.99"), GROUP, 2, body).build()
+    tag = b"\x81\x00" + vlan.to_bytes(2, "big")
+    return bytes.fromhex("01005e010203") + source.octets + tag + b"\x08\x00" + packet.ljust(46, b"\0")
+
+
+def listeners(scene: Roads) -> list[list[str]]:
+    """Module and port of each that is in the group."""
+    rows = map(str.split, scene.fabric.cli("show ip igmp snooping groups").splitlines())
+    return [row[2:] for row in rows if row[:2] == [str(DB_VLAN), str(GROUP)]]
 
 
 def nested_in(vm: Vm) -> MacAddress:
@@ -226,7 +320,6 @@ def broadcast(source: MacAddress, vlan: int = 0) -> bytes:
 # ---- nobody said anything
 
 
-@BOTH_WAYS
 def test_two_hosts_claim_it(vm: Vm, scene: Roads) -> None:
     """S-255: the one where it was plugged in last has it, whatever the other remembers."""
     scene.alpha.process.kill()

@@ -276,6 +276,12 @@ class Fabric:
             reply: manager_pb2.StatusReply = stub.Status(manager_pb2.StatusRequest(), timeout=CALL_SECONDS)
         return reply
 
+    def macs(self, host: Host) -> Sequence[manager_pb2.HostMac]:
+        """The MAC table of a host."""
+        with _channel(host.socket) as channel:
+            stub = client.host_stub(channel)
+            return stub.Status(manager_pb2.StatusRequest(macs=True), timeout=CALL_SECONDS).macs
+
     def veths(self) -> Mapping[int, manager_pb2.VethInfo]:
         """What the supervisor says of every vEth."""
         with _channel(self.operator) as channel:

@@ -68,7 +68,7 @@ class FakeModule:
         self.address, self.tls = address, tls
         self.hello = pb.Hello(
             protocol=1, domain=domain, host_uuid=host_uuid, host_name=host_name or f"host-{host_uuid[-2:]}",
-            engine="user", version="0.1.0", incarnation="1",
+            engine="user", version="0.1.0", incarnation="1", modes=[types_pb2.Mode.NIV, types_pb2.Mode.VEPA],
         )  # fmt: skip
         self.holding = Holding()
         self.received: list[pb.SupervisorMessage] = []

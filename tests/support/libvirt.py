@@ -18,6 +18,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -35,7 +36,7 @@ PARTS = {
     "log": "/var/log/libvirt",
     "cache": "/var/cache/libvirt",
 }
-NETWORK = "n1k"
+NETWORK, HUB = "n1k", "hub"
 VIRSH_SECONDS = 120.0
 _DAEMON = """\
 unix_sock_dir = "{run}"
@@ -61,7 +62,7 @@ export DVS_LIBVIRT_CONFIG='{config}' PYTHONPATH='{path}'
 printf '%s\\n' "{what} $*" >>'{log}'
 {command} "$@" 2>'{log}'.$$
 status=$?
-test "${{3-}}" = Interface && test -e '{log}.dies' && kill -9 $(cat /run/libvirt/qemu/vm.pid)
+test "${{3-}}" = Interface && test -e '{log}.dies' && kill -9 $(cat '{log}.dies' /run/libvirt/qemu/vm.pid)
 if test -s '{log}'.$$; then
   cat '{log}'.$$ >&2
   sed 's/^/  /' '{log}'.$$ >>'{log}'
@@ -69,6 +70,22 @@ fi
 echo "  {what} done: $status" >>'{log}'
 exit $status
 """
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A domain to be."""
+
+    name: str
+    ident: str
+    group: str
+    """Portgroup."""
+    mac: str
+    address: str
+    """With the length of its prefix, as the other one."""
+    hub_mac: str
+    hub_address: str
+    initrd: Path
 
 
 class Refused(AssertionError):
@@ -152,9 +169,14 @@ class Libvirtd:
         self.virsh("net-define", str(file))
         self.virsh("net-start", NETWORK)
 
-    def fail_after_hand_over(self) -> None:
-        """From now on a guest dies here as soon as its port has been handed over, before it runs."""
-        (self.home / "calls.dies").touch()
+    def fail_after_hand_over(self, *pids: int) -> None:
+        """From now on a guest dies here as soon as its port has been handed over, before it runs; and with it these
+        other processes."""
+        (self.home / "calls.dies").write_text("".join(f"{pid}\n" for pid in pids))
+
+    def fail_no_more(self) -> None:
+        """The end of that."""
+        (self.home / "calls.dies").unlink()
 
     def said(self) -> str:
         """All that libvirt said to us so far, and our answers."""
@@ -201,21 +223,23 @@ class Libvirtd:
         return False
 
 
-def domain_xml(name: str, ident: str, mac: str, group: str, address: str) -> str:
-    """A test guest with one NIC on a portgroup."""
+def domain_xml(vm: Machine, network: str) -> str:
+    """A test guest with a NIC on a portgroup of the network, and one on the host's plain bridge HUB."""
     image = guest_image()
     append = (
         "console=ttyS0 quiet loglevel=1 panic=-1 reboot=t net.ifnames=0 ipv6.disable=1 no_timer_check"
-        f" dvt.name={name} dvt.net=eth0,{address}"
+        f" dvt.name={vm.name} dvt.net=eth0,{vm.address};eth1,{vm.hub_address}"
     )
     return f"""\
-<domain type='qemu'><name>{name}</name><uuid>{ident}</uuid><memory unit='MiB'>128</memory><vcpu>1</vcpu>
-<os><type arch='x86_64' machine='pc'>hvm</type><kernel>{image.kernel}</kernel><initrd>{image.initrd}</initrd>
+<domain type='qemu'><name>{vm.name}</name><uuid>{vm.ident}</uuid><memory unit='MiB'>128</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type><kernel>{image.kernel}</kernel><initrd>{vm.initrd}</initrd>
 <cmdline>{append}</cmdline></os><features><acpi/></features>
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
-<interface type='network'><mac address='{mac}'/><source network='{NETWORK}' portgroup='{group}'/>
+<interface type='network'><mac address='{vm.mac}'/><source network='{network}' portgroup='{vm.group}'/>
+<model type='virtio'/><rom enabled='no'/></interface>
+<interface type='bridge'><mac address='{vm.hub_mac}'/><source bridge='{HUB}'/>
 <model type='virtio'/><rom enabled='no'/></interface>
 <serial type='null'/><memballoon model='none'/></devices></domain>"""
 
 
-__all__ = ["Libvirtd", "Refused", "domain_xml"]
+__all__ = ["HUB", "NETWORK", "Libvirtd", "Machine", "Refused", "domain_xml"]

@@ -91,8 +91,9 @@ def veth(number: int, profile: str = "WEB", slot: int | None = 3, vm: str = "", 
 def module(slot: int) -> Module:
     """A joined host."""
     return Module(
-        slot, HOSTS[slot], f"kvm-{slot}.example.net", "VEM", "kernel", "0.1.0", "Linux 6.8", f"192.0.2.{slot}", 1022
-    )
+        slot, HOSTS[slot], f"kvm-{slot}.example.net", "VEM", "kernel", "0.1.0", "Linux 6.8", f"192.0.2.{slot}", 1022,
+        modes=(ModeKind.NIV, ModeKind.VEPA),
+    )  # fmt: skip
 
 
 def bare(spec: PolicySpec) -> PolicySpec:

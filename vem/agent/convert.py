@@ -64,11 +64,11 @@ _DISCOVERY = {number: Mode[name] for name, number in pb.Discovery.items()}
 
 def update_from(message: fabric.Update) -> Update:
     """An Update of the supervisor."""
-    changes = tuple(change for item in message.changes if (change := _change_from(item)) is not None)
+    changes = tuple(change for item in message.changes if (change := change_from(item)) is not None)
     return Update(message.revision, changes, message.snapshot, message.commit)
 
 
-def _change_from(message: fabric.Change) -> Change | None:
+def change_from(message: fabric.Change) -> Change | None:
     """One change; a Refusal if it is malformed, None if it is of a kind that this version does not know."""
     kind = message.WhichOneof("change")
     if kind is None:

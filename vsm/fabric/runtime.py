@@ -59,6 +59,11 @@ class FabricRuntime:
 
     # ---- vsm.runtime.Runtime
 
+    def has_left(self, slot: int) -> bool:
+        """Whether a module was there since this VSM started, and is away."""
+        status = self.module(slot)
+        return status is not None and not status.connected
+
     def module(self, slot: int) -> ModuleStatus | None:
         """None: never seen since this VSM started."""
         return self._modules.get((slot, Role.HOST))
@@ -216,7 +221,7 @@ class FabricRuntime:
 
     def _modes_changed(self, new: State) -> None:
         """Where the mode changes who holds a module's ports, what the one counted stays and the other goes on."""
-        before, self.niv = self.niv, niv_slots(new.config)
+        before, self.niv = self.niv, niv_slots(new)
         for slot in before ^ self.niv:
             leaving, coming = (Role.HOST, Role.CARD) if slot in self.niv else (Role.CARD, Role.HOST)
             self._forget_macs(slot, leaving)

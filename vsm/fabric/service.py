@@ -64,7 +64,7 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         self._sessions: dict[tuple[int, Role], ModuleSession] = {}
         self._endings: dict[ModuleSession, asyncio.Future[SessionEnded]] = {}
         self._remembered: dict[tuple[int, Role], Held] = {}
-        runtime.niv = niv_slots(supervisor.state.config)
+        runtime.niv = niv_slots(supervisor.state)
         self._unsubscribe = supervisor.subscribe(self._changed)
 
     def applied(self, slot: int, revision: int) -> bool:
@@ -78,6 +78,7 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
 
         ``part`` gets what a capture shows as it comes; then it goes on until the caller is cancelled.
         """
+        words = list(words)
         role = Role.CARD if words[:1] == [CARD_WORD] else Role.HOST
         session = self._sessions.get((slot, role))
         if session is None:
@@ -95,7 +96,7 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         return self._holding(slot) is not None
 
     def _holding(self, slot: int) -> ModuleSession | None:
-        return self._sessions.get((slot, holder(self._supervisor.state.config, slot)))
+        return self._sessions.get((slot, holder(self._supervisor.state, slot)))
 
     def stop(self) -> None:
         """End all sessions; the modules go on headless."""

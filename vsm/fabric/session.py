@@ -238,7 +238,7 @@ class ModuleSession:
     @property
     def _holds(self) -> bool:
         """Whether the ports of the slot are this one's."""
-        return holder(self._supervisor.state.config, self.slot) is self.role
+        return holder(self._supervisor.state, self.slot) is self.role
 
     def _heartbeat(self) -> fabric_pb2.SupervisorMessage:
         self._beats += 1
@@ -259,6 +259,13 @@ class ModuleSession:
 
     def receive(self, message: fabric_pb2.ModuleMessage) -> None:
         """Take in what the module says; SessionEnded if that ends the session."""
+        if message.HasField("several"):
+            for each in message.several.messages:
+                self._receive(each)
+        else:
+            self._receive(message)
+
+    def _receive(self, message: fabric_pb2.ModuleMessage) -> None:
         self._heard += 1
         self._counts.in_messages += 1
         kind = message.WhichOneof("message")
@@ -350,7 +357,8 @@ class ModuleSession:
     def _seen(self, message: fabric_pb2.PortSeen) -> None:
         Vethernet(message.veth)
         now, veth, generation = time.time(), message.veth, message.generation
-        self._supervisor.transact(lambda state: reports.seen(state, self.slot, veth, generation, now))
+        absent = self._runtime.has_left
+        self._supervisor.transact(lambda state: reports.seen(state, self.slot, veth, generation, now, absent))
 
     def _may_take(self, message: fabric_pb2.MayTake) -> None:
         """A question; whatever is wrong with the NIC is the answer."""

@@ -18,7 +18,7 @@ from vsm.events.bus import News
 from vsm.mobility.reports import AttachReport
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Vethernet
 from vsm.model.migration import Carried, Move
-from vsm.model.niv import HostMode, Role
+from vsm.model.niv import HostMode, ModeKind, Role
 from vsm.model.settings import ChannelMode
 from vsm.model.state import Module, Nic, Uplink
 from vsm.policy.difference import (
@@ -40,6 +40,7 @@ CHANGES_PER_UPDATE = 2000
 """Keeps an Update well below gRPC's message limit of 4 MiB."""
 MAX_CARRIED, MAX_CARRIED_BYTES = 16, 192 << 10
 """Kinds of state that follow a port, and bytes of each; together they fit into one message."""
+_MODES = {types_pb2.Mode.Kind.Value(kind.name): kind for kind in ModeKind if kind is not ModeKind.DVS}
 _CARRIED_KIND = re.compile("[a-z0-9-]{1,32}")
 _COUNTER_FIELDS = (
     "rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies",
@@ -250,6 +251,7 @@ def read_module(hello: fabric_pb2.Hello) -> Module:
         address=hello.address,
         max_ports=hello.max_ports,
         mobility=hello.mobility,
+        modes=tuple(kind for number, kind in _MODES.items() if number in hello.modes),
     )
 
 

@@ -12,32 +12,32 @@ from dataclasses import replace
 
 from dvswitch.errors import Conflict
 from vsm.model.lifecycle import slot_of_host
-from vsm.model.niv import DVS, Card, HostMode, Role, Way
-from vsm.model.state import Config, Module, State
+from vsm.model.niv import DVS, Card, HostMode, ModeKind, Role, Way
+from vsm.model.state import Module, State
 
 CARD_WORD = "card"
 """Before a command for a module: it is for its card."""
 
 
-def mode_of(config: Config, slot: int) -> HostMode:
-    """The mode of the module in ``slot``."""
-    bound = config.slots.get(slot)
-    return bound.mode if bound else DVS
+def mode_of(state: State, slot: int) -> HostMode:
+    """The mode of the module in ``slot``: as configured, but DVS while its host's software has no such mode."""
+    bound, module = state.config.slots.get(slot), state.inventory.modules.get(slot)
+    return bound.mode if bound and (module is None or bound.mode.kind in (ModeKind.DVS, *module.modes)) else DVS
 
 
-def holder(config: Config, slot: int) -> Role:
+def holder(state: State, slot: int) -> Role:
     """Who holds the vEths of that slot: is told of them, and believed about them."""
-    return Role.CARD if mode_of(config, slot).niv else Role.HOST
+    return Role.CARD if mode_of(state, slot).niv else Role.HOST
 
 
-def for_holder(config: Config, slot: int, words: Sequence[str]) -> list[str]:
+def for_holder(state: State, slot: int, words: Sequence[str]) -> list[str]:
     """A command for whoever holds the vEths of that slot."""
-    return [CARD_WORD, *words] if holder(config, slot) is Role.CARD else list(words)
+    return [CARD_WORD, *words] if holder(state, slot) is Role.CARD else list(words)
 
 
-def niv_slots(config: Config) -> set[int]:
+def niv_slots(state: State) -> set[int]:
     """Slots in mode NIV."""
-    return {slot.slot for slot in config.slots.values() if slot.mode.niv}
+    return {number for number, slot in state.config.slots.items() if slot.mode.niv and mode_of(state, number).niv}
 
 
 def ways_told(state: State, slot: int, up: Collection[Way], heard: Collection[Way]) -> State:
@@ -70,7 +70,7 @@ def card_of(state: State, domain: int, host_uuid: str, through: str) -> tuple[in
     vis = _vis(state, through)
     if vis is None:
         raise Conflict(subject, f"{through or 'it'} is no VIS of this switch", "the VIS has to join first, by itself")
-    if host.type != "VEM" or not mode_of(state.config, slot).niv:
+    if host.type != "VEM" or not mode_of(state, slot).niv:
         raise Conflict(subject, f"module {slot} is not in mode niv", f"say 'mode niv' in 'vem {slot}'")
     if not any(way.vis_uuid.lower() == through.lower() for way in state.inventory.ways.get(slot, ())):
         problem = f"module {slot} has not said that it is connected to VIS {vis.host_name or through}"
@@ -95,7 +95,7 @@ def forgotten(state: State, slot: int) -> State:
 
 def mobility_of(state: State, slot: int) -> str:
     """Where frames of vEths that move from or to ``slot`` can be passed on to; "" = nowhere."""
-    if holder(state.config, slot) is Role.CARD:
+    if holder(state, slot) is Role.CARD:
         return state.inventory.cards.get(slot, Card()).mobility
     module = state.inventory.modules.get(slot)
     return module.mobility if module else ""

@@ -16,7 +16,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vsm.model.archive import Archive
 from vsm.model.migration import Move, PastMove
-from vsm.model.niv import DVS, Card, HostMode, Way
+from vsm.model.niv import DVS, Card, HostMode, ModeKind, Way
 from vsm.model.radius import RETRANSMIT, TIMEOUT, LoginBy, RadiusServer
 from vsm.model.settings import NOTHING, Settings
 from vsm.model.users import Role, User
@@ -226,6 +226,8 @@ class Module:
     max_ports: int = 0
     mobility: str = ""
     """Where frames of moving vEths can be passed on to, ADDRESS:PORT; "" = nowhere."""
+    modes: tuple[ModeKind, ...] = ()
+    """What it can be beside DVS."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,7 @@ def _module(state: State, runtime: Runtime, slot: Any) -> ModuleDocument | None:
     module = state.inventory.modules.get(slot)
     if module is None:
         return None
-    session, card, mode = runtime.module(slot), runtime.card(slot), mode_of(state.config, slot)
+    session, card, mode = runtime.module(slot), runtime.card(slot), mode_of(state, slot)
     return ModuleDocument(
         module=slot,
         type=module.type,

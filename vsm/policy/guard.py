@@ -37,7 +37,7 @@ def _handed_over(before: State, after: State) -> Iterator[tuple[str, str]]:
     """A vEth on the move waits for whoever held it when the move began."""
     if before.config.slots is after.config.slots:
         return
-    changed = niv_slots(before.config) ^ niv_slots(after.config)
+    changed = niv_slots(before) ^ niv_slots(after)
     for move in before.inventory.moves.values():
         for slot in sorted({move.source, move.target} & changed):
             yield f"vem {slot}", f"vethernet {move.veth} is migrating from or to it, which a change of mode disturbs"

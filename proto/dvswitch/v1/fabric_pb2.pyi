@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ModuleMessage(_message.Message):
-    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "channels", "neighbors", "seen", "may_take", "niv", "output")
+    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "channels", "neighbors", "seen", "may_take", "niv", "output", "several")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     REFUSE_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class ModuleMessage(_message.Message):
     MAY_TAKE_FIELD_NUMBER: _ClassVar[int]
     NIV_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    SEVERAL_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     ack: Ack
     refuse: Refuse
@@ -45,7 +46,14 @@ class ModuleMessage(_message.Message):
     may_take: MayTake
     niv: NivReport
     output: CommandOutput
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., channels: _Optional[_Union[ChannelReport, _Mapping]] = ..., neighbors: _Optional[_Union[NeighborReport, _Mapping]] = ..., seen: _Optional[_Union[PortSeen, _Mapping]] = ..., may_take: _Optional[_Union[MayTake, _Mapping]] = ..., niv: _Optional[_Union[NivReport, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ...) -> None: ...
+    several: Several
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., channels: _Optional[_Union[ChannelReport, _Mapping]] = ..., neighbors: _Optional[_Union[NeighborReport, _Mapping]] = ..., seen: _Optional[_Union[PortSeen, _Mapping]] = ..., may_take: _Optional[_Union[MayTake, _Mapping]] = ..., niv: _Optional[_Union[NivReport, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ..., several: _Optional[_Union[Several, _Mapping]] = ...) -> None: ...
+
+class Several(_message.Message):
+    __slots__ = ("messages",)
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[ModuleMessage]
+    def __init__(self, messages: _Optional[_Iterable[_Union[ModuleMessage, _Mapping]]] = ...) -> None: ...
 
 class SupervisorMessage(_message.Message):
     __slots__ = ("welcome", "update", "in_sync", "heartbeat", "attach_refused", "install", "may_take", "command", "cancel")
@@ -70,7 +78,7 @@ class SupervisorMessage(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ..., install: _Optional[_Union[InstallState, _Mapping]] = ..., may_take: _Optional[_Union[MayTakeAnswer, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., cancel: _Optional[_Union[CancelCommand, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation", "mobility", "role", "through")
+    __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation", "mobility", "role", "through", "modes")
     class ModuleType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         VEM: _ClassVar[Hello.ModuleType]
@@ -99,6 +107,7 @@ class Hello(_message.Message):
     MOBILITY_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     THROUGH_FIELD_NUMBER: _ClassVar[int]
+    MODES_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     domain: int
     host_uuid: str
@@ -115,7 +124,8 @@ class Hello(_message.Message):
     mobility: str
     role: Hello.Role
     through: str
-    def __init__(self, protocol: _Optional[int] = ..., domain: _Optional[int] = ..., host_uuid: _Optional[str] = ..., host_name: _Optional[str] = ..., type: _Optional[_Union[Hello.ModuleType, str]] = ..., engine: _Optional[str] = ..., version: _Optional[str] = ..., system: _Optional[str] = ..., address: _Optional[str] = ..., max_ports: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ..., incarnation: _Optional[str] = ..., mobility: _Optional[str] = ..., role: _Optional[_Union[Hello.Role, str]] = ..., through: _Optional[str] = ...) -> None: ...
+    modes: _containers.RepeatedScalarFieldContainer[_types_pb2.Mode.Kind]
+    def __init__(self, protocol: _Optional[int] = ..., domain: _Optional[int] = ..., host_uuid: _Optional[str] = ..., host_name: _Optional[str] = ..., type: _Optional[_Union[Hello.ModuleType, str]] = ..., engine: _Optional[str] = ..., version: _Optional[str] = ..., system: _Optional[str] = ..., address: _Optional[str] = ..., max_ports: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ..., incarnation: _Optional[str] = ..., mobility: _Optional[str] = ..., role: _Optional[_Union[Hello.Role, str]] = ..., through: _Optional[str] = ..., modes: _Optional[_Iterable[_Union[_types_pb2.Mode.Kind, str]]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("slot", "switch_name", "heartbeat_ms", "counters_ms")

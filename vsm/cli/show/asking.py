@@ -22,7 +22,7 @@ def connected(view: View) -> list[int]:
 def questions(view: View, words: Sequence[str]) -> list[tuple[int, list[str]]]:
     """A command for everybody that can be asked: modules, and cards that hold their ports."""
     slots, state = connected(view), view.state
-    cards = [(slot, view.runtime.card(slot)) for slot in sorted(niv_slots(state.config))]
+    cards = [(slot, view.runtime.card(slot)) for slot in sorted(niv_slots(state))]
     held = [slot for slot, card in cards if card is not None and card.connected]
     asked = [(slot, list(words)) for slot in slots] + [(slot, [CARD_WORD, *words]) for slot in held]
     return sorted(asked, key=lambda question: question[0])

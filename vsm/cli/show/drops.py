@@ -114,7 +114,7 @@ def _place(state: State, name: str) -> tuple[int, list[str]] | None:
     veth = state.inventory.veths.get(interface.number)
     if veth is None or veth.slot is None:
         return None
-    return veth.slot, for_holder(state.config, veth.slot, words)
+    return veth.slot, for_holder(state, veth.slot, words)
 
 
 def _joined(last: Iterable[tuple[int, str]], titles: bool = False) -> str:

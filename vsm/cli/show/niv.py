@@ -103,7 +103,7 @@ def mode_rows(view: View, slots: Iterable[int]) -> list[ModeRow]:
     """Those of the modules whose mode is not the default."""
     found = []
     for slot in slots:
-        mode = mode_of(view.state.config, slot)
+        mode = mode_of(view.state, slot)
         if mode != DVS:
             card, vis = card_word(view, slot), _word(_vis(view, slot))
             found.append(ModeRow(slot, mode.kind.value, _tagging(mode.tagging), card, vis))
@@ -128,7 +128,7 @@ def modes_text(rows: Iterable[ModeRow]) -> str:
 
 def card_word(view: View, slot: int) -> str:
     """Whether the module's card has a session; "-" where it is to have none."""
-    if not mode_of(view.state.config, slot).niv:
+    if not mode_of(view.state, slot).niv:
         return NOT_TOLD
     status = view.runtime.card(slot)
     return CONNECTED if status and status.connected else ABSENT
@@ -136,15 +136,15 @@ def card_word(view: View, slot: int) -> str:
 
 def _slots(view: View, call: Call) -> list[int]:
     state = view.state
-    slots = {*niv_slots(state.config), *(slot for slot in state.inventory.modules if view.runtime.links(slot))}
+    slots = {*niv_slots(state), *(slot for slot in state.inventory.modules if view.runtime.links(slot))}
     return sorted(slot for slot in slots if call.get("slot") in (None, slot))
 
 
 def _link_rows(view: View, slot: int) -> list[LinkRow]:
-    mode, card = mode_of(view.state.config, slot).kind.value, card_word(view, slot)
+    mode, card = mode_of(view.state, slot).kind.value, card_word(view, slot)
     links = sorted(view.runtime.links(slot), key=lambda link: link.uplink)
     if not links:
-        links = [NivLink(0, "", "", "", Tagging.NONE, LinkState.DOWN, "no VIS was heard")]
+        links = _untold(view, slot)
     return [
         LinkRow(
             mod=slot,
@@ -161,6 +161,14 @@ def _link_rows(view: View, slot: int) -> list[LinkRow]:
         )
         for link in links
     ]
+
+
+def _untold(view: View, slot: int) -> list[NivLink]:
+    """In place of what a module has not told since the supervisor started: what it told before."""
+    ways = view.state.inventory.ways.get(slot, ())
+    why = "the module has not told yet" if ways else "no VIS was heard"
+    known = [(way.uplink, way.vis_uuid) for way in ways] or [(0, "")]
+    return [NivLink(number, uuid, "", "", Tagging.NONE, LinkState.DOWN, why) for number, uuid in known]
 
 
 def _vif_row(view: View, slot: int, link: NivLink, vif: Vif) -> VifRow:

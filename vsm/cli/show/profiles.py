@@ -330,7 +330,7 @@ def _module_trouble(view: View, name: str) -> list[str]:
     slot, label = _place(view.state, name)
     if slot is None:
         return []
-    of_card = label.startswith("veth") and holder(view.state.config, slot) is Role.CARD
+    of_card = label.startswith("veth") and holder(view.state, slot) is Role.CARD
     status = view.runtime.card(slot) if of_card else view.runtime.module(slot)
     if status is None or not status.connected:
         return [f"the card of module {slot} is absent" if of_card else f"module {slot} is absent"]

@@ -24,8 +24,16 @@ def _set(state: State, slot: int, mode: HostMode) -> State:
         raise Conflict(f"vem {slot}", "is bound to no host", "say 'host id UUID' first")
     if known.mode == mode:
         return state
+    _check_can(state, slot, mode.kind)
     slots = {**state.config.slots, slot: replace(known, mode=mode)}
     return replace(state, config=replace(state.config, slots=slots))
+
+
+def _check_can(state: State, slot: int, kind: ModeKind) -> None:
+    """A host that joins only later stays in mode dvs if it can't (vsm/model/cards.py)."""
+    module = state.inventory.modules.get(slot)
+    if kind is not ModeKind.DVS and module is not None and module.type == "VEM" and kind not in module.modes:
+        raise Conflict(f"vem {slot}", f"its host's software has no mode {kind.value}", "install one that has it there")
 
 
 def _unset(state: State, call: Call) -> State:
@@ -35,7 +43,7 @@ def _unset(state: State, call: Call) -> State:
 
 def _note(state: State, call: Call) -> str:
     slot = call.position.slot
-    if not mode_of(state.config, slot).niv or slot in state.inventory.ways:
+    if not mode_of(state, slot).niv or slot in state.inventory.ways:
         return ""
     return f"Warning: module {slot} has not told of a VIS yet; it goes on as it is until it finds one"
 

@@ -39,7 +39,7 @@ async def _trace(view: View, call: Call, run: Run) -> Report:
     slot, name = _place(view.state, call)
     first = next(at for at, word in enumerate([*call.said, "--"]) if word.startswith("--"))
     words = ["trace", "--in", name, *call.said[first:]]
-    return Report(await run(slot, for_holder(view.state.config, slot, words) if name.startswith("Veth") else words))
+    return Report(await run(slot, for_holder(view.state, slot, words) if name.startswith("Veth") else words))
 
 
 def _place(state: State, call: Call) -> tuple[int, str]:
