@@ -40,6 +40,8 @@ class Scene:
     station: Namespace
     vm: Namespace
     veth: int
+    lab: Lab
+    switch: Namespace
 
     def mover(self, rate: int = RATE) -> Mover:
         nics = [f"{self.vm.name}:eth{number}" for number in range(2)]
@@ -61,9 +63,11 @@ class Scene:
 
 
 @contextmanager
-def scene(engines: tuple[str, str], addresses: tuple[str, str], forward: bool = True) -> Iterator[Scene]:
+def scene(
+    engines: tuple[str, str], addresses: tuple[str, str], forward: bool = True, profile: str = WEB, settings: str = ""
+) -> Iterator[Scene]:
     with Lab() as lab, home() as path, Fabric(path) as fabric:
-        fabric.configure(*BASICS, *([FORWARD] if forward else []))
+        fabric.configure(*BASICS, *([FORWARD] if forward else []), *filter(None, [settings]))
         spaces = [lab.namespace(name) for name in ("alpha", "beta")]
         switch, station, vm = (lab.namespace(name) for name in ("sw", "station", "vm"))
         lab.veth(switch, "p3", station, "eth0", peer_mac=STATION)
@@ -88,10 +92,10 @@ def scene(engines: tuple[str, str], addresses: tuple[str, str], forward: bool = 
             )
             for name, engine, space, address in zip(("alpha", "beta"), engines, spaces, addresses, strict=True)
         )
-        number = fabric.attach_forwarding(first, "vm", mac=VM, profile=WEB, plug=veth("vm0"))
-        reply = fabric.attach(second, "vm", mac=VM, profile=WEB, plug=veth("vm0"), prepare=True)
+        number = fabric.attach_forwarding(first, "vm", mac=VM, profile=profile, plug=veth("vm0"))
+        reply = fabric.attach(second, "vm", mac=VM, profile=profile, plug=veth("vm0"), prepare=True)
         assert reply.state == AttachReply.PREPARED
-        yield Scene(fabric, (first, second), station, vm, number)
+        yield Scene(fabric, (first, second), station, vm, number, lab, switch)
         fabric.check_accounts()
 
 

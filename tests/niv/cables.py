@@ -134,6 +134,7 @@ class Scene:
                 heapq.heappush(self._wire, (self.now + took, next(self._order), number, to_vis, frame))
 
     def _exchange(self) -> None:
+        self.host.set_lists(self.host.lists(), self.now)  # its datapath follows at once
         for number, frame in self.host.to_send(self.now):
             self._send(number, True, frame)
         for number, frame in self.vis.to_send(self.now):

@@ -212,6 +212,7 @@ def test_lists_and_the_end_of_untagged_frames_reach_the_other_side() -> None:
     scene.set_lists(1, {4096: (1, 2), 16383: tuple(range(1, 4096))})
     scene.run(0.1)
     assert scene.host.lists() == {(1, 4096): (1, 2), (1, 16383): tuple(range(1, 4096))}
+    assert scene.vis.ports()[0].held == scene.vis.ports()[0].lists == scene.lists[1]
     scene.set_lists(1, {4096: (1,)})
     scene.set_mode(True, Tagging.VNTAG, True)
     scene.run(0.1)
@@ -360,6 +361,7 @@ class Program:
         assert not refused or scene.last_vif == 6, "who is refused, and why?"
         lists = {(number, ident): vifs for number, told in scene.lists.items() for ident, vifs in told.items()}
         assert scene.host.lists() == lists
+        assert all(view.held == view.lists for view in scene.vis.ports())
         views = zip(scene.vis.ports(), scene.host.links(), strict=True)
         assert all(port.final == link.final == scene.mode[2] and port.tagging is link.tagging for port, link in views)
         for nic in scene.vis.nics():

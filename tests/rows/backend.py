@@ -14,10 +14,25 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vem.datapath.engine import Engine
-from vem.datapath.image import Fate, Image
+from vem.datapath.image import Fate, Image, Niv
 
 Delivered = Sequence[tuple[int, bytes]]
 """(lport, frame as it left, tag in band)."""
+
+
+def with_nic(image: Image) -> list[int]:
+    """The lports that have a NIC of their own: a VIF's frames come and go by that of its link."""
+    return [lport for lport, port in image.ports.items() if not (port.link and _is_bridge(image, port.link))]
+
+
+def _is_bridge(image: Image, lport: int) -> bool:
+    return lport in image.ports and image.ports[lport].niv is Niv.BRIDGE
+
+
+def delivered(fate: Fate) -> Delivered:
+    """What a test run says would have left, and by whose NIC."""
+    leaving = [copy for copy in fate.copies if not copy.reason and not copy.shared]
+    return [(copy.link or copy.lport, copy.frame) for copy in leaving]
 
 
 class Backend(Protocol):

@@ -14,7 +14,7 @@ import struct
 import pytest
 
 from tests.kernel.rig import Switch
-from tests.rows.backend import BackendKind, Delivered
+from tests.rows.backend import BackendKind, Delivered, delivered, with_nic
 from tests.support.netns import Lab, Namespace
 from vem.datapath.engine import Plug
 from vem.datapath.image import Fate, Image
@@ -70,7 +70,7 @@ class DryRun:
 
     def send(self, lport: int, frame: bytes, gso: int) -> tuple[Fate | None, Delivered]:
         fate = self.engine.test(lport, frame, gso)
-        return fate, [(copy.lport, copy.frame) for copy in fate.copies if not copy.reason]
+        return fate, delivered(fate)
 
     def close(self) -> None:
         self.engine.close(keep=False)
@@ -87,7 +87,7 @@ class Taps:
         self.engine = self._switch.open()
 
     def prepare(self, image: Image) -> None:
-        for lport in image.ports:
+        for lport in with_nic(image):
             if lport not in self._taps:
                 self._taps[lport] = tap = TapNic(self._host, f"tap{lport}")
                 self._host.up(tap.name, mtu=MTU)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rows.backend import BackendKind, Delivered
+from tests.rows.backend import BackendKind, Delivered, delivered, with_nic
 from vem.datapath.engine import Plug
 from vem.datapath.image import Fate, Image
 from vem.datapath.user import UserEngine
@@ -19,7 +19,7 @@ class DryRun:
 
     def send(self, lport: int, frame: bytes, gso: int) -> tuple[Fate | None, Delivered]:
         fate = self.engine.test(lport, frame, gso)
-        return fate, [(copy.lport, copy.frame) for copy in fate.copies if not copy.reason]
+        return fate, delivered(fate)
 
     def close(self) -> None:
         self.engine.close(keep=False)
@@ -32,17 +32,17 @@ class MemoryPorts:
         self.engine = UserEngine()
 
     def prepare(self, image: Image) -> None:
-        for lport in image.ports:
+        for lport in with_nic(image):
             if lport not in self.engine.plugged():
                 self.engine.plug(lport, Plug("memory"))
 
     def send(self, lport: int, frame: bytes, gso: int) -> tuple[Fate | None, Delivered]:
         self.engine.inject(lport, frame, gso)
-        delivered = []
+        found = []
         for receiver in self.engine.plugged():
             while (out := self.engine.take(receiver)) is not None:
-                delivered.append((receiver, out))
-        return None, delivered
+                found.append((receiver, out))
+        return None, found
 
     def close(self) -> None:
         self.engine.close(keep=False)

@@ -8,6 +8,7 @@ from tests.rows import (
     rows_groups,
     rows_methods,
     rows_mobility,
+    rows_niv,
     rows_physical,
     rows_promiscuous,
     rows_teaming,
@@ -25,5 +26,6 @@ _PARTS = (
     rows_promiscuous,
     rows_groups,
     rows_mobility,
+    rows_niv,
 )
 ROWS: list[Row] = [row for part in _PARTS for row in part.ROWS]

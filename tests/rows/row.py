@@ -32,6 +32,12 @@ class Copy:
     """For the mobility program: its outer tag counts for nothing."""
     flooded: bool = False
     """A unicast frame sent because nobody owns its destination."""
+    link: int = 0
+    """It leaves by the NIC of that NIV link."""
+    shared: bool = False
+    """The frame of the copy before is this receiver's too."""
+    counts: int = 0
+    """Bytes that count, if not all of the frame."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,9 @@ class Step:
     """Goes to the mobility program to come back: counts for nothing yet."""
     forget: bool = False
     """With ``world``: learned MACs are forgotten too."""
+    counts_at: int = 0
+    """The port of the VIF that it is from, where ``counts`` bytes of it count."""
+    counts: int = 0
 
 
 @dataclass(frozen=True)
@@ -130,10 +139,10 @@ class Ledger:
         """Book one step's frame."""
         if step.held:
             return
-        port = self.of(step.back_to or step.lport)
+        port = self.of(step.back_to or step.counts_at or step.lport)
         port.rx_frames += 1
-        port.rx_bytes += len(step.frame) - (SERVICE_TAG if step.back_to or step.tunnelled else 0)
-        self.of(step.learner or step.lport).mac_moves += step.moved
+        port.rx_bytes += step.counts or len(step.frame) - (SERVICE_TAG if step.back_to or step.tunnelled else 0)
+        self.of(step.learner or step.counts_at or step.lport).mac_moves += step.moved
         if len(step.frame) >= 14:
             port.rx_broadcast += step.frame[:6] == BROADCAST
             port.rx_multicast += bool(step.frame[0] & 1) and step.frame[:6] != BROADCAST
@@ -151,7 +160,7 @@ class Ledger:
             port.drops_out[copy.reason] = port.drops_out.get(copy.reason, 0) + 1
             return
         port.tx_frames += 1
-        port.tx_bytes += len(copy.frame) - (SERVICE_TAG if copy.service else 0)
+        port.tx_bytes += copy.counts or len(copy.frame) - (SERVICE_TAG if copy.service else 0)
         port.tx_broadcast += copy.frame[:6] == BROADCAST
         port.tx_multicast += bool(copy.frame[0] & 1) and copy.frame[:6] != BROADCAST
         port.tx_flooded += copy.flooded
@@ -229,7 +238,8 @@ def _load(backend: Backend, old: Image, new: Image) -> Image:
 def take_step(backend: Backend, step: Step, label: str) -> None:
     """Put the frame in; what comes out, and the fate if it is told, must be as the step says."""
     fate, delivered = backend.send(step.lport, step.frame, step.gso)
-    wanted = sorted((copy.lport, copy.frame.hex()) for copy in step.copies if not copy.reason)
+    leaving = [copy for copy in step.copies if not copy.reason and not copy.shared]
+    wanted = sorted((copy.link or copy.lport, copy.frame.hex()) for copy in leaving)
     assert sorted((lport, frame.hex()) for lport, frame in delivered) == wanted, label
     if fate is not None:
         assert fate.reason == step.drop, label

@@ -129,6 +129,7 @@ def world(
     teams: Mapping[int, tuple[int, ...]] | None = None,
     method: Method = Method.PORT_ID,
     groups: Mapping[Group, tuple[int, ...]] | None = None,
+    vif_lists: Mapping[tuple[int, int], tuple[int, ...]] | None = None,
     **control: object,
 ) -> Image:
     """All tables for these ports; team 0 is all uplinks unless told otherwise, and all teams have one method."""
@@ -146,6 +147,7 @@ def world(
         unknown_members=_lists([at for at in vnics if at.policy.unknown_flood], vlans),
         promiscuous_members=_lists([at for at in vnics if at.policy.promiscuous], vlans),
         groups=groups or {},
+        vif_lists=vif_lists or {},
     )
 
 

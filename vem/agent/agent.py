@@ -38,7 +38,7 @@ from vem.agent.links import Links
 from vem.agent.mac_moves import MacMoves
 from vem.agent.mobility_side import MobilitySide
 from vem.agent.remote import RemoteCommands
-from vem.agent.reports import Reports, answer, duplicate
+from vem.agent.reports import Reports, answer, attached, detached, duplicate
 from vem.agent.saving import Saving
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
@@ -47,6 +47,7 @@ from vem.agent.uplinks import UplinkConfig
 from vem.agent.wanted import Phase, Port, Refusal, Wanted
 from vem.datapath.engine import Engine, EngineError
 from vem.datapath.image import Image
+from vem.niv.side import NivSide
 
 PROTOCOL = 1
 RETRY = 1.0
@@ -94,6 +95,7 @@ class Agent:
         self.holdings: Holdings
         self.datapath: Datapath
         self.mobility: MobilitySide
+        self.niv: NivSide
         self.compiled = Compiled(Wanted(), Image(), {}, ())
         self._reports = Reports()
         self._moves = MacMoves(lambda lport: port_name(self, lport, self.datapath.image))
@@ -125,15 +127,18 @@ class Agent:
         ports = self.holdings.staging.committed.ports.values()
         self._arrivals = Arrivals(self.holdings, lambda message: self.session.send(message))
         self._announcer.active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
+        uuid, name = self.identity.host_uuid, self.identity.name
+        self.niv = NivSide(self.datapath, self.holdings, uuid, name, self._dirty.set)
         self.control = ControlPlane(
             self.datapath,
             self.holdings,
             self._announcer,
-            self.identity.host_uuid,
+            uuid,
             self._dirty.set,
             self._duplicate,
-            HostFacts(self.identity.name, self.identity.system, self.identity.address),
+            HostFacts(name, self.identity.system, self.identity.address),
             self._arrivals.spoke,
+            self.niv,
         )
         self.mobility = MobilitySide(self.datapath, self.holdings, self._mobility_address)
         self.control.followed = self.mobility.announced
@@ -176,7 +181,7 @@ class Agent:
 
     def hello(self) -> fabric.Hello:
         """Who we are and what we hold."""
-        wanted = self.holdings.staging.committed
+        wanted = self.holdings.staging.told
         digest = convert.digest_of(wanted)
         return fabric.Hello(
             protocol=PROTOCOL,
@@ -192,6 +197,7 @@ class Agent:
             digest=digest,
             incarnation=self.datapath.incarnation,
             mobility=self.mobility.endpoint,
+            modes=self.niv.modes,
         )
 
     def applied_revision(self) -> int:
@@ -205,6 +211,9 @@ class Agent:
         self._reports.reset()
         self._drained.clear()
         self._send_uplinks()
+        self._send_attachments()
+
+    def _send_attachments(self) -> None:
         for attachment in self.holdings.attachments:
             if attachment.stage is Stage.LEAVING:
                 self.send_detached(attachment)
@@ -213,7 +222,10 @@ class Agent:
 
     def updated(self, update: fabric.Update) -> None:
         """Desired state changed."""
+        by_vis = self.niv.routes
         if self.holdings.staging.take(convert.update_from(update)):
+            if by_vis and not self.niv.routes:
+                self._send_attachments()  # which the supervisor knew of by the VIS
             self._unacked.append((update.revision, time.monotonic()))
             self._dirty.set()
 
@@ -291,6 +303,7 @@ class Agent:
 
     async def _pass(self) -> None:
         unacked, report_all = tuple(self._unacked), self._report_all
+        self.niv.follow()
         adopted = self.holdings.match(self._in_sync)
         plugs = self.holdings.plugs()
         absent = await self.datapath.plug_all(plugs)
@@ -306,6 +319,7 @@ class Agent:
         touched: list[int] = []
         if not failures:
             await self._carrying.after()
+            await self.niv.after(lambda: self._send_counters(full=True))
             touched = announce.touched(old, self.datapath.image)
             await self._announcer.moved(old, compiled, touched)
         await self.datapath.unplug_others(plugs.keys() | self.holdings.orphans.lports)
@@ -322,7 +336,7 @@ class Agent:
     def _compile(self) -> Compiled:
         """The Image for now; a pass is due when only time changes it."""
         now = time.monotonic()
-        compiled = self.mobility.overlay(self.holdings.compile(self.datapath.links, now))
+        compiled = self.niv.overlay(self.mobility.overlay(self.holdings.compile(self.datapath.links, now)))
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -331,10 +345,10 @@ class Agent:
         return compiled
 
     async def _converge(self, compiled: Compiled) -> list[Refusal]:
-        noting = asyncio.create_task(self.saving.note(compiled.wanted))
+        noting = asyncio.create_task(self.saving.note(self.holdings.staging.told))
         last = [attachment.lport for attachment, _ in self._unreported(compiled.wanted)]
         try:
-            small = await self.datapath.converge(compiled.image, self.holdings.uplink_mtus(), last)
+            small = await self.datapath.converge(compiled.image, self.niv.mtus(self.holdings.uplink_mtus()), last)
         except EngineError as error:
             self._try_again(error)
             return [Refusal(error.subject, str(error))]
@@ -375,48 +389,29 @@ class Agent:
             states = self.compiled.veths
             self.session.send(*(fabric.ModuleMessage(port=state) for state in self._reports.ports(states)))
             self._send_observed()
+            if niv := self._reports.niv(self.niv.report()):
+                self.session.send(fabric.ModuleMessage(niv=niv))
         if report_all and self._in_sync:
             self._report_all = False
             await self._send_counters(full=True)
 
     def send_attached(self, attachment: Attachment, known: bool = True) -> bool:
         """PortAttached for a NIC; ``known``: as a reminder, if its number is known."""
-        return self.session.send(
-            fabric.ModuleMessage(
-                attached=fabric.PortAttached(
-                    nic=convert.nic_to(attachment.nic),
-                    mac=str(attachment.mac),
-                    profile=attachment.profile,
-                    plug=convert.plug_to(attachment.plug),
-                    veth=attachment.veth if known else 0,
-                    generation=attachment.generation if known else 0,
-                    prepare=attachment.prepare,
-                    request=attachment.request,
-                )
-            )
-        )
+        if self.niv.routes:
+            return True  # VIF control tells it
+        return self.session.send(attached(attachment, known))
 
     def send_detached(self, attachment: Attachment) -> bool:
         """PortDetached for a NIC whose vEth is known."""
-        if not attachment.veth:
+        if not attachment.veth or self.niv.routes:
             return False
-        return self.session.send(
-            fabric.ModuleMessage(
-                detached=fabric.PortDetached(
-                    veth=attachment.veth,
-                    nic=convert.nic_to(attachment.nic),
-                    mac=str(attachment.mac),
-                    generation=attachment.generation,
-                    last=convert.counters_to(attachment.last, attachment.life),
-                )
-            )
-        )
+        return self.session.send(detached(attachment))
 
     def _send_uplinks(self) -> None:
         if not self.session.connected:
             return
         states = self._reports.uplinks(self.holdings.uplinks.values())
-        unknown = self.holdings.staging.committed.uplinks.keys() - self.holdings.uplinks.keys() if self._in_sync else ()
+        unknown = self.holdings.staging.told.uplinks.keys() - self.holdings.uplinks.keys() if self._in_sync else ()
         gone = [fabric.UplinkState(number=number, present=False) for number in unknown]
         self.session.send(*(fabric.ModuleMessage(uplink=state) for state in [*states, *gone]))
 
@@ -442,7 +437,7 @@ class Agent:
 
     async def _send_counters(self, full: bool = False) -> None:
         values = await self.datapath.counters()
-        ports = self.datapath.image.ports
+        ports = self.niv.counted(self.datapath.image.ports)
         lives = {attachment.lport: attachment.life for attachment in self.holdings.attachments}
         if report := self._reports.counters(self.datapath.incarnation, ports, values, full, lives):
             self.session.send(fabric.ModuleMessage(counters=report))

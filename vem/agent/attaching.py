@@ -75,7 +75,7 @@ class Attaching:
         await self._let_go(request.nic, end)
         attachment = await self._plug(request)
         await self._agent.reconcile()
-        await self._wait(lambda: self._settled(attachment, request.prepare) or self._agent.session.headless, end)
+        await self._wait(lambda: self._settled(attachment, request.prepare) or self._nobody_answers(), end)
         if attachment.refused:
             await self._agent.reconcile()
             raise AttachRefused(f"attach {request.nic}", attachment.refused)
@@ -116,6 +116,8 @@ class Attaching:
         if port.phase is Phase.PREPARED:
             silent = "silent until a migration activates it"
             return AttachOutcome(port.veth, PortState.PREPARED, silent, port.generation)
+        if why := self._agent.niv.why_blocked(attachment):
+            return AttachOutcome(port.veth, PortState.BLOCKED, why, port.generation)
         if state.enabled:
             detail = "" if state.link_up else "the NIC has no carrier yet"
             return AttachOutcome(port.veth, PortState.FORWARDING, detail, port.generation)
@@ -220,7 +222,12 @@ class Attaching:
         port = self._agent.compiled.wanted.ports.get(attachment.veth)
         if attachment.refused or port is None or attachment.veth not in self._agent.compiled.veths:
             return bool(attachment.refused)
+        if not self._agent.niv.settled(attachment):
+            return False
         return silent_is_fine or port.phase is Phase.ACTIVE
+
+    def _nobody_answers(self) -> bool:
+        return self._agent.session.headless and not self._agent.niv.in_touch
 
     async def _wait(self, condition: Callable[[], bool], end: float) -> None:
         """Return when ``condition`` holds after some pass, or at ``end``."""

@@ -27,6 +27,8 @@ from vem.agent.phases import PhaseFile, overtaken
 from vem.agent.wanted import Nic, Wanted, apply_update
 from vem.datapath.engine import Plug
 from vem.datapath.image import Counters, Method, Team
+from vem.niv import memory
+from vem.niv.memory import Memory
 from vem.teaming.pinning import Place
 
 FORMAT = 1
@@ -51,6 +53,7 @@ class Saved:
     teams: dict[Team, int] = field(default_factory=dict)
     places: dict[int, Place] = field(default_factory=dict)
     """Where pinned vEths belong and are."""
+    niv: Memory = field(default_factory=Memory)
 
 
 class StateFile:
@@ -139,6 +142,7 @@ def _encode(saved: Saved, wanted: str) -> dict[str, Any]:
         "policies": {str(policy): index for policy, index in saved.policies.items()},
         "teams": [[list(team.uplinks), number, team.method.value] for team, number in saved.teams.items()],
         "places": {str(veth): [place.home, place.current] for veth, place in saved.places.items()},
+        "niv": saved.niv.encoded(),
     }
 
 
@@ -164,6 +168,7 @@ def decode(data: Mapping[str, Any]) -> Saved:
         policies={int(policy): int(index) for policy, index in data["policies"].items()},
         teams={_decode_team(*item): int(item[1]) for item in data["teams"]},
         places={int(veth): Place(int(home), int(now)) for veth, (home, now) in data.get("places", {}).items()},
+        niv=memory.decoded(data.get("niv", {})),
     )
 
 

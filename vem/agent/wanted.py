@@ -6,7 +6,7 @@ the last committed one over restarts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -236,18 +236,27 @@ class Staging:
     """Holds the committed Wanted and collects Updates until one commits."""
 
     def __init__(self, committed: Wanted | None = None) -> None:
-        self.committed = committed or Wanted()
+        self.told = committed or Wanted()
+        """What the supervisor said."""
+        self.committed = self.told
+        """What the agent works with: the same, unless somebody dresses it (vem/niv/dress.py)."""
+        self.dress: Callable[[Wanted], Wanted] = lambda told: told
         self._staged: Wanted | None = None
+
+    def refresh(self) -> None:
+        """What is told is the same, but would be dressed otherwise."""
+        self.committed = self.dress(self.told)
 
     def take(self, update: Update) -> bool:
         """Apply an Update to what is staged; True when it committed and ``committed`` is new."""
-        base = self._staged or self.committed
+        base = self._staged or self.told
         if update.snapshot:
             base = Wanted()
         staged = apply_update(base, update)
         self._staged = None if update.commit else staged
         if update.commit:
-            self.committed = staged
+            self.told = staged
+            self.refresh()
         return update.commit
 
     def forget_staged(self) -> None:

@@ -78,6 +78,7 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
 
         ``part`` gets what a capture shows as it comes; then it goes on until the caller is cancelled.
         """
+        words = list(words)
         role = Role.CARD if words[:1] == [CARD_WORD] else Role.HOST
         session = self._sessions.get((slot, role))
         if session is None:

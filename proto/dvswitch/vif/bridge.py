@@ -10,7 +10,7 @@ only when its host says so in a session, when another host says Hello on the lin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dvswitch.errors import InvalidValue, Unavailable
 from dvswitch.mac import MacAddress
@@ -88,6 +88,7 @@ class SavedPort:
     uplink: int
     tagging: Tagging
     final: bool
+    held: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,9 @@ class PortView:
     vifs: int
     last_vif: int
     lists: Mapping[int, tuple[int, ...]]
+    """As they should be."""
+    held: Mapping[int, tuple[int, ...]]
+    """As the host says that it goes by them."""
 
 
 @dataclass(slots=True)
@@ -167,7 +171,7 @@ class BridgeSide:
         for told in ports:
             if port := self._ports.get(told.number):
                 port.host = Hello(told.host_uuid, told.host_name, told.uplink, (told.tagging,))
-                port.tagging, port.final = told.tagging, told.final
+                port.tagging, port.final, port.held = told.tagging, told.final, dict(told.held)
                 self._names[told.host_uuid] = told.host_name
         for saved in nics:
             free = saved.port in self._ports and saved.vif not in self._vifs[saved.port].owners
@@ -180,7 +184,15 @@ class BridgeSide:
         """For restore(): NICs with a VIF, and who was where."""
         nics = [SavedNic(nic.host, nic.port, nic.vif, nic.attach) for nic in self._nics.values() if nic.vif]
         ports = [
-            SavedPort(number, port.host.host_uuid, port.host.host_name, port.host.uplink, port.tagging, port.final)
+            SavedPort(
+                number,
+                port.host.host_uuid,
+                port.host.host_name,
+                port.host.uplink,
+                port.tagging,
+                port.final,
+                dict(port.held),
+            )
             for number, port in sorted(self._ports.items())
             if port.host and port.tagging
         ]
@@ -254,6 +266,7 @@ class BridgeSide:
             if nic.host == host:
                 continue
             if nic.port == port.number:
+                port.held = {}
                 self._free(nic)
                 nic.port, nic.gone_at, nic.was_on = 0, now + GRACE, port.number
             elif nic.gone_at is not None and nic.was_on == port.number:
@@ -273,10 +286,13 @@ class BridgeSide:
             case Detach(nic):
                 self._detach(port, nic)
             case Synced():
-                port.synced, port.final = True, port.heard.final
+                port.synced, port.final, port.held = True, port.heard.final, dict(port.heard.lists)
                 self._sweep(port)
             case Mode(final):
                 port.final = final
+            case ListTold(number, vifs):
+                port.held = {key: held for key, held in port.held.items() if key != number}
+                port.held |= {number: vifs} if vifs else {}
             case KeepAlive(digest):
                 if digest != port.heard.digest():
                     self._events.append(f"port {port.label}: lost step with the host; beginning anew")
@@ -411,7 +427,7 @@ class BridgeSide:
     def hosts(self) -> dict[str, str]:
         """Names of the hosts that have a session or a NIC here, by UUID."""
         found = {nic.host for nic in self._nics.values()}
-        found |= {self._host(port) for port in self._ports.values() if port.session}
+        found |= {self._host(port) for port in self._ports.values() if port.state.has_session}
         return {host: self._names.get(host, "") for host in sorted(found)}
 
     def nics(self) -> list[BridgeNic]:
@@ -447,6 +463,7 @@ class BridgeSide:
             len(self._vifs[port.number].owners),
             self._last_vif,
             dict(self._lists.get(port.number, {})),
+            port.held,
         )
 
 

@@ -55,6 +55,8 @@ class Port:
     tagging: Tagging | None = None
     final: bool = False
     """The host sends tagged frames only, as far as it said."""
+    held: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """Lists that the host goes by, as far as it said."""
     channel: Channel = field(default_factory=Channel)
     said: Ledger = field(default_factory=Ledger)
     heard: Ledger = field(default_factory=Ledger)

@@ -6,6 +6,8 @@ What the host's agent gives in:
     .set_uplink(number, mac, carrier, now)    an uplink, or its carrier came or went; remove_uplink(number, now)
     .set_mode(enabled, tagging, final, now)   enabled: the host is (becoming) an IV; final: it sends tagged frames only
     .set_wishes(wishes, now)                  all NICs that want a VIF, complete every time (see Wish)
+    .set_lists(lists, now)                    which of lists() the datapath goes by now; until the VIS has heard that of
+                                              a list it sends single copies
     .receive(uplink, frame, now)              every LLDP frame and every VIF control frame (codec.is_control) that came
     .to_send(now) -> [(uplink, frame)]        to be called after each of these and at next_timer(); lost ones come again
     .next_timer() -> seconds or None
@@ -147,6 +149,7 @@ class HostSide:
         self._enabled, self._final = False, False
         self._tagging = Tagging.VNTAG
         self._vis = ""
+        self._lists: dict[tuple[int, int], tuple[int, ...]] = {}
         self._refusals: list[Refusal] = []
         self._events: list[str] = []
         self._news = True
@@ -208,6 +211,12 @@ class HostSide:
         nic.refused = nic.wish.request
         nic.binding = Binding(nic.wish.nic, nic.binding.uplink, detail=reason)
         self._refusals.append(Refusal(nic.wish.nic, nic.wish.request, reason))
+
+    def set_lists(self, lists: Mapping[tuple[int, int], tuple[int, ...]], now: float) -> None:
+        """What the datapath has of lists(), complete every time."""
+        if lists != self._lists:
+            self._lists, self._news = dict(lists), True
+            self._run(now)
 
     def receive(self, uplink: int, frame: bytes, now: float) -> None:
         """A frame came in by an uplink; what is neither LLDP nor VIF control, or malformed, is ignored."""
@@ -366,8 +375,17 @@ class HostSide:
             known = link.said.attaches.get(ident)
             if known is None or _differs(known, attach):
                 host_link.say(link, attach)
+        self._tell_lists(link)
         host_link.say_mode(link, self._final and link.chosen)
         host_link.say_synced(link)
+
+    def _tell_lists(self, link: Link) -> None:
+        lists = {key: vifs for (uplink, key), vifs in self._lists.items() if uplink == link.number and vifs}
+        for gone in link.said.lists.keys() - lists.keys():
+            host_link.say(link, ListTold(gone))
+        for number, vifs in lists.items():
+            if link.said.lists.get(number) != vifs:
+                host_link.say(link, ListTold(number, vifs))
 
     # --- what follows -------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@
 #include <bpf/bpf_endian.h>
 
 #define TAGS_MAX 3      /* 802.1Q tags of one frame that are kept in order behind a NIV tag */
-#define IP_BYTES 40     /* payload that bpf_skb_adjust_room() wants there to be, of most */
+#define STRETCHED 128   /* bytes with which a frame has all that bpf_skb_adjust_room() wants there to be */
 
 /* What is in the frame on its way to its receivers. */
 struct niv_on {
@@ -84,23 +84,25 @@ static INL int niv_is_on(const struct niv_on *on, const struct dvs_copy *copy, i
 	return on->niv == copy->niv && (foreign || (on->own == copy->tagged && on->tci == copy->tci));
 }
 
-/* Takes n bytes out that are behind the MACs, and writes what the EtherType is then. */
+/* Takes n bytes out that are behind what the kernel thinks is the Ethernet header. */
 static INL int niv_shrink(struct __sk_buff *skb, __u32 n, __u16 ethertype)
 {
-	__u16 ip = bpf_htons(ethertype == DVS_TYPE_IPV6 ? DVS_TYPE_IPV6 : DVS_TYPE_IPV4), type = bpf_htons(ethertype);
-	__u32 len = skb->len - n;
-	int brief = len < DVS_ETH_HLEN + IP_BYTES;
+	__u16 ip = bpf_htons(ethertype == DVS_TYPE_IPV6 ? DVS_TYPE_IPV6 : DVS_TYPE_IPV4);
 
-	if (brief && bpf_skb_change_tail(skb, DVS_ETH_HLEN + IP_BYTES + n, 0))
-		return -1;
 	if (bpf_skb_store_bytes(skb, 12, &ip, 2, 0) || bpf_skb_vlan_push(skb, bpf_htons(DVS_TPID_8021Q), 0) ||
 	    bpf_skb_vlan_push(skb, bpf_htons(DVS_TPID_8021Q), 0) || bpf_skb_vlan_pop(skb) || bpf_skb_vlan_pop(skb))
 		return -1;
-	if (bpf_skb_adjust_room(skb, -(__s32)n, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return -1;
-	if (bpf_skb_store_bytes(skb, 12, &type, 2, 0))
-		return -1;
-	return brief ? (int)bpf_skb_change_tail(skb, len, 0) : 0;
+	return (int)bpf_skb_adjust_room(skb, -(__s32)n, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+}
+
+/* Makes a brief frame long enough for that; its true length is returned, or 0: it is long enough; -1: can't be done. */
+static INL int niv_stretch(struct __sk_buff *skb)
+{
+	__u32 len = skb->len;
+
+	if (len >= STRETCHED)
+		return 0;
+	return bpf_skb_change_tail(skb, STRETCHED, 0) ? -1 : (int)len;
 }
 
 /* --- off a frame -------------------------------------------------------------------------------------------------- */
@@ -124,6 +126,17 @@ static INL int niv_behind(struct __sk_buff *skb, struct dvs_pkt *p, __u32 bytes,
 	return 0;
 }
 
+/* To the kernel the network header of a frame that comes in is behind the EtherType, whatever that is. */
+static INL int niv_cut(struct __sk_buff *skb, __u32 n, __u16 ethertype)
+{
+	__u16 type = bpf_htons(ethertype);
+	int len = niv_stretch(skb);
+
+	if (len < 0 || niv_shrink(skb, n, ethertype) || bpf_skb_store_bytes(skb, 12, &type, 2, 0))
+		return -1;
+	return len ? (int)bpf_skb_change_tail(skb, len - n, 0) : 0;
+}
+
 static INL int niv_take(struct __sk_buff *skb, struct dvs_pkt *p)
 {
 	__u32 bytes = dvs_niv_bytes(p->niv);
@@ -140,7 +153,7 @@ static INL int niv_take(struct __sk_buff *skb, struct dvs_pkt *p)
 		p->niv_bad = DVS_DROP_NIV_UNKNOWN_VIF; /* 12 bits are all that there is of VIFs here */
 	if (p->niv_bad)
 		return 0;
-	if (niv_behind(skb, p, bytes, &type) || niv_shrink(skb, bytes + (p->tag_present ? 4 : 0), type))
+	if (niv_behind(skb, p, bytes, &type) || niv_cut(skb, bytes + (p->tag_present ? 4 : 0), type))
 		return -1;
 	if (!p->tag_present)
 		return 0;
@@ -223,23 +236,25 @@ STAGE int kernel_niv_put(struct __sk_buff *skb, struct niv_on *on, struct dvs_co
 	return 0;
 }
 
-/* Takes them off again; 802.1Q's are beside the frame then, as far as the kernel keeps them there. */
+/* Takes a NIV tag off again that was put on: the network header is where it belongs, so it is VLAN tags (two, of nothing)
+ * that the NIV tag is made into, and that are popped, which moves that header too.  The first pop takes out of the frame
+ * what the second push has put there; the last finds the frame's own 802.1Q tag, if any, and keeps it beside the frame. */
 STAGE int kernel_niv_drop(struct __sk_buff *skb, struct niv_on *on)
 {
-	__u8 tags[32] = {}; /* rounded up: the verifier looks at bits */
-	__u32 bytes, n, i;
+	__u8 head[20] = {};
+	__u32 i;
 
-	if (!on)
+	if (!on || bpf_skb_load_bytes(skb, 0, head, 12))
 		return -1;
-	bytes = dvs_niv_bytes(on->niv);
-	n = on->n;
-	__asm__("" : "+r"(n)); /* or clang looks at it once more */
-	if (n > TAGS_MAX + 1 || bpf_skb_load_bytes(skb, 12 + bytes, tags, 4 * n + 2))
+	niv_note_tag(head + 12, DVS_TPID_8021Q, 0);
+	niv_note_tag(head + 16, DVS_TPID_8021Q, 0);
+	if (on->niv == DVS_NIV_VNTAG && bpf_skb_change_head(skb, 2, 0))
 		return -1;
-	if (niv_shrink(skb, bytes + 4 * n, dvs_load_be16(tags + 4 * n)))
+	if (bpf_skb_store_bytes(skb, 0, head, 20, 0) || bpf_skb_vlan_push(skb, bpf_htons(DVS_TPID_8021Q), 0) ||
+	    bpf_skb_vlan_push(skb, bpf_htons(DVS_TPID_8021Q), 0))
 		return -1;
-	for (i = TAGS_MAX + 1; i > 0; i--)
-		if (i <= n && bpf_skb_vlan_push(skb, bpf_htons(dvs_load_be16(tags + 4 * i - 4)), dvs_load_be16(tags + 4 * i - 2)))
+	for (i = 0; i < 4; i++)
+		if (bpf_skb_vlan_pop(skb))
 			return -1;
 	on->niv = on->n = 0;
 	return 0;
