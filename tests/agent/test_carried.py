@@ -13,7 +13,7 @@ from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent import carried
-from vem.agent.arrivals import QUIET, Arrivals
+from vem.agent.arrivals import QUIET, QUIET_LEFT, Arrivals
 from vem.agent.attachments import Attachment
 from vem.agent.carried import CarriedKind, Json, Parcel, Place, capture, install
 from vem.agent.carrying import Carrying
@@ -214,3 +214,14 @@ def test_what_the_supervisor_did_not_hear_is_told_again() -> None:
     host.want(Phase.ACTIVE, 2)
     host.arrivals.again()
     assert len(host.told) == 1
+
+
+def test_a_vm_that_speaks_where_its_veth_has_left_is_told_of_without_a_generation() -> None:
+    host = Heard()
+    host.holdings.staging.take(Update(2, (), snapshot=True))
+    for _ in range(3):
+        host.arrivals.spoke(5, MAC)
+    assert [(seen.veth, seen.generation) for seen in host.told] == [(1, 0)]
+    host.now += QUIET_LEFT
+    host.arrivals.spoke(5, MAC)
+    assert len(host.told) == 2

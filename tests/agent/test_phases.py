@@ -51,6 +51,15 @@ def test_a_change_of_phase_is_all_that_a_move_changes() -> None:
     assert [(item.revision, item.port.veth, item.port.phase) for item in moved] == [(2, 5, Phase.DRAINING)]
 
 
+def test_who_is_prepared_and_comes_is_known_though_the_state_file_is_not() -> None:
+    coming = after(BASE, port(7, "web3", phase=PREPARED))
+    here = after(coming, port(7, "web3"))
+    for before, then in ((BASE, coming), (coming, here)):
+        moved = moved_between(before, then)
+        assert moved is not None
+        assert overtaken(BASE, moved).ports == then.ports
+
+
 def test_who_has_drained_may_be_forgotten() -> None:
     left = after(BASE, port(5, "web1", phase=DRAINING))
     assert moved_between(left, after(left, fabric.Change(remove_port=5))) == []
@@ -122,7 +131,7 @@ def test_too_many_are_refused_and_left_to_the_state_file(path: Path) -> None:
         drained(5, revision=1),  # the state file is as new
         replace(drained(5), port=replace(drained(5).port, generation=0)),  # an earlier life
         replace(drained(5), port=replace(drained(5).port, mac=mac(9))),  # another NIC had the number
-        replace(drained(5), port=replace(drained(5).port, veth=9)),  # it is not here any more
+        replace(drained(5), revision=1, port=replace(drained(5).port, veth=9)),  # it is not here any more
     ],
 )
 def test_a_record_that_was_overtaken_does_not_count(record: Moved) -> None:

@@ -152,11 +152,12 @@ class Roads:
         links = json.loads(self.spaces["vms"].run("ip", "-s", "-j", "link"))
         return {link["ifname"]: link["stats64"]["rx"]["packets"] for link in links}
 
-    def outside(self, mac: MacAddress) -> str:
-        """The physical switch's port behind which it is, as its operator reads it."""
+    def outside(self, mac: MacAddress) -> dict[int, str]:
+        """The physical switch's port behind which it is in each VLAN, as its operator reads it."""
         argv = [sys.executable, "-m", "physical.vis", "show", "mac-addr-table", "--socket", f"{self.path}/sw.ctl"]
         table = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-        return next((line.split()[2] for line in table.splitlines() if str(mac).upper() in line), "")
+        rows = [line.split() for line in table.splitlines() if str(mac).upper() in line]
+        return {int(row[0]): row[2] for row in rows}
 
     def learned(self) -> dict[str, list[str]]:
         """Modules that have learned an address from a guest, by address as the CLI writes it."""

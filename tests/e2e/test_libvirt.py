@@ -148,7 +148,7 @@ def test_what_the_switch_knows_of_the_guest_follows(scene: Scene) -> None:
             assert learned(scene, source) and hears_of_it(scene, source)
             scene.migrate(source, target)
             wait_until(lambda name=target: learned(scene, name), f"{target} has learned it")
-            assert not learned(scene, source)
+            wait_until(lambda name=source: not learned(scene, name), f"{source} has forgotten it")
             assert hears_of_it(scene, target), f"{target} knows what {source} had learned"
             with FrameSocket(scene.where(target), scene.device(target), leaving=True) as nic:
                 assert nic.collect(MULTICAST, PATIENCE, enough=1), "the guest's group reaches it"

@@ -12,14 +12,16 @@ import contextlib
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address
 
 import grpc
 import pytest
 
 from dvswitch.mac import MacAddress
 from dvswitch.v1.manager_pb2 import AttachReply, MigrateRequest, VethInfo
+from physical.frames import Ipv4, checksum
 from tests.e2e.roads import BEGIN, CANCEL, COMMIT, Chatter, Roads, Vm, again, new_vm, roads, stopped
-from tests.e2e.scenes import DB, DB_VLAN
+from tests.e2e.scenes import DB, DB_VLAN, WEB_VLAN
 from tests.support.fabric import Host
 from tests.support.processes import PATIENCE, wait_until
 from tests.support.relay import Relay
@@ -91,6 +93,7 @@ DRAIN_SECONDS = 3.0
 """How long the supervisor waits for a source that may come back."""
 
 
+@pytest.mark.rules("S-255")
 def test_the_target_is_gone_for_good(scene: Roads) -> None:
     """The VMs run on where they came from: attached there again the vEths are back at once, whether the NIC was still
     plugged in there, had been unplugged, or the hand-over had not even been confirmed."""
@@ -140,7 +143,6 @@ def test_the_source_dies_before_the_pause(vm: Vm, scene: Roads) -> None:
     vm.ends_on(scene.beta)
 
 
-@BOTH_WAYS
 def test_the_source_dies_while_it_drains(vm: Vm, scene: Roads) -> None:
     vm.prepare()
     with stopped(scene.alpha):
@@ -252,8 +254,57 @@ def test_guests_within_the_guest_are_known_and_announced(scene: Roads) -> None:
     places = [("4", "0/2", "alpha"), ("3", "0/1", "beta")]
     for module, port, back in places if len(set(scene.engines)) > 1 else places[:1]:
         wait_until(lambda module=module: scene.learned().get(inner.dotted) == [module], "only the target knows it")  # type: ignore[misc]
-        wait_until(lambda port=port: scene.outside(inner) == port, "the physical switch has heard of it from there")  # type: ignore[misc]
+        wait_until(
+            lambda port=port: scene.outside(inner) == {WEB_VLAN: port}, "the physical switch has heard of it from there"
+        )  # type: ignore[misc]
         vm.moves(back)
+
+
+TRUNKED = f"""\
+port-profile type vethernet trunked
+  switchport mode trunk
+  switchport trunk allowed vlan {WEB_VLAN},{DB_VLAN}
+  no shutdown
+  state enabled
+ip igmp snooping
+"""
+
+
+@pytest.mark.rules("S-247", "S-252")
+@BOTH_WAYS
+def test_a_trunk_is_announced_in_each_of_its_vlans_and_its_groups_follow(scene: Roads) -> None:
+    scene.fabric.configure(TRUNKED)
+    vm = new_vm(scene, "trunked")
+    vm.says(scene.alpha, membership(vm.address, DB_VLAN))
+    wait_until(lambda: listeners(scene) == [["3", f"Veth{vm.veth}"]], "the source knows that it listens")
+    vm.prepare()
+    assert vm.step(COMMIT).state == "done"
+    places = [("4", "0/2", "alpha"), ("3", "0/1", "beta")]
+    for module, port, back in places if len(set(scene.engines)) > 1 else places[:1]:
+        found = {WEB_VLAN: port, DB_VLAN: port}
+        wait_until(lambda found=found: scene.outside(vm.address) == found, "both VLANs have heard of it")  # type: ignore[misc]
+        there = [[module, f"Veth{vm.veth}"]]
+        wait_until(lambda there=there: listeners(scene) == there, "only the target has it in the group")  # type: ignore[misc]
+        vm.moves(back)
+    scene.fabric.configure("no ip igmp snooping")
+
+
+GROUP = IPv4Address("239.1.2.3")
+
+
+def membership(source: MacAddress, vlan: int) -> bytes:
+    """An IGMPv2 report."""
+    body = b"\x16\0\0\0" + GROUP.packed
+    body = body[:2] + checksum(body).to_bytes(2, "big") + body[4:]
+    packet = Ipv4(IPv4Address("10.0.0.99"), GROUP, 2, body).build()
+    tag = b"\x81\x00" + vlan.to_bytes(2, "big")
+    return bytes.fromhex("01005e010203") + source.octets + tag + b"\x08\x00" + packet.ljust(46, b"\0")
+
+
+def listeners(scene: Roads) -> list[list[str]]:
+    """Module and port of each that is in the group."""
+    rows = map(str.split, scene.fabric.cli("show ip igmp snooping groups").splitlines())
+    return [row[2:] for row in rows if row[:2] == [str(DB_VLAN), str(GROUP)]]
 
 
 def nested_in(vm: Vm) -> MacAddress:
@@ -269,7 +320,6 @@ def broadcast(source: MacAddress, vlan: int = 0) -> bytes:
 # ---- nobody said anything
 
 
-@BOTH_WAYS
 def test_two_hosts_claim_it(vm: Vm, scene: Roads) -> None:
     """S-255: the one where it was plugged in last has it, whatever the other remembers."""
     scene.alpha.process.kill()

@@ -44,7 +44,7 @@ from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
 from vem.agent.status import port_name
 from vem.agent.uplinks import UplinkConfig
-from vem.agent.wanted import Phase, Refusal, Wanted
+from vem.agent.wanted import Phase, Port, Refusal, Wanted
 from vem.datapath.engine import Engine, EngineError
 from vem.datapath.image import Image
 from vem.niv.side import NivSide
@@ -346,8 +346,9 @@ class Agent:
 
     async def _converge(self, compiled: Compiled) -> list[Refusal]:
         noting = asyncio.create_task(self.saving.note(self.holdings.staging.told))
+        last = [attachment.lport for attachment, _ in self._unreported(compiled.wanted)]
         try:
-            small = await self.datapath.converge(compiled.image, self.niv.mtus(self.holdings.uplink_mtus()))
+            small = await self.datapath.converge(compiled.image, self.niv.mtus(self.holdings.uplink_mtus()), last)
         except EngineError as error:
             self._try_again(error)
             return [Refusal(error.subject, str(error))]
@@ -414,16 +415,19 @@ class Agent:
         gone = [fabric.UplinkState(number=number, present=False) for number in unknown]
         self.session.send(*(fabric.ModuleMessage(uplink=state) for state in [*states, *gone]))
 
+    def _unreported(self, wanted: Wanted) -> list[tuple[Attachment, Port]]:
+        """Ports that drain and are not reported as drained."""
+        draining = self.holdings.draining(wanted)
+        return [(item, port) for item, port in draining if self._drained.get(port.veth) != port.generation]
+
     async def _send_drained(self) -> None:
         """The entries are gone (a pass is over): final counters of ports that have moved away."""
-        draining = [
-            (attachment, port)
-            for attachment, port in self.holdings.draining(self.compiled.wanted)
-            if self._drained.get(port.veth) != port.generation
-        ]
+        draining = self._unreported(self.compiled.wanted)
         if not draining or not self.session.connected:
             return
-        counters = await self.datapath.counters([attachment.lport for attachment, _ in draining])
+        lports, counters = [attachment.lport for attachment, _ in draining], self.datapath.last
+        if not counters.keys() >= set(lports):
+            counters = await self.datapath.counters(lports)
         for attachment, port in draining:
             last = convert.counters_to(counters[attachment.lport], attachment.life)
             carried = self._carrying.left(port.veth, port.generation)

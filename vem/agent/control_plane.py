@@ -34,6 +34,8 @@ TICK = 1.0
 RETRY = 0.2
 ECHO = 2.0
 """Seconds after an announcement of ours in which its echo proves nothing (S-269)."""
+REFLECTED = 0.05
+"""Likewise, where a VM that moves on at once is not to wait for the network's word; targets repeat theirs."""
 DUPLICATE_QUIET = 60.0
 """Seconds between two warnings about one MAC."""
 MAX_VLANS = 100
@@ -152,7 +154,7 @@ class ControlPlane:
                 self._arrived(punt.lport, MacAddress(punt.frame[6:12]))
             case Punt.FOLLOWED if uplink:
                 mac = MacAddress(punt.frame[6:12])
-                if punt.time - self._announcer.last_sent(mac) >= ECHO:  # no echo of what this host said when it had it
+                if punt.time - self._announcer.last_sent(mac) >= REFLECTED:  # not what this host said when it had it
                     self.followed(mac, punt.vlan)
             case Punt.MOVED if uplink:
                 self._suspect(MacAddress(punt.frame[6:12]), uplink, punt.time)

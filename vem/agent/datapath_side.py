@@ -32,6 +32,8 @@ class Datapath:
         self.plugs: dict[int, Plug] = {}
         self.links: dict[int, bool] = {}
         """Carrier by lport; NICs that are not there count as down."""
+        self.last: dict[int, Counters] = {}
+        """Counters that the last converge() was asked for."""
         self.removals = 0
         """Learned addresses that were removed by hand so far."""
         self._mtus = UplinkMtus()
@@ -139,17 +141,23 @@ class Datapath:
 
     # --- tables -------------------------------------------------------------------------------------------------
 
-    async def converge(self, image: Image, mtus: Mapping[Plug, int] | None = None) -> list[EngineError]:
+    async def converge(
+        self, image: Image, mtus: Mapping[Plug, int] | None = None, count: Collection[int] = ()
+    ) -> list[EngineError]:
         """Bring the tables to ``image``; on EngineError the Image is read back, so that trying again is right.
 
-        ``mtus``: bytes that NICs of uplinks must be able to carry; returns the errors of those that can't.
+        ``mtus``: bytes that NICs of uplinks must be able to carry; returns the errors of those that can't.  ``count``:
+        lports whose counters are read after that, into ``last``.
         """
-        return await self._thread.call(self._converge, image, mtus or {})
+        return await self._thread.call(self._converge, image, mtus or {}, count)
 
-    def _converge(self, image: Image, mtus: Mapping[Plug, int]) -> list[EngineError]:
+    def _converge(self, image: Image, mtus: Mapping[Plug, int], count: Collection[int]) -> list[EngineError]:
+        self.last = {}
         errors = self._mtus.raise_to(mtus)
         self._change_tables(image)
         self._mtus.lower_to(mtus)
+        if count:
+            self.last = self._engine.counters(count)
         return errors
 
     def _change_tables(self, image: Image) -> None:

@@ -96,8 +96,8 @@ class MobilitySide:
         return ended.peer is not None and port is not None and not port.moved and not port.blocked
 
     def announced(self, mac: MacAddress, vlan: int) -> None:
-        """The network brought the announcement of a vEth that has left (Punt.FOLLOWED): it delivers no more of its frames
-        here in this VLAN, and what it had delivered before is in the tunnel."""
+        """The network brought the announcement of a vEth that has left (Punt.FOLLOWED): it delivers no more of its
+        frames here in this VLAN, and what it had delivered before is in the tunnel."""
         for item in self._moves.gone.values():
             if self._program and item.port.mac == mac and item.port.forward:
                 self._program.end(item.lport, vlan)

@@ -15,7 +15,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dvswitch.errors import StorageError
@@ -43,12 +43,12 @@ class Moved:
 
 
 def moved_between(before: Wanted, after: Wanted) -> list[Moved] | None:
-    """vEths that only changed their phase; None: something else changed that a restart should know.
+    """vEths that only changed their phase, or are prepared to come; None: something else changed that a restart should
+    know.
 
     A vEth that had drained and is not wanted any more is nothing that needs to be known: it stays drained.
     """
-    same = before.switch == after.switch and before.policies == after.policies and before.uplinks == after.uplinks
-    same = same and before.mode == after.mode
+    same = replace(before, revision=0, ports={}) == replace(after, revision=0, ports={})
     gone = [before.ports[veth] for veth in before.ports.keys() - after.ports.keys()]
     if not same or after.refusals or any(port.phase is not Phase.DRAINING for port in gone):
         return None
@@ -57,7 +57,10 @@ def moved_between(before: Wanted, after: Wanted) -> list[Moved] | None:
         old = before.ports.get(veth)
         if old is port or old == port:
             continue
-        if old is None or (old.mac, old.nic, old.policy) != (port.mac, port.nic, port.policy) or not _later(old, port):
+        if old is None:
+            if port.phase is not Phase.PREPARED:
+                return None
+        elif (old.mac, old.nic, old.policy) != (port.mac, port.nic, port.policy) or not _later(old, port):
             return None
         moved.append(Moved(after.revision, port))
     return moved
@@ -74,9 +77,10 @@ def overtaken(wanted: Wanted, records: Iterable[Moved]) -> Wanted:
         item.port.veth: item.port
         for item in records
         if item.revision > wanted.revision
-        and (held := wanted.ports.get(item.port.veth)) is not None
-        and held.mac == item.port.mac
-        and _later(held, item.port)
+        and (
+            (held := wanted.ports.get(item.port.veth)) is None
+            or (held.mac == item.port.mac and _later(held, item.port))
+        )
     }
     return apply_update(wanted, Update(wanted.revision, tuple(newer.values()))) if newer else wanted
 

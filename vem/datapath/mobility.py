@@ -161,13 +161,13 @@ class MobilityProgram:
         self._check(self._lib.dvs_mobility_open(self._program, ident))
 
     def remove(self, ident: int, back: bool = False) -> None:
-        """End of the move here; what still waits is dropped, and counted.  ``back``: the vEth is active here, its source,
-        again, so that what was passed on in vain is delivered here."""
+        """End of the move here; what still waits is dropped, and counted.  ``back``: the vEth is active here, its
+        source, again, so that what was passed on in vain is delivered here."""
         self._lib.dvs_mobility_remove(self._program, ident, back)
 
     def end(self, lport: int, vlan: int) -> None:
-        """Source: the network has heard of the vEth's new place in this VLAN; what it brought here before that, the switch
-        has passed on."""
+        """Source: the network has heard of the vEth's new place in this VLAN; what it brought here before that, the
+        switch has passed on."""
         self._lib.dvs_mobility_end(self._program, lport, vlan)
 
     def counts(self, ident: int) -> Counts:

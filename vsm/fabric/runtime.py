@@ -59,6 +59,11 @@ class FabricRuntime:
 
     # ---- vsm.runtime.Runtime
 
+    def has_left(self, slot: int) -> bool:
+        """Whether a module was there since this VSM started, and is away."""
+        status = self.module(slot)
+        return status is not None and not status.connected
+
     def module(self, slot: int) -> ModuleStatus | None:
         """None: never seen since this VSM started."""
         return self._modules.get((slot, Role.HOST))

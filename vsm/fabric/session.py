@@ -357,7 +357,8 @@ class ModuleSession:
     def _seen(self, message: fabric_pb2.PortSeen) -> None:
         Vethernet(message.veth)
         now, veth, generation = time.time(), message.veth, message.generation
-        self._supervisor.transact(lambda state: reports.seen(state, self.slot, veth, generation, now))
+        absent = self._runtime.has_left
+        self._supervisor.transact(lambda state: reports.seen(state, self.slot, veth, generation, now, absent))
 
     def _may_take(self, message: fabric_pb2.MayTake) -> None:
         """A question; whatever is wrong with the NIC is the answer."""

@@ -28,6 +28,8 @@ from vsm.supervisor import Change, Supervisor
 
 _RETRY = 1.0
 """Seconds before a step that the store refused is tried again."""
+_ANSWERED = 0.002
+"""Seconds from when the target has confirmed until that is stored as the move's end: the manager is answered first."""
 _log = structlog.get_logger("vsm.mobility")
 
 
@@ -89,6 +91,8 @@ class Mobility:
         self._clock, self._batch = clock, Batch(supervisor)
         runtime.timeouts = self.patience.by_state
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._confirmed: set[int] = set()
+        """vEths whose target forwards, and whose move only has to be stored as done."""
         self._unsubscribe = supervisor.subscribe(lambda old, new: self._changed(old, new))
 
     def start(self) -> None:
@@ -122,6 +126,7 @@ class Mobility:
         Unavailable, Conflict or NotFound: the target can't take it, or did not get ready in time; nothing has changed.
         ``by``: who asks, for people.
         """
+        await self._ended(number, seconds)
         self.check(number, target)
         veth, occasion = self._veth(number), self._occasion(by=by)
         state = await self._batch.transact(lambda state: machine.begin(state, number, target, Input.BEGIN, occasion))
@@ -139,12 +144,16 @@ class Mobility:
         return self._outcome(number)
 
     async def commit(self, number: int, seconds: float) -> Outcome:
-        """Move now; returns once the target forwards, or Unavailable when that takes longer (it goes on by itself)."""
+        """Move now; returns once the target forwards, or Unavailable when that takes longer (it goes on by itself).
+
+        By then it is stored that the vEth lives there.  That the move is over is stored a moment later: should this
+        process end in between, the next one finds the same out again.
+        """
         move = self._move(number)
         if move is None:
             return self._repeated(number)
         await self._batch.transact(self._step(number, Input.COMMIT, self._occasion()), self._like(move))
-        if not await self._runtime.until(lambda: self._move(number) is None, seconds):
+        if not await self._runtime.until(lambda: self._is_over(number), seconds):
             now = self._move(number)
             assert now is not None
             raise Unavailable(
@@ -156,6 +165,7 @@ class Mobility:
 
     async def cancel(self, number: int, seconds: float, by: str = "manager") -> Outcome:
         """Everything back to the source; returns once the source forwards again or did not answer in time."""
+        await self._ended(number, seconds)
         await self._batch.transact(self._step(number, Input.CANCEL, self._occasion(note=f"cancelled by {by}")))
         await self._runtime.until(lambda: self._move(number) is None, seconds)
         return self._outcome(number, MoveState.CANCELLED)
@@ -195,6 +205,7 @@ class Mobility:
                 given = await self._next_input(move)
                 if self._move(number) == move and not await self._take(move, given):
                     await asyncio.sleep(_RETRY)
+                self._confirmed.discard(number)
         finally:
             # At once, not by a callback: whatever changes the move next must start a new task.
             self._tasks.pop(number, None)
@@ -243,6 +254,12 @@ class Mobility:
 
     async def _take(self, move: Move, given: Input) -> bool:
         """Put what was waited for to the machine."""
+        if given is Input.APPLIED and move.state is MoveState.ACTIVATED:
+            self._confirmed.add(move.veth)
+            self._runtime.notify()
+            await asyncio.sleep(_ANSWERED)
+            if self._move(move.veth) != move:
+                return True
         return await self._put(move.veth, given, self._occasion_of(given, move), self._like(move))
 
     def _like(self, move: Move) -> int:
@@ -260,6 +277,13 @@ class Mobility:
 
     # ---- answers
 
+    def _is_over(self, number: int) -> bool:
+        return number in self._confirmed or self._move(number) is None
+
+    async def _ended(self, number: int, seconds: float) -> None:
+        """A move that is over in all but name comes to its end."""
+        await self._runtime.until(lambda: number not in self._confirmed or self._move(number) is None, seconds)
+
     def _move(self, number: int) -> Move | None:
         return self._supervisor.state.inventory.moves.get(number)
 
@@ -271,7 +295,8 @@ class Mobility:
 
     def _outcome(self, number: int, ended: MoveState = MoveState.DONE) -> Outcome:
         veth, move = self._veth(number), self._move(number)
-        state = move.state if move and ended is MoveState.DONE else ended
+        going_on = move is not None and ended is MoveState.DONE and number not in self._confirmed
+        state = move.state if move and going_on else ended
         return Outcome(number, state, veth.generation, veth.slot or 0)
 
     def _repeated(self, number: int) -> Outcome:

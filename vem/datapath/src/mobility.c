@@ -360,6 +360,10 @@ API int dvs_mobility_remove(struct dvs_mobility *m, __u64 id, int back)
 	enter(m);
 	s = session_find(m, id);
 	if (s) {
+		/* What the target said must be read: it decides what comes back; and with something unread, close() would
+		 * throw away what the target has not read yet. */
+		if (s->is.role == DVS_MOBILITY_SOURCE && s->counts.ready)
+			link_heard(m, s);
 		if (s->is.role == DVS_MOBILITY_SOURCE && s->counts.ready)
 			link_send(m, s);
 		gate_open(m, s);
