@@ -34,6 +34,8 @@ from vem.datapath.engine import EngineError
 
 RETRY = 0.5
 """Seconds until what could not be done yet is tried again."""
+WAIT = 2.0
+"""Seconds that an attach waits for the supervisor; what it says later is noticed, too."""
 LOOK = 1.0
 """Seconds at most between two looks at what became of the NICs."""
 log = structlog.get_logger(__name__)
@@ -142,8 +144,7 @@ class Card:
                 if not any(_nic(nic.key).same(attachment.nic) for nic in self._wanted.values()):
                     await self._attaching.detach(attachment.nic, 0)
             self._known = {ident: known for ident, known in self._known.items() if ident in self._wanted}
-            for ident, nic in list(self._wanted.items()):
-                await self._try(ident, nic)
+            await asyncio.gather(*(self._try(ident, nic) for ident, nic in self._wanted.items()))
             await self._look_at_carriers()
             self._report()
 
@@ -168,13 +169,13 @@ class Card:
         known = self._known.get(ident)
         asked_anew = known is not None and known[1].attach.request != attach.request
         if attachment is None or attachment.stage is Stage.LEAVING or (asked_anew and attachment.prepare):
-            request = AttachRequest(_nic(nic.key), attach.mac, attach.profile, plug_of(place), attach.prepare, wait=0.0)
+            request = AttachRequest(_nic(nic.key), attach.mac, attach.profile, plug_of(place), attach.prepare, WAIT)
             await self._attaching.attach(request)
             attachment = self.agent.holdings.attachments.find(_nic(nic.key))
         if attachment is None:
-            return
+            raise Unavailable(str(nic.key), "was refused just now")
         if attachment.prepare and not attach.prepare and not asked_anew:
-            request = AttachRequest(attachment.nic, attach.mac, attach.profile, attachment.plug, False, wait=0.0)
+            request = AttachRequest(attachment.nic, attach.mac, attach.profile, attachment.plug, False, WAIT)
             await self._attaching.attach(request)
         if attachment.plug != plug_of(place):
             async with self.agent.lock:

@@ -34,6 +34,7 @@ def _link(view: PortView) -> dict[str, Any]:
         "final": view.final,
         "vifs": view.vifs,
         "last_vif": view.last_vif,
+        "held": {str(number): list(vifs) for number, vifs in sorted(view.held.items())},
         "lists": {str(number): list(vifs) for number, vifs in sorted(view.lists.items())},
     }
 

@@ -66,6 +66,7 @@ class NivHost:
     tagged: list[Received] = field(default_factory=list)
     plain: list[bytes] = field(default_factory=list)
     final: bool = False
+    slot: int = 0
 
     async def __aenter__(self) -> NivHost:
         self.uplinks = {number: self._open(number, *ends) for number, ends in self.wires.items()}
