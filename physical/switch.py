@@ -13,10 +13,10 @@ from dataclasses import replace
 from dvswitch.errors import NotFound
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
-from physical.switch_config import Flavour, LagConfig, MirrorConfig, PortConfig, SwitchConfig
+from physical.switch_config import Flavour, LagConfig, MirrorConfig, NivPort, PortConfig, SwitchConfig
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import Engine
-from vem.datapath.image import Control, Counters, Image, LearnedMac, Policy, Port, Team
+from vem.datapath.image import Control, Counters, Image, LearnedMac, Niv, Policy, Port, Tagging, Team
 
 AGEING = 300.0
 """Seconds after which a silent MAC address is forgotten (S-069)."""
@@ -29,15 +29,19 @@ Members = Mapping[int, tuple[int, ...]]
 """LAG -> its ports in use."""
 
 
-def compile_image(config: SwitchConfig, members: Members, mtu: int = MTU) -> Image:
+NivPorts = Mapping[int, NivPort]
+
+
+def compile_image(config: SwitchConfig, members: Members, mtu: int = MTU, niv: NivPorts | None = None) -> Image:
     """The tables of a switch; the policy of a port or LAG has its lport's number, the team of a LAG the LAG's."""
+    links = {number: (niv or {}).get(number, NivPort()) for number, port in config.ports.items() if port.niv}
     policies = {number: _policy(config, port) for number, port in config.ports.items()}
-    ports = {number: _port(config, port, members) for number, port in config.ports.items()}
+    ports = {number: _port(config, port, members, links.get(number)) for number, port in config.ports.items()}
     for lag in config.lags:
         policies[lag.lport] = replace(policies[lag.ports[0]], team=lag.number)
         ports[lag.lport] = Port(policy=lag.lport, number=lag.lport, mac=_NO_MAC, is_lag=True)
-    shown = {mirror.to for mirror in config.mirrors}
-    receivers = {n: policy for n, policy in policies.items() if n not in config.lag_of and n not in shown}
+    silent = {mirror.to for mirror in config.mirrors} | {number for number, link in links.items() if link.final}
+    receivers = {n: policy for n, policy in policies.items() if n not in config.lag_of and n not in silent}
     lists = _lists(receivers)
     return Image(
         control=Control(mtu=mtu, reverse_teaming=False),
@@ -56,7 +60,7 @@ def _policy(config: SwitchConfig, port: PortConfig) -> Policy:
     return port.policy()
 
 
-def _port(config: SwitchConfig, port: PortConfig, members: Members) -> Port:
+def _port(config: SwitchConfig, port: PortConfig, members: Members, link: NivPort | None) -> Port:
     """A port that shows a mirror, or is no active member of its LAG, takes no frame."""
     lag = config.lag_of.get(port.number)
     shows = any(mirror.to == port.number for mirror in config.mirrors)
@@ -70,6 +74,9 @@ def _port(config: SwitchConfig, port: PortConfig, members: Members) -> Port:
         lag=lag.lport if lag else 0,
         mirror_rx=rx[0] if rx and not port.shutdown else 0,
         mirror_tx=tx[0] if tx else 0,
+        niv=Niv.BRIDGE if link else Niv.NONE,
+        tagging=link.tagging if link else Tagging.NONE,
+        plain=link is None or not link.final,
     )
 
 
@@ -84,12 +91,20 @@ def _lists(policies: Mapping[int, Policy]) -> dict[int, tuple[int, ...]]:
 class Switch:
     """A running switch on an engine of its own."""
 
-    def __init__(self, engine: Engine, config: SwitchConfig, ageing: float = AGEING, mtu: int = MTU) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        config: SwitchConfig,
+        ageing: float = AGEING,
+        mtu: int = MTU,
+        niv: NivPorts | None = None,
+    ) -> None:
         self._engine = engine
         self._ageing = ageing
         self._mtu = mtu
         self._config = config
         self._members = {lag.number: () if lag.lacp else lag.ports for lag in config.lags}
+        self._niv: NivPorts = niv or {}
         self._image = engine.image()
         self._apply()
         for port in config.ports.values():
@@ -130,6 +145,16 @@ class Switch:
         if shutdown:
             self._forget_port(number)
 
+    def set_niv(self, niv: NivPorts) -> None:
+        """How the NIV ports are used from now on; what was learned on one that has tagged frames only is forgotten."""
+        if niv == self._niv:
+            return
+        closed = [number for number, port in niv.items() if port.final and not self._niv.get(number, NivPort()).final]
+        self._niv = dict(niv)
+        self._apply()
+        for number in closed:
+            self._forget_port(number)
+
     def age(self) -> int:
         """Forget addresses that were silent for too long; returns how many."""
         old = [entry for entry in self._engine.learned() if entry.age >= self._ageing]
@@ -156,7 +181,7 @@ class Switch:
         self._engine.forget(entry for entry in self._engine.learned() if entry.lport == lport)
 
     def _apply(self) -> None:
-        wanted = compile_image(self._config, self._members, self._mtu)
+        wanted = compile_image(self._config, self._members, self._mtu, self._niv)
         apply_image(self._engine, self._image, wanted)
         self._image = wanted
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from dvswitch.errors import Conflict, InvalidValue
+from dvswitch.vif.messages import Tagging
 from dvswitch.vlan import VlanSet, check_vlan
 from physical.options import parse_pairs
 from physical.wire import Wire
+from vem.datapath import image as img
 from vem.datapath.engine import Plug
 from vem.datapath.image import Method, Policy
 
@@ -25,6 +27,7 @@ FIRST_LAG = 64
 """lport of LAG n: FIRST_LAG + n."""
 _HASHES = {"mac": Method.SOURCE_MAC, "ip": Method.IP_HASH}
 _DIRECTIONS = ("rx", "tx", "both")
+_TAGGINGS = {"on": tuple(Tagging), "vntag": (Tagging.VNTAG,), "etag": (Tagging.ETAG,)}
 
 
 class Flavour(Enum):
@@ -50,17 +53,27 @@ class PortConfig:
     shutdown: bool = False
     has_vlans: bool = False
     """Whether it was told anything of VLANs."""
+    niv: tuple[Tagging, ...] = ()
+    """It may be a link to a NIV host, with one of these tags."""
 
     @classmethod
     def parse(cls, text: str) -> PortConfig:
-        """Read "1,wire=LOCAL>REMOTE,mode=access,vlan=10" or "2,device=eth1,mode=trunk,allowed=1-4094,native=1"."""
+        """Read "1,wire=LOCAL>REMOTE,mode=access,vlan=10" or "2,device=eth1,mode=trunk,allowed=1-4094,native=1", the
+        second also with "niv=on|vntag|etag"; "mode=niv" is a trunk of everything with niv=on."""
         words = ("mode", "vlan", "allowed", "native")
-        number, pairs = parse_pairs("port", text, (), ("wire", "device", *words))
+        number, pairs = parse_pairs("port", text, (), ("wire", "device", *words, "niv"))
         subject, mode = f"port {number}", pairs.get("mode", "access")
+        if mode == "niv":
+            mode = "trunk"
+            pairs.setdefault("niv", "on")
         if not 1 <= number <= MAX_PORT:
             raise InvalidValue(subject, f"is out of range 1-{MAX_PORT}")
         if mode not in ("access", "trunk"):
-            raise InvalidValue(subject, f"mode '{mode}' is unknown", "use access or trunk")
+            raise InvalidValue(subject, f"mode '{mode}' is unknown", "use access, trunk or niv")
+        if mode == "access" and "niv" in pairs:
+            raise InvalidValue(subject, "a link to a NIV host carries several VLANs", "give it mode=trunk")
+        if "niv" in pairs:
+            _choice(subject, "niv", pairs["niv"], tuple(_TAGGINGS))
         for key in ("vlan",) if mode == "trunk" else ("allowed", "native"):
             if key in pairs:
                 raise InvalidValue(subject, f"'{key}' does not go with mode {mode}")
@@ -74,6 +87,7 @@ class PortConfig:
             check_vlan(int(vlan), subject),
             VlanSet.parse(pairs.get("allowed", "1-4094"), subject),
             has_vlans=any(word in pairs for word in words),
+            niv=_TAGGINGS[pairs["niv"]] if "niv" in pairs else (),
         )
 
     def policy(self) -> Policy:
@@ -86,6 +100,16 @@ class PortConfig:
             learn=True,
             unknown_flood=True,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class NivPort:
+    """How a NIV port is used now."""
+
+    tagging: img.Tagging = img.Tagging.NONE
+    """NONE: no NIV host is there; frames pass as on any trunk."""
+    final: bool = False
+    """Tagged frames only."""
 
 
 def _plug(subject: str, pairs: Mapping[str, str]) -> Plug:
@@ -219,6 +243,8 @@ class SwitchConfig:
             if sum(other.number == lag.number for other in self.lags) > 1:
                 raise Conflict(subject, "is said twice")
             self._check_ports(subject, lag.ports)
+            if niv := [port for port in lag.ports if self.ports[port].niv]:
+                raise Conflict(subject, f"port {niv[0]} may be a link to a NIV host", "each of those stands alone")
             if taken := [port for port in lag.ports if port in found]:
                 raise Conflict(subject, f"port {taken[0]} is in LAG {found[taken[0]].number}")
             if len({self.ports[port].policy() for port in lag.ports}) > 1:
@@ -233,7 +259,11 @@ class SwitchConfig:
             if sum(other.number == mirror.number for other in self.mirrors) > 1:
                 raise Conflict(subject, "is said twice")
             self._check_ports(subject, (*mirror.sources, mirror.to))
-            if mirror.to in self.lag_of or any(mirror.to in other.sources for other in self.mirrors):
+            if (
+                self.ports[mirror.to].niv
+                or mirror.to in self.lag_of
+                or any(mirror.to in other.sources for other in self.mirrors)
+            ):
                 raise Conflict(subject, f"port {mirror.to} can't show: it carries traffic of its own")
             for source in mirror.sources:
                 for direction in [name for name, wanted in (("rx", mirror.rx), ("tx", mirror.tx)) if wanted]:
@@ -250,8 +280,10 @@ class SwitchConfig:
         subject = f"{self.flavour.value} switch"
         if self.flavour is not Flavour.MANAGED and (self.lags or self.mirrors):
             raise InvalidValue(subject, "has neither LAGs nor port mirroring", "take a managed one")
+        if self.flavour is not Flavour.MANAGED and any(port.niv for port in self.ports.values()):
+            raise InvalidValue(subject, "has no NIV ports", "take a managed one")
         if self.flavour is Flavour.UNMANAGED and any(port.has_vlans for port in self.ports.values()):
             raise InvalidValue(subject, "knows no VLANs", "take a smart or a managed one")
 
 
-__all__ = ["FIRST_LAG", "MAX_PORT", "Flavour", "LagConfig", "MirrorConfig", "PortConfig", "SwitchConfig"]
+__all__ = ["FIRST_LAG", "MAX_PORT", "Flavour", "LagConfig", "MirrorConfig", "NivPort", "PortConfig", "SwitchConfig"]

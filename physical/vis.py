@@ -11,29 +11,36 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from dvswitch.errors import DvsError, InvalidValue
 from dvswitch.lldp_agent import INTERVAL, Mode
 from physical import control
-from physical.neighbours import Neighbours
+from physical.neighbours import Neighbours, port_mac
+from physical.niv.options import add_options, vis_settings
+from physical.niv.view import niv_view
+from physical.niv.vis import Vis
 from physical.switch import AGEING, MTU, Switch
 from physical.switch_config import FIRST_LAG, Flavour, LagConfig, MirrorConfig, PortConfig, SwitchConfig
 from physical.vis_show import VIEWS
-from vem.datapath.user import UserEngine
+from vem.datapath.choose import open_engine
 
 AGE_INTERVAL = 10.0
 """Seconds between two looks for silent addresses."""
 LINK_INTERVAL = 1.0
 """Seconds between two looks at the links of ports that are devices."""
+NIV_LINK_INTERVAL = 0.1
+"""Likewise of a VIS."""
 
 
 class SwitchServer:
     """What a running switch can be asked."""
 
-    def __init__(self, name: str, switch: Switch, neighbours: Neighbours) -> None:
+    def __init__(self, name: str, switch: Switch, neighbours: Neighbours, vis: Vis | None = None) -> None:
         self.name = name
+        self._vis = vis
         self._switch = switch
         self._neighbours = neighbours
 
@@ -52,6 +59,8 @@ class SwitchServer:
             "mirrors": self._mirrors,
             "neighbors": self._show_neighbours,
         }
+        if self._vis:
+            line["niv"] = self._niv
         refused: Mapping[Flavour, Sequence[str]] = {
             Flavour.UNMANAGED: (*page, *line),
             Flavour.SMART: tuple(line),
@@ -110,6 +119,11 @@ class SwitchServer:
             for found in self._neighbours.neighbours()
         ]
         return {"neighbors": rows}
+
+    async def _niv(self, arguments: control.Arguments) -> control.Reply:
+        arguments.end()
+        assert self._vis is not None
+        return niv_view(self._vis)
 
     async def _ports(self, arguments: control.Arguments) -> control.Reply:
         arguments.end()
@@ -171,8 +185,18 @@ def _counter_name(lport: int) -> str:
     return str(lport) if lport < FIRST_LAG else f"lag{lport - FIRST_LAG}"
 
 
-async def serve(server: SwitchServer, switch: Switch, neighbours: Neighbours, events: int, socket_path: str) -> None:
-    """Answer questions, age addresses and speak with neighbours until SIGTERM or SIGINT; forwarding goes by itself."""
+async def serve(
+    server: SwitchServer,
+    switch: Switch,
+    neighbours: Neighbours,
+    events: int,
+    socket_path: str,
+    vis: Vis | None = None,
+) -> None:
+    """Answer questions, age addresses and speak with neighbours until SIGTERM or SIGINT; forwarding goes by itself.
+
+    ``vis``: what makes the switch a VIS; an error in it (a bug) ends all.
+    """
     loop, stopped, due = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     listener = control.Server(socket_path, server.commands())
 
@@ -185,19 +209,39 @@ async def serve(server: SwitchServer, switch: Switch, neighbours: Neighbours, ev
     loop.add_reader(events, due.set)
     await listener.start()
     aged = loop.time()
+    if vis:
+        vis.start(due.set)
     try:
         while not stopped.is_set():
             due.clear()
             wait = neighbours.step()
+            if vis:
+                wait = _step(vis, switch, wait)
             if loop.time() - aged >= AGE_INTERVAL:
                 switch.age()
                 aged = loop.time()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(due.wait(), min(LINK_INTERVAL, AGE_INTERVAL if wait is None else wait))
+                interval = NIV_LINK_INTERVAL if vis else LINK_INTERVAL
+                await asyncio.wait_for(due.wait(), min(interval, AGE_INTERVAL if wait is None else wait))
     finally:
         loop.remove_reader(events)
-        neighbours.shut_down()
+        if not vis or not vis.keeps:
+            neighbours.shut_down()
+        if vis:
+            await vis.stop()
         await listener.stop()
+
+
+def _step(vis: Vis, switch: Switch, wait: float | None) -> float | None:
+    """What a VIS does in turn; returns seconds until something is due."""
+    vis.check()
+    now = time.monotonic()
+    ports = vis.niv_ports()
+    switch.set_niv(ports)
+    vis.applied(ports)
+    due = vis.step(now)
+    waits = [wait] if wait is not None else []
+    return min([*waits, *([max(0.0, due - time.monotonic())] if due is not None else [])], default=None)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -211,14 +255,20 @@ def run(options: argparse.Namespace) -> int:
     mode = Mode(options.lldp)
     if mode is not Mode.NONE and config.flavour is not Flavour.MANAGED:
         raise InvalidValue(f"{config.flavour.value} switch", "does not speak LLDP", "take a managed one")
-    engine = UserEngine()
+    settings = vis_settings(options, config)
+    native = open_engine(options.engine, options.uuid or options.name)
+    engine, vis = native, None
     try:
-        switch = Switch(engine, config, options.ageing, options.mtu)
-        neighbours = Neighbours(options.name, switch, engine, mode, options.lldp_interval)
-        server = SwitchServer(options.name, switch, neighbours)
-        asyncio.run(serve(server, switch, neighbours, engine.event_fd(), options.socket))
+        if settings:
+            vis = Vis(settings, native)
+            vis.add_ports(config.ports, lambda port: port_mac(options.name, port))
+            engine = vis.plain
+        switch = Switch(engine, config, options.ageing, options.mtu, vis.niv_ports() if vis else None)
+        neighbours = Neighbours(options.name, switch, engine, mode, options.lldp_interval, vis=vis)
+        server = SwitchServer(options.name, switch, neighbours, vis)
+        asyncio.run(serve(server, switch, neighbours, native.event_fd(), options.socket, vis))
     finally:
-        engine.close(keep=False)
+        native.close(keep=vis is not None and vis.keeps)
     return 0
 
 
@@ -274,7 +324,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="N,wire=LOCAL>REMOTE,mode=…",
         help="a port, mode=access,vlan=10 or mode=trunk,allowed=1-4094,native=1; each end of the wire is unix:/path or "
-        "udp:address:port; device=NAME instead of wire takes a network device; may be repeated",
+        "udp:address:port; device=NAME instead of wire takes a network device; niv=on|vntag|etag: a NIV host may be "
+        "there (mode=niv: a trunk of everything with niv=on); may be repeated",
     )
     parser.add_argument(
         "--lag",
@@ -304,6 +355,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--socket", required=True, metavar="PATH", help="control socket to listen on")
     parser.add_argument("--ageing", type=float, default=AGEING, metavar="S", help="forget silent MACs (default 300)")
+    add_options(parser)
     parser.add_argument("--mtu", type=int, default=MTU, help="bytes of payload a frame may carry (default %(default)s)")
     parser.set_defaults(run=run)
 

@@ -65,6 +65,27 @@ def _render_neighbors(answer: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+def _render_niv(answer: dict[str, Any]) -> str:
+    lines = [f"{'Port':<6}{'State':<9}{'Host':<18}{'Uplink':<8}{'Tagging':<9}{'Only':<6}{'VIFs':<11}Lists", "-" * 72]
+    for row in answer["links"]:
+        vifs, only = f"{row['vifs']}/{row['last_vif']}", "yes" if row["final"] else "no"
+        head = f"{row['port']:<6}{row['state']:<9}{row['name'] or '-':<18}{row['uplink'] or '-':<8}"
+        lines.append(f"{head}{row['tagging'] or '-':<9}{only:<6}{vifs:<11}{len(row['lists'])}")
+    lines += ["", f"{'Port':<6}{'VIF':<6}{'vEth':<7}{'State':<12}{'MAC':<19}{'Profile':<16}NIC", "-" * 72]
+    for row in answer["vifs"]:
+        state = row["phase"] if row["state"] == "blocked" and row["phase"] != "active" else row["state"]
+        head = f"{row['port'] or '-':<6}{row['vif'] or '-':<6}{row['veth'] or '-':<7}{state:<12}{row['mac']:<19}"
+        lines.append(f"{head}{row['profile']:<16}{row['nic']}")
+    lines += ["", f"{'List':<7}{'Port':<6}VIFs", "-" * 40]
+    for row in answer["links"]:
+        lines += [f"{number:<7}{row['port']:<6}{','.join(map(str, vifs))}" for number, vifs in row["lists"].items()]
+    lines += ["", f"{'Card':<6}{'Host':<18}{'Supervisor':<12}UUID", "-" * 72]
+    for row in answer["cards"]:
+        session = "connected" if row["connected"] else "away"
+        lines.append(f"{row['slot'] or '-':<6}{row['name']:<18}{session:<12}{row['host']}")
+    return "\n".join([*lines, ""])
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """Something `vis show` shows."""
@@ -79,5 +100,6 @@ VIEWS = {
     "counters": View("counters", _render_counters),
     "lag": View("lags", _render_lags),
     "mirror": View("mirrors", _render_mirrors),
+    "niv": View("niv", _render_niv),
     "lldp-neighbors": View("neighbors", _render_neighbors),
 }

@@ -16,8 +16,10 @@ import grpc
 import hypothesis
 import pytest
 
+from dvswitch import logs
 from tests.kernel import rig
 from tests.support import fabric, netns
+from tests.support.examples import many
 from tests.support.leftovers import describe_children
 
 pytest_plugins = ["tests.coverage_rules", "tests.model_switch.figures", "tests.side_by_side"]
@@ -26,8 +28,12 @@ NOT_FOR = "Skipped: not for "
 PINS = Path("/sys/fs/bpf/dvswitch")
 
 # How long an example takes is a matter of the machine and of what else runs on it, not of what it shows.
-hypothesis.settings.register_profile("dvswitch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "dvswitch", deadline=None, max_examples=many(100), suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("dvswitch")
+# As the daemons do.
+logs.set_up("info")
 
 
 def strict() -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import logging
 import platform
 import signal
 import sys
@@ -17,13 +16,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import grpc
-import structlog
 
-from dvswitch import completion
+from dvswitch import completion, logs
 from dvswitch.client import host_stub, open_channel
 from dvswitch.errors import DvsError, InvalidValue, Unavailable
 from dvswitch.host_commands import VIEWS
 from dvswitch.mac import MacAddress
+from dvswitch.promptness import be_prompt
 from dvswitch.v1 import manager_pb2 as manager
 from dvswitch.v1 import types_pb2 as pb
 from vem.agent import config, console, convert, live, show
@@ -122,11 +121,7 @@ def _add_attach(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     settings = config.load_settings(arguments)
-    level = getattr(logging, settings.log_level.upper())
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
+    logs.set_up(settings.log_level)
     asyncio.run(_serve(settings))
     return 0
 
@@ -155,6 +150,7 @@ async def _serve(settings: config.Settings) -> None:
     await agent.start()
     try:
         async with serve(agent, settings.socket), live.serve(agent, settings.socket):
+            be_prompt()
             await _until_told_to_stop(agent)
     finally:
         await agent.stop(keep=True)

@@ -16,6 +16,7 @@ import grpc.aio
 import structlog
 
 from dvswitch.errors import InvalidValue, StorageError, Unavailable
+from dvswitch.promptness import be_prompt
 from dvswitch.v1 import fabric_pb2_grpc, manager_pb2_grpc, operator_pb2_grpc
 from vsm.api.manager import ManagerService
 from vsm.api.operator import OperatorService
@@ -108,6 +109,7 @@ class Daemon:
         try:
             await self._listen()
             self._mobility.start()
+            be_prompt()
             print(READY, " ".join(self._addresses), flush=True)
             _log.info("serving", addresses=self._addresses, revision=self._supervisor.state.revision)
             await stop.wait()
@@ -237,14 +239,18 @@ class Daemon:
             self._bus.publish(news)
 
     async def _persist_regularly(self) -> None:
-        final = self._runtime.final
+        final, clock, every = self._runtime.final, asyncio.get_running_loop().time, self._options.timing.persist
+        due = clock() + every
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(final.wait(), self._options.timing.persist)
+                await asyncio.wait_for(final.wait(), max(due - clock(), 0.0))
             final.clear()
-            await asyncio.sleep(_SOON)  # most of the time a step of the port's life stores them meanwhile
+            await asyncio.sleep(_SOON)
+            if clock() < due and not self._runtime.book.urgent():
+                continue  # a step of the port's life has stored them meanwhile
             with suppress(StorageError):
                 self._persist()
+            due = clock() + every
 
     async def _sample_regularly(self) -> None:
         """Have the load of the last minutes at hand."""

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc
-import structlog
 
+from dvswitch import logs
 from dvswitch.client import TlsFiles, open_channel
-from dvswitch.errors import DvsError, InvalidValue
+from dvswitch.errors import DvsError
 from vsm.options import Options, add_options, read_options
 
 _DEFAULT_TLS = Path("tls")
@@ -91,7 +90,7 @@ def _add_pki(parser: argparse.ArgumentParser) -> None:
 
 def _run(given: argparse.Namespace) -> int:
     options = read_options(given)
-    _set_up_log(options.log_level)
+    logs.set_up(options.log_level)
     while asyncio.run(_serve(options)):
         pass
     return 0
@@ -148,23 +147,6 @@ def _tell(files: Sequence[Path]) -> int:
     for path in files:
         print(path)
     return 0
-
-
-def _set_up_log(level: str) -> None:
-    """Log to standard error, one line per event."""
-    number = logging.getLevelNamesMapping().get(level.upper())
-    if number is None:
-        raise InvalidValue("option --log-level", f"'{level}' is unknown", "use debug, info, warning or error")
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dvswitch.mac import MacAddress
+from vsm.model.niv import LinkState, Tagging
 from vsm.policy.catalog import Catalog
 
 
@@ -122,6 +123,35 @@ class Neighbor:
     """Seconds that it wanted to be believed."""
     left: int = 0
     """Seconds that it still is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vif:
+    """A NIC of a host as a port of the VIS."""
+
+    veth: int
+    """0 = not known yet."""
+    vif: int
+    """1-4095, on its link."""
+    carries: bool
+    """The NIC's frames go this way."""
+    vm: str = ""
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NivLink:
+    """An uplink on which a VIS was heard, as its host tells.  Texts come from strangers, but are printable."""
+
+    uplink: int
+    vis_uuid: str
+    vis_name: str
+    vis_port: str
+    tagging: Tagging
+    """NONE = not agreed yet."""
+    state: LinkState
+    reason: str = ""
+    vifs: tuple[Vif, ...] = ()
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dvswitch.mac import MacAddress
-from vsm.observed import ChannelStatus, ManagerStatus, Neighbor, SessionCounts
+from vsm.observed import ChannelStatus, ManagerStatus, Neighbor, NivLink, SessionCounts
 
 
 @dataclass(slots=True)
@@ -86,6 +86,14 @@ class Runtime(Protocol):
 
     def module(self, slot: int) -> ModuleStatus | None:
         """None: never seen since this VSM started."""
+        ...
+
+    def card(self, slot: int) -> ModuleStatus | None:
+        """The session of the module's card (mode NIV); None: never seen since this VSM started."""
+        ...
+
+    def links(self, slot: int) -> tuple[NivLink, ...]:
+        """The module's ways to a VIS, as far as it told since this VSM started."""
         ...
 
     def session_counts(self, slot: int) -> SessionCounts:

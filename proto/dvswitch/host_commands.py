@@ -57,6 +57,7 @@ VIEWS: dict[str, str] = {
     "lacp": "Uplinks in a LAG: how far each is, and who the partner is",
     "macs": "MAC table: static and learned addresses",
     "mobility": "Moves whose frames are passed on between hosts",
+    "niv": "Mode niv: ways to the VIS, and the VIF of each port",
     "pinning": "Which uplink each port uses, and where it belongs",
     "port": "Switch ports: state, pinned uplink, vlans, frames",
     "port vlans": "Mode and vlans of each port, configured and carried",

@@ -74,6 +74,8 @@ class Advertisement:
     """Autonegotiation status bits, advertised abilities and MAU type (RFC 4836) of the link; None: not told."""
     max_frame: int = 0
     """Bytes, FCS included; 0: not told."""
+    private: tuple[tuple[bytes, int, bytes], ...] = ()
+    """Other organisations' TLVs: organisation (3 bytes), subtype, value."""
 
 
 # --- writing ------------------------------------------------------------------------------------------------
@@ -140,6 +142,8 @@ def _organisations(told: Advertisement) -> Iterator[bytes]:
         yield _tlv(_ORGANISATION, _DOT3 + struct.pack("!BBHH", 1, *told.mac_phy))
     if told.max_frame:
         yield _tlv(_ORGANISATION, _DOT3 + struct.pack("!BH", 4, told.max_frame))
+    for organisation, subtype, value in told.private:
+        yield _tlv(_ORGANISATION, organisation + bytes((subtype,)) + value)
 
 
 # --- reading ------------------------------------------------------------------------------------------------
@@ -197,8 +201,10 @@ def _read_tlv(told: Advertisement, kind: int, value: bytes) -> Advertisement:
     if kind == _ORGANISATION:
         if len(value) < 4:
             raise InvalidValue("LLDPDU", "organisation's TLV of less than 4 bytes")
-        reader = _ORGANISATION_READERS.get((value[:3], value[3]))
-        value = value[4:]
+        organisation, subtype, value = value[:3], value[3], value[4:]
+        reader = _ORGANISATION_READERS.get((organisation, subtype))
+        if organisation not in (_DOT1, _DOT3):
+            return replace(told, private=(*told.private, (organisation, subtype, value)))
     else:
         reader = _READERS.get(kind)
     if reader is None:

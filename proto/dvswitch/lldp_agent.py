@@ -28,6 +28,8 @@ CDP_TTL = 180
 """Likewise of CDP (S-224)."""
 FAST = 1.0
 """Seconds at least between an advertisement and one that goes out early, because somebody new is there (fast start)."""
+HURRY = 0.1
+"""Likewise when somebody asked for it."""
 MAX_NEIGHBOURS = 16
 """Remembered per port; what comes beyond that is counted and ignored."""
 
@@ -149,6 +151,11 @@ class LldpAgent:
                 self._say_farewell(port, known)
             known.source, known.told = source, told
             known.next_send = self._first(known, now)
+
+    def hurry(self, port: int, now: float) -> None:
+        """Somebody asked: advertise on a port at once, but not more often than ten times a second."""
+        if (known := self._ports.get(port)) and known.next_send != math.inf:
+            known.next_send = min(known.next_send, max(now, known.last_sent + HURRY))
 
     def remove(self, port: int) -> None:
         """A port goes away: its neighbours hear so (S-222) if the shell sends what to_send() returns; idempotent."""

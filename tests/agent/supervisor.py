@@ -63,12 +63,13 @@ class ScriptedSupervisor(fabric_grpc.FabricServicer):
         for opening in self.opening(first.hello):
             await context.write(opening)
         await self.say(in_sync=fabric.InSync(revision=self.revision))
-        async for message in requests:
-            self.heard.append(message)
-            if message.HasField("heartbeat") and self.beats:
-                await self.say(heartbeat=fabric.Heartbeat(sequence=message.heartbeat.sequence))
-            if message.HasField("attached") and self.answer_attach:
-                await self.answer_attach(message.attached)
+        async for received in requests:
+            for message in received.several.messages or (received,):
+                self.heard.append(message)
+                if message.HasField("heartbeat") and self.beats:
+                    await self.say(heartbeat=fabric.Heartbeat(sequence=message.heartbeat.sequence))
+                if message.HasField("attached") and self.answer_attach:
+                    await self.answer_attach(message.attached)
 
     async def say(self, **message: Any) -> None:
         """Send a SupervisorMessage made of these fields."""

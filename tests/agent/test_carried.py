@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -10,13 +13,16 @@ from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent import carried
-from vem.agent.arrivals import QUIET, Arrivals
+from vem.agent.arrivals import QUIET, QUIET_LEFT, Arrivals
 from vem.agent.attachments import Attachment
 from vem.agent.carried import CarriedKind, Json, Parcel, Place, capture, install
+from vem.agent.carrying import Carrying
+from vem.agent.control_plane import ControlPlane
+from vem.agent.datapath_side import Datapath
 from vem.agent.holdings import Holdings
 from vem.agent.wanted import Nic, Phase, Port, Update
 from vem.datapath.engine import Plug
-from vem.datapath.image import Image, LearnedMac
+from vem.datapath.image import Image, LearnedMac, Policy
 from vem.snooping.groups import Group, Membership, Snooper
 
 MAC, INNER, SET = (MacAddress.parse(f"52:54:00:00:00:{n:02x}") for n in (1, 2, 3))
@@ -123,6 +129,42 @@ def test_a_feature_adds_its_own(hits: Hits) -> None:
         carried.register(Hits())
 
 
+# ---- when it is captured
+
+
+class Slow:
+    """A datapath that takes its time to read out what it learned; ``meanwhile`` happens then."""
+
+    image = Image(policies={1: Policy(learn=True)})
+    entries = (LearnedMac(INNER, 10, 5, 1.0), LearnedMac(SET, 10, 6, 1.0))
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self._meanwhile = meanwhile
+
+    async def learned(self) -> list[LearnedMac]:
+        """See vem.agent.datapath_side.Datapath."""
+        self._meanwhile()
+        return list(self.entries)
+
+
+@pytest.mark.rules("S-252")
+async def test_what_begins_to_drain_while_others_are_captured_is_captured_before_the_tables_change() -> None:
+    holdings = Holdings(None, Image(), {})
+    for veth, lport in ((1, 5), (2, 6)):
+        holdings.attachments.add(Attachment(Nic(f"vm{veth}"), MAC, "web", Plug("memory"), lport, veth=veth))
+
+    def drain(*veths: int) -> None:
+        ports = tuple(Port(n, 1, MAC, Nic(f"vm{n}"), 1, Phase.DRAINING) for n in veths)
+        holdings.staging.take(Update(len(veths), ports))
+
+    drain(1)
+    datapath = cast(Datapath, Slow(lambda: drain(1, 2)))
+    carrying = Carrying(datapath, holdings, cast(ControlPlane, SimpleNamespace(snooper=Snooper())))
+    await carrying.before()
+    left = {veth: [json.loads(state.data)[0][0] for state in carrying.left(veth, 1)] for veth in (1, 2)}
+    assert left == {1: [str(INNER)], 2: [str(SET)]}
+
+
 # ---- who is heard
 
 
@@ -172,3 +214,14 @@ def test_what_the_supervisor_did_not_hear_is_told_again() -> None:
     host.want(Phase.ACTIVE, 2)
     host.arrivals.again()
     assert len(host.told) == 1
+
+
+def test_a_vm_that_speaks_where_its_veth_has_left_is_told_of_without_a_generation() -> None:
+    host = Heard()
+    host.holdings.staging.take(Update(2, (), snapshot=True))
+    for _ in range(3):
+        host.arrivals.spoke(5, MAC)
+    assert [(seen.veth, seen.generation) for seen in host.told] == [(1, 0)]
+    host.now += QUIET_LEFT
+    host.arrivals.spoke(5, MAC)
+    assert len(host.told) == 2

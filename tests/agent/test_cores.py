@@ -16,7 +16,7 @@ from vem.agent.convert import digest_of, plug_from, plug_to, snapshot_to, update
 from vem.agent.lports import Numbers
 from vem.agent.session import FIRST_DELAY, MAX_DELAY, reconnect_delay
 from vem.agent.uplinks import check_numbers, parse_uplink
-from vem.agent.wanted import Nic, Staging, Wanted, apply_update
+from vem.agent.wanted import HostMode, ModeKind, Nic, Staging, Tagging, Wanted, apply_update
 from vem.datapath.engine import Plug
 from vem.datapath.image import Image, LearnedMac, Policy, Port
 
@@ -79,6 +79,20 @@ def test_digest_is_the_supervisors_whatever_it_said() -> None:
     assert digest_of(wanted) == expected
     assert apply_update(Wanted(), update_from(snapshot_to(wanted))) == wanted
     assert digest_of(Wanted()) == ""
+
+
+def test_a_mode_is_held_told_back_and_part_of_the_digest() -> None:
+    niv = pb.Mode(kind=pb.Mode.NIV, tagging=pb.Mode.ETAG)
+    before = apply_update(Wanted(), update_from(update(*BASICS)))
+    wanted = apply_update(before, update_from(update(fabric.Change(set_mode=niv))))
+    assert (wanted.mode.kind, wanted.mode.tagging) == (ModeKind.NIV, Tagging.ETAG)
+    assert digest_of(wanted) != digest_of(before)
+    assert apply_update(Wanted(), update_from(snapshot_to(wanted))) == wanted
+    back = apply_update(wanted, update_from(update(fabric.Change(set_mode=pb.Mode()))))
+    assert back.mode == HostMode() and digest_of(back) == digest_of(before)
+    odd = apply_update(before, update_from(update(fabric.Change(set_mode=pb.Mode(kind=9)))))  # type: ignore[arg-type]
+    assert [refusal.object for refusal in odd.refusals] == ["mode"] and odd.mode == HostMode()
+    assert not apply_update(odd, update_from(update(fabric.Change(set_mode=niv)))).refusals
 
 
 @pytest.mark.parametrize(

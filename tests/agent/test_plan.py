@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
+from tests.support.examples import many
 from tests.support.recording_engine import RecordingEngine
 from vem.datapath.apply import apply_image
 from vem.datapath.image import Control, Group, Image, Policy, Port, Team
@@ -61,7 +62,7 @@ def images(draw: st.DrawFn) -> Image:
 
 
 @given(st.lists(images(), min_size=1, max_size=5))
-@settings(max_examples=50)
+@settings(max_examples=many(50))
 def test_any_sequence_ends_at_the_last_image(sequence: list[Image]) -> None:
     engine = RecordingEngine()
     for old, new in pairwise([Image(), *sequence]):
@@ -70,7 +71,7 @@ def test_any_sequence_ends_at_the_last_image(sequence: list[Image]) -> None:
 
 
 @given(images(), images())
-@settings(max_examples=50)
+@settings(max_examples=many(50))
 def test_no_instant_is_worse_than_both_ends(old: Image, new: Image) -> None:
     engine = RecordingEngine()
     apply_image(engine, Image(), old)
@@ -117,7 +118,7 @@ def _check_static_macs(old: Image, new: Image, now: Image) -> None:
 
 
 @given(images())
-@settings(max_examples=50)
+@settings(max_examples=many(50))
 def test_nothing_is_done_when_nothing_changed(image: Image) -> None:
     assert transition(image, image) == []
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.cli.test_golden import SHOWN, terminal
-from tests.support.switches import mac
+from tests.support.switches import mac, niv_terminal
 
 parse_output = pytest.importorskip("ntc_templates.parse").parse_output
 
@@ -29,6 +30,20 @@ def test_show_module_keeps_absent_modules() -> None:
     rows = parsed("show module")
     assert [(row["module"], row["status"]) for row in rows[:3]] == [("1", "active *"), ("3", "ok"), ("4", "powered-dn")]
     assert rows[1]["type"] == "Virtual Ethernet Module" and rows[1]["ports"] == "1022"
+
+
+def test_show_module_of_a_switch_with_a_vis() -> None:
+    """The table of modes below the others is none of the rows that clients know."""
+    switch = niv_terminal()
+    known = switch.state.inventory
+    modules = {**known.modules, 4: replace(known.modules[4], type="VIS")}
+    switch.supervisor.transact(lambda state: replace(state, inventory=replace(known, modules=modules)))
+    rows = parse_output("cisco_nxos", "show module", switch.run("show module").output)
+    assert [(row["module"], row["type"], row["status"]) for row in rows] == [
+        ("1", "Virtual Supervisor Module", "active *"),
+        ("3", "Virtual Ethernet Module", "ok"),
+        ("4", "Virtual Interface Switch", "powered-dn"),
+    ]
 
 
 def test_show_mac_address_table() -> None:

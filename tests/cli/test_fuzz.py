@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dvswitch.errors import DvsError
 from tests.cli.test_table import ENTER, INTERFACES, VALUES, all_spellings
+from tests.support.examples import many
 from tests.support.switches import Terminal, state
 from vsm.cli.command import Mode
 from vsm.cli.pipe import FILTERS
@@ -18,7 +19,7 @@ from vsm.config.parse import load, merge, replace_with
 from vsm.config.render import config_text
 from vsm.policy.check import check
 
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
 
 LINES = sorted({" ".join(word for word, _ in said) for command in COMMANDS for said in all_spellings(command)[:12]})
 WORDS = sorted({word for line in LINES for word in line.split()} | set(INTERFACES.values()) | set(VALUES.values()))
@@ -116,7 +117,7 @@ def _attempt(way: Any, text: str) -> Any:
 
 @pytest.mark.parametrize("line", ["show file junk", "copy bootflash:junk running-config", "configure replace junk"])
 @given(st.binary(max_size=200))
-@settings(SETTINGS, max_examples=25)
+@settings(SETTINGS, max_examples=many(25))
 def test_any_file_can_be_looked_at_and_loaded(line: str, content: bytes) -> None:
     terminal = Terminal()
     before = terminal.state

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.switches import Terminal, with_channels, with_moves
+from tests.support.switches import Terminal, niv_terminal, with_channels, with_moves
 from vsm.cli.command import Mode
 from vsm.cli.grammar import Match
 from vsm.cli.registry import COMMANDS, GRAMMAR
@@ -128,6 +128,9 @@ SHOWN = [
     "show mac address-table count vlan 10",
     "show logging",
     "show logging last 2",
+    "show niv",
+    "show niv module 4",
+    "show vif",
     "show network-uplinks",
     "show network-uplinks module 4",
     "show pinning",
@@ -195,6 +198,8 @@ CHANNELS = ("show port-channel", "show lacp", "show interface po", "show interfa
 def terminal(line: str) -> Terminal:
     if line == "show svs migration":
         return Terminal(with_moves())
+    if line.startswith(("show niv", "show vif")):
+        return niv_terminal()
     return Terminal(with_channels() if line.startswith(CHANNELS) else None)
 
 

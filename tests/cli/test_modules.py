@@ -19,7 +19,7 @@ VETH = 1
 
 def test_help_behind_execute_offers_what_a_host_can_do() -> None:
     terminal = Terminal()
-    assert terminal.words("module vem 3 execute ") == ["capture", "drops", "show", "trace", "vem", "vemcmd"]
+    assert terminal.words("module vem 3 execute ") == ["capture", "card", "drops", "show", "trace", "vem", "vemcmd"]
     assert terminal.words("module vem 3 execute vem ") == ["capture", "drops", "show", "trace"]
     assert set(terminal.words("module vem 3 execute show ")) == {*VIEWS, *ALIASES} - {"port vlans"}
     assert terminal.words("module vem 3 execute show port ") == ["vlans", "<CR>", "|"]
@@ -40,6 +40,8 @@ def test_help_behind_execute_offers_what_a_host_can_do() -> None:
         ("module vem 3 execute vem show card", 3, "show card"),
         ("mod vem 3 exe vemcmd sh port v", 3, "show port vlans"),
         ("module vem 3 execute show l2", 3, "show l2"),
+        ("module vem 3 execute card show card", 3, "card show card"),
+        ("module vem 3 execute card vem drops Veth1", 3, "card drops Veth1"),
         ("module vem 3 exec cap --cou 5 --po VnicRx --poi drop --port Veth1", 3, ""),
         ("module vem 3 execute capture --count 5 --point VnicRx --point drop --port Veth1", 3, None),
         ("module vem 3 execute trace --in Veth1 --dst 5254.0000.0002 --vlan 0", 3, None),
@@ -149,7 +151,7 @@ def test_one_list_names_them_all() -> None:
     assert tuple(point.label for point in Point) == POINTS
     syntaxes = [row.syntax for row in ROWS]
     for command in COMMANDS:
-        assert any(syntax.endswith(f"execute [vem | vemcmd] {command.syntax}") for syntax in syntaxes)
+        assert any(syntax.endswith(f"execute [card] [vem | vemcmd] {command.syntax}") for syntax in syntaxes)
     assert view_of(["mac"]) == view_of(["l2"]) == view_of(["macs"]) == "macs"
     assert view_of(["port"]) == "port" and view_of(["port", "v"]) == "port vlans"
     assert view_of(["p"]) == view_of([]) == view_of(["nothing"]) == ""

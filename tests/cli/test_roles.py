@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.cli.test_table import all_spellings, text
 from tests.cli.test_users import as_role
+from tests.support.examples import many
 from tests.support.switches import Terminal, state
 from vsm.cli.command import Command, Mode
 from vsm.cli.features import FEATURES, features_of
@@ -81,7 +82,7 @@ def test_help_in_configuration_mode_offers_what_the_role_may_give(terminal: Term
 
 
 @given(st.lists(st.sampled_from(RULES), max_size=4), st.sampled_from(SPELLED))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 def test_what_is_permitted_is_offered(rules: list[Rule], said: tuple[Command, str]) -> None:
     """Whatever the rules: no word on the way to a command that the role may give is hidden."""
     command, line = said

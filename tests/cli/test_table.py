@@ -236,6 +236,8 @@ def test_said_shown_repeated_and_taken_back(mode: Mode, command: Command) -> Non
     enter = ENTER[mode]
     if command.syntax.startswith(("mtu", "channel-group", "cdp enable")) and mode is not Mode.CONFIG:
         enter = ["configure terminal", "port-profile PLAINUP" if mode is Mode.PROFILE else "interface ethernet 3/1"]
+    if mode is Mode.VEM:
+        enter = ["configure terminal", "vem 3"]
     if command.syntax.startswith("system vlan"):
         enter = ["configure terminal", "port-profile PLAINTRUNK"]
     bare = text(next(spellings(compile_syntax(command.no or ""))))

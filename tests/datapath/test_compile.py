@@ -37,7 +37,7 @@ def test_the_user_engine_is_built_once(elsewhere: Path) -> None:
 
 @pytest.mark.slow
 def test_it_builds_without_warnings(elsewhere: Path) -> None:
-    assert native.build_user(force=True).message == "built"
+    assert native.build_user(force=True).message == native.build_client(force=True).message == "built"
 
 
 def test_missing_compilers_are_named_with_their_packages(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +49,7 @@ def test_missing_compilers_are_named_with_their_packages(elsewhere: Path, monkey
     assert native.main([]) == 0, "a missing tool is no failure"
 
 
+@pytest.mark.slow
 def test_a_failed_build_says_why_and_fails(elsewhere: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sources = tmp_path / "src"
     shutil.copytree(native.SOURCES, sources)
@@ -137,6 +138,8 @@ def test_a_wheel_from_a_source_archive_contains_the_native_parts(tmp_path: Path)
     assert "vem/datapath/src/abi.h" in _names(wheel)
     if native.find_cc():
         assert f"vem/datapath/build/{native.LIBRARY}" in _names(wheel)
+        client = zipfile.ZipFile(wheel).getinfo(f"vem/datapath/build/{native.CLIENT}")
+        assert client.external_attr >> 16 & 0o111, "pip would not install it as a program"
     if shutil.which("clang"):
         assert "vem/datapath/build/kernel.bpf.o" in _names(wheel), told
 
@@ -144,5 +147,5 @@ def test_a_wheel_from_a_source_archive_contains_the_native_parts(tmp_path: Path)
 @pytest.mark.slow
 def test_a_wheel_without_compilers_is_built_all_the_same(tmp_path: Path) -> None:
     wheel, told = _build(_copy_of_the_sources(tmp_path), "wheel", str(tmp_path))
-    assert not any(name.endswith((".so", ".bpf.o")) for name in _names(wheel))
+    assert not any(name.endswith((".so", ".bpf.o", native.CLIENT)) for name in _names(wheel))
     assert "dvswitch: libdvsuser.so: no C compiler found; install gcc" in told

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -27,6 +28,8 @@ pytestmark = pytest.mark.rules("S-246", "S-250", "S-252")
 VM, PEER, M, UP = 1, 2, 9, 10
 IDENT, KEY = 0x1234, bytes(range(16))
 LOCALHOST = ("127.0.0.1", 0)
+QUIET, LONGEST = 0.05, 1.0
+"""As in mobility_frames.h: seconds after which a tunnel counts as quiet, and that a direct frame waits at most."""
 
 
 @dataclass
@@ -142,6 +145,63 @@ def test_direct_frames_wait_for_those_in_the_tunnel(switches: tuple[Switch, Swit
     assert gather(target, 50) == list(range(150, 200))
 
 
+def test_direct_frames_wait_for_the_sources_word(switches: tuple[Switch, Switch]) -> None:
+    """However long the last frames take to the source: it says when the network has heard of the VM, and has passed on
+    by then what came before."""
+    source, target = switches
+    activate(target)
+    by_network(source, range(10))
+    assert gather(target, 10) == list(range(10))
+    start = time.monotonic()
+    by_network(target, range(20, 30))
+    time.sleep(4 * QUIET)  # the tunnel alone would not tell
+    by_network(source, range(10, 20))
+    source.program.end(VM, 100)
+    found = gather(target, 20)
+    assert found == list(range(10, 30)) or time.monotonic() - start > LONGEST
+    by_network(target, range(30, 40))
+    assert gather(target, 10) == list(range(30, 40))
+
+
+def test_the_sources_word_is_about_one_vlan(switches: tuple[Switch, Switch]) -> None:
+    source, target = switches
+    activate(target)
+    by_network(source, range(10))
+    assert gather(target, 10) == list(range(10))
+    start = time.monotonic()
+    source.program.end(VM, 200)
+    by_network(target, range(20, 30))
+    time.sleep(4 * QUIET)
+    by_network(source, range(10, 20))
+    assert gather(target, 20) == list(range(10, 30)) or time.monotonic() - start > LONGEST
+
+
+def test_a_move_that_is_cancelled_brings_back_what_waits_at_the_target(switches: tuple[Switch, Switch]) -> None:
+    source, target = switches
+    by_network(source, range(50))
+    wait_until(lambda: target.program.counts(IDENT).held == 50, "frames wait at the target")
+    source.become()
+    source.program.remove(IDENT, back=True)
+    target.program.remove(IDENT)
+    assert gather(source, 50) == list(range(50))
+    assert target.taken() == []
+    assert not target.engine.counters([VM])[VM].drops_out
+
+
+def test_what_was_delivered_there_does_not_come_back(switches: tuple[Switch, Switch]) -> None:
+    source, target = switches
+    by_network(source, range(20))
+    wait_until(lambda: source.program.counts(IDENT).sent == 20, "the source has sent them")
+    assert source.program.counts(IDENT).kept
+    activate(target)
+    assert gather(target, 20) == list(range(20))
+    wait_until(lambda: not source.program.counts(IDENT).kept, "the source knows")
+    source.become()
+    source.program.remove(IDENT, back=True)
+    by_network(source, range(20, 30))
+    assert gather(source, 10) == list(range(20, 30))
+
+
 def test_what_the_vm_says_before_its_activation_leaves_in_order(switches: tuple[Switch, Switch]) -> None:
     _, target = switches
     for number in range(100):
@@ -192,11 +252,11 @@ def test_what_waits_too_long_is_dropped_for_that_reason(switches: tuple[Switch, 
 def test_who_can_not_show_the_key_is_refused(switches: tuple[Switch, Switch]) -> None:
     _, target = switches
     assert target.program.endpoint is not None
-    for hello in (b"GET / HTTP/1.0\r\n\r\n".ljust(24), b"DVSMOB01" + struct.pack("<Q", IDENT) + bytes(8)):
+    for hello in (b"GET / HTTP/1.0\r\n\r\n".ljust(24), b"DVSMOB02" + struct.pack("<Q", IDENT) + bytes(8)):
         before = target.program.refused()
         with socket.create_connection(target.program.endpoint) as stranger:
             stranger.settimeout(30)
-            assert stranger.recv(24, socket.MSG_WAITALL)[:8] == b"DVSMOB01"
+            assert stranger.recv(24, socket.MSG_WAITALL)[:8] == b"DVSMOB02"
             stranger.sendall(hello)
             assert stranger.recv(1) == b""
         assert target.program.refused() == before + 1

@@ -4,17 +4,24 @@
       \\____ hub (Linux bridges that learn nothing) ____/     inside - host "alpha"; both are on the hub, too
 
 Outside and inside ask the guest every 10 ms, at the same instants by the switch and by the hub, where there is nothing
-to be handed over: what silences both is the hypervisor's doing (its pause, and a machine that is busy), what silences
-only the first is the switch's.  The guest downloads by TCP meanwhile.
+to be handed over.  The guest downloads by TCP meanwhile.
+
+What the switch does is judged by frames, each stamped by the kernel where it goes in and where it comes out (at the
+guest's taps): a question that goes in before the hypervisor's pause must come out at the source, and one that goes in
+after the target was announced must come out there, every single one, however busy the machine is.  Only how long the
+announcement may take is a matter of the machine: 50 ms beyond the pause, and as long as the daemons waited for a
+processor.  The hub is the control run: what a guest without hardware virtualisation needs to wake up shows there, too.
 """
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -25,6 +32,7 @@ from dvswitch.v1.manager_pb2 import AttachReply, MigrateRequest, VethInfo
 from tests.e2e.scenes import BASICS, WEB
 from tests.support.download import Download
 from tests.support.fabric import CALL_SECONDS, MIGRATE_MS, Fabric, Host, home, tap, veth
+from tests.support.lookout import Lookout
 from tests.support.netns import Lab, Namespace
 from tests.support.packets import FrameSocket
 from tests.support.processes import PATIENCE, wait_until
@@ -60,8 +68,6 @@ TALK = 20
 """Questions that show that the guest is talked to."""
 SILENCE = 0.05
 """Seconds beyond the hypervisor's pause."""
-BEYOND_MEASURE = 4.0
-"""So many times what is allowed."""
 STRAY = b"a frame for the guest where it is not"
 FLAT = """\
 port-profile type ethernet FLAT
@@ -75,20 +81,60 @@ port-profile type ethernet FLAT
 pytestmark = [pytest.mark.kernel, pytest.mark.qemu, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
+class Way(Enum):
+    """How the switch learns that the guest has moved."""
+
+    TOLD = "told"
+    """By its manager, during the pause."""
+    SEEN = "seen"
+    """By the announcement."""
+    FRAME = "by a frame"
+    """Nobody announces it; some time later the guest says something."""
+    ATTACH = "by an attach"
+    """Nobody announces it; some time later its NIC is attached for good."""
+
+
 @dataclass(frozen=True)
 class Move:
-    """One migration: how it was driven, and what it took."""
+    """One migration: how it was driven, and what it took.  Times are seconds since 1970."""
 
     mark: str
+    source: str
+    target: str
     rounds: int
     """RARPs that QEMU sent."""
-    told: bool
-    """Whether the supervisor was told, or saw it."""
+    way: Way
     passage: Passage
-    handed_over: float
-    """Seconds that `commit` took; 0 when nobody was told."""
+    began: float
+    """Before the target was prepared."""
+    let_go: float
+    """Nothing of the guest may be on the target before."""
+    announced: float
+    """When the network heard of it from the target."""
+    waited: float
+    """Seconds that the daemons together waited for a processor, from the beginning to the announcement."""
     slowness: float
     """Of the machine meanwhile."""
+
+    @property
+    def own(self) -> float:
+        """Seconds that the switch adds to the hypervisor's pause."""
+        return max(0.0, self.announced - self.passage.resumed)
+
+    @property
+    def allowed(self) -> float:
+        """Seconds that it may add."""
+        return SILENCE * self.slowness + self.waited
+
+    @property
+    def awaited(self) -> bool:
+        """Whether anything told the switch of it at once."""
+        return self.way in (Way.TOLD, Way.SEEN)
+
+    def __str__(self) -> str:
+        figures = (("gap", self.passage.gap), ("added", self.own), ("allowed", self.allowed), ("waited", self.waited))
+        text = ", ".join(f"{words} {seconds * 1e3:.0f} ms" for words, seconds in figures)
+        return f"{self.mark} ({self.way.value}, {self.rounds} RARPs): {text}, x{self.slowness:.1f}"
 
 
 @dataclass
@@ -104,10 +150,9 @@ class Scene:
     guest: Guest
     veth: int
     at: str = "alpha"
-    rarps: int = 0
-    """That QEMU sent in the guest's name."""
-    heard: dict[str, FrameSocket] = field(default_factory=dict)
-    """What leaves the guest's tap on each host."""
+    eyes: dict[str, Lookout] = field(default_factory=dict)
+    """On the guest's taps ("alpha tap", "beta tap"), on the network's ends of the hosts' cables ("alpha", "beta"), and
+    on the NICs of those who ask ("inside", "outside")."""
 
     @property
     def info(self) -> VethInfo:
@@ -122,10 +167,22 @@ class Scene:
         with FrameSocket(self.outside, "eth0") as link:
             assert len(link.collect(BY_PACKET, PATIENCE, enough=TALK)) >= TALK, "the guest does not answer"
 
-    def count_rarps(self) -> None:
-        """Look through what came from the guest."""
-        for socket in self.heard.values():
-            self.rarps += sum(frame[12:14] == RARP for frame in socket.waiting())
+    @property
+    def rarps(self) -> int:
+        """That QEMU sent in the guest's name."""
+        return sum(
+            not frame.leaving and frame.head[12:14] == RARP for name in self.hosts for frame in self.taps[name].seen
+        )
+
+    @property
+    def taps(self) -> dict[str, Lookout]:
+        return {name: self.eyes[f"{name} tap"] for name in self.hosts}
+
+    def waited(self) -> float:
+        """Seconds that the daemons have waited for a processor so far."""
+        pids = [self.fabric.vsm.pid, *(host.process.pid for host in self.hosts.values())]
+        tasks = [task for pid in pids for task in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+        return sum(int(task.read_text().split()[1]) for task in tasks) / 1e9
 
 
 def space_of(host: Host) -> Namespace:
@@ -164,9 +221,13 @@ def two_hosts() -> Iterator[Scene]:
         }
         fabric.attach_forwarding(hosts["alpha"], "inside", mac=INSIDE_MAC, profile=WEB, plug=veth("in0"))
         number = fabric.attach_forwarding(hosts["alpha"], "vm", mac=MAC, profile=WEB, plug=tap("tap0"))
-        heard = {name: stack.enter_context(FrameSocket(space_of(host), "tap0")) for name, host in hosts.items()}
+        # A superframe that a tap can't take is cut in pieces after it was counted: with such nothing could be compared.
+        outside.run("ethtool", "-K", "eth0", "tso", "off", "gso", "off")
+        places = {"alpha": (network, "alpha"), "beta": (network, "beta"), "outside": (outside, "eth0")}
+        places |= {"inside": (inside, "eth0"), "alpha tap": (alpha, "tap0"), "beta tap": (beta, "tap0")}
+        eyes = {name: stack.enter_context(Lookout(*place, worth_keeping)) for name, place in places.items()}
         guest = make_guest(alpha)
-        scene = Scene(path, fabric, hosts, network, inside, outside, guest, number, heard=heard)
+        scene = Scene(path, fabric, hosts, network, inside, outside, guest, number, eyes=eyes)
         stack.callback(lambda: scene.guest.stop())
         guest.start()
         guest.wait_ready()
@@ -184,48 +245,66 @@ def repeater(lab: Lab, where: Namespace, *members: str) -> None:
 # ---- one move
 
 
-def move(scene: Scene, mark: str, rounds: int, told: bool) -> Move:
-    """Migrate the guest to the other host.  Before it is handed over nothing reaches it there, and nothing of it is
-    heard from there."""
+def move(scene: Scene, mark: str, rounds: int, way: Way) -> Move:
+    """Migrate the guest to the other host."""
     source, target = scene.hosts[scene.at], scene.hosts["beta" if scene.at == "alpha" else "alpha"]
-    space, channel, slow = space_of(target), scene.path / mark, slowness()
-    arriving = make_guest(space, incoming=True)
-    with (
-        ExitStack() as undo,
-        FrameSocket(space, "tap0", leaving=True) as to_guest,
-        FrameSocket(space, "up0", leaving=True) as uplink,
-        client.open_channel(f"unix:{scene.fabric.operator}") as operator,
-    ):
+    slow, began = slowness(), time.time()
+    arriving = make_guest(space_of(target), incoming=True)
+    with ExitStack() as undo, client.open_channel(f"unix:{scene.fabric.operator}") as operator:
         undo.callback(arriving.stop)
         arriving.start()
         prepare(scene, target)
         scene.note(f"mark {mark}")
         stray(scene, target.name)
-        early: list[bytes] = []
-        times: list[float] = []
+        waited, committed = scene.waited(), 0.0
 
         def paused() -> None:
-            early.extend(to_guest.waiting())
-            early.extend(frame for frame in uplink.waiting() if frame[6:12] == OCTETS)
-            if told:
-                start = time.monotonic()
+            nonlocal committed
+            if way is Way.TOLD:
+                committed = time.time()
                 request = MigrateRequest(veth=scene.veth, step=MigrateRequest.COMMIT, timeout_ms=MIGRATE_MS)
                 assert client.manager_stub(operator).Migrate(request, timeout=CALL_SECONDS).state == "done"
-                times.append(time.monotonic() - start)
 
-        passage = migrate(scene.guest, arriving, channel, rounds=rounds, paused=paused)
+        passage = migrate(scene.guest, arriving, scene.path / mark, rounds=rounds, paused=paused)
         undo.pop_all()
-        departed, scene.guest, scene.at = scene.guest, arriving, target.name
-        departed.stop()
-        assert early == [], f"{mark}: before the hand-over: {early}"
-        # The same eyes see everything afterwards.
-        assert uplink.collect(OCTETS + RARP, PATIENCE, enough=1), f"{mark}: nobody announced the guest"
-        assert to_guest.collect(BY_PACKET, PATIENCE, enough=1), f"{mark}: nothing reaches the guest"
+    departed, scene.guest, scene.at = scene.guest, arriving, target.name
+    late = show_up(scene, target, way, passage)
+    announced = wait_until(lambda: heard_from(scene, target.name, began), f"{mark}: somebody announced the guest")
+    waited = scene.waited() - waited
     wait_until(lambda: scene.info.host == target.name, f"{mark}: the vEth lives on {target.name}")
+    departed.stop()  # not before: what its tap had no reader for would be lost where nobody counts it
     scene.fabric.detach(source, scene.veth)
     scene.wait_for_talk()
-    scene.count_rarps()
-    return Move(mark, rounds, told, passage, sum(times), max(slow, slowness()))
+    let_go = committed or late or passage.resumed
+    slow = max(slow, slowness())
+    return Move(mark, source.name, target.name, rounds, way, passage, began, let_go, announced, waited, slow)
+
+
+def show_up(scene: Scene, target: Host, way: Way, passage: Passage) -> float:
+    """What tells the switch of a move that nobody announced.  When that began; 0 if it was the guest's doing."""
+    if way is Way.FRAME:
+        scene.guest.execute(f"ping -c1 -W1 {OUTSIDE}")
+    if way is not Way.ATTACH:
+        return 0.0
+    now = time.time()
+    reply = scene.fabric.attach(target, "vm", mac=MAC, profile=WEB, plug=tap("tap0"))
+    assert (reply.state, reply.veth) == (AttachReply.FORWARDING, scene.veth), reply
+    return 0.0 if heard_from(scene, target.name, passage.stopped, now) else now
+
+
+def heard_from(scene: Scene, host: str, after: float, before: float = float("inf")) -> float:
+    """When the network first heard of the guest from a host, within that time; 0: not yet."""
+    frames = tuple(scene.eyes[host].seen)
+    return next((f.time for f in frames if not f.leaving and is_guests(f.head) and after < f.time < before), 0.0)
+
+
+def worth_keeping(head: bytes) -> bool:
+    """What the test looks for: questions, and whatever shows where the guest is."""
+    return BY_PACKET in head or is_guests(head) or STRAY[:20] in head
+
+
+def is_guests(head: bytes) -> bool:
+    return head[6:12] == OCTETS
 
 
 def prepare(scene: Scene, target: Host) -> None:
@@ -259,8 +338,15 @@ def cancel(scene: Scene) -> None:
 # ---- the whole
 
 
-WAYS = [(rounds, told) for rounds, told in ((5, True), (5, False), (0, True), (0, True)) for _ in range(5)]
-"""Ten moves that QEMU announces, of which the supervisor is told of five and sees five, and ten silent ones."""
+WAYS = [
+    *((5, Way.TOLD) for _ in range(5)),
+    *((5, Way.SEEN) for _ in range(5)),
+    *((0, Way.TOLD) for _ in range(6)),
+    *((0, Way.FRAME) for _ in range(2)),
+    *((0, Way.ATTACH) for _ in range(2)),
+]
+"""Ten moves that QEMU announces, of which the supervisor is told of five and sees five; and ten silent ones, of which
+nobody tells it of four."""
 
 
 @pytest.mark.rules("S-246", "S-248", "S-249", "S-250", "S-251", "S-254", "S-258")
@@ -268,9 +354,12 @@ def test_a_guest_migrates_live_to_and_fro() -> None:
     try:
         with two_hosts() as scene:
             moves, reports, before = talk_and_move(scene)
+            check_silent_before(scene, moves)
+            check_frames(scene, moves)
+            check_speed(moves)
             for name, report in reports.items():
-                check_calm(report.after("cancelled"), name)
-                check_moves(moves, report, name)
+                check_report(moves, report, name)
+            assert "time-out" not in scene.fabric.cli("show svs migration").partition("Under way")[2]
             check_identity(scene, before)
     except GuestUnavailable as reason:
         pytest.skip(str(reason))
@@ -289,9 +378,9 @@ def talk_and_move(scene: Scene) -> tuple[list[Move], dict[str, Report], VethInfo
         before = scene.info
         cancel(scene)
         moves = []
-        for index, (rounds, told) in enumerate(WAYS):
+        for index, (rounds, way) in enumerate(WAYS):
             last = scene.info.counters
-            moves.append(move(scene, f"move-{index}", rounds, told))
+            moves.append(move(scene, f"move-{index}", rounds, way))
             now = scene.info.counters
             assert now.rx_frames >= last.rx_frames and now.tx_frames >= last.tx_frames, f"{last} {now}"
         sent = download.finish()
@@ -313,10 +402,101 @@ def asker(where: Namespace) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def check_calm(part: Report, name: str) -> None:
-    """Nothing happened that the guest's neighbours could notice."""
-    assert part.own_missing() == 0, f"{name}: lost at a cancelled move: {part}"
-    assert part.own_share() <= SILENCE * slowness(), f"{name}: {part}"
+# ---- what the links have seen
+
+
+def check_silent_before(scene: Scene, moves: list[Move]) -> None:
+    """Before a hand-over nothing reaches the target's port, and nothing of the guest is heard from there."""
+    for each in moves:
+        to_guest = [frame for frame in scene.taps[each.target].seen if frame.leaving]
+        of_guest = [frame for frame in scene.eyes[each.target].seen if not frame.leaving and is_guests(frame.head)]
+        early = [frame for frame in (*to_guest, *of_guest) if each.began < frame.time < each.let_go]
+        assert early == [], f"{each}: before the hand-over: {early}"
+        strays = [f for f in scene.eyes[each.target].seen if f.leaving and STRAY[:20] in f.head and f.time > each.began]
+        assert strays, f"{each}: the frames that must not reach it were never sent"
+
+
+Asked = tuple[str, int]
+"""A question or its answer: who asked, and its number."""
+ASKERS = {bytes(map(int, INSIDE.split("."))): "inside", bytes(map(int, OUTSIDE.split("."))): "outside"}
+_PROTOCOL, _ADDRESSES, _NUMBER = 23, slice(26, 34), slice(42, 46)
+
+
+def questions(eye: Lookout, leaving: bool) -> dict[Asked, float]:
+    """Questions that went that way, and when; none goes twice."""
+    return _asked(eye, leaving, slice(0, 4))
+
+
+def answers(eye: Lookout, leaving: bool) -> dict[Asked, float]:
+    """Likewise."""
+    return _asked(eye, leaving, slice(4, 8))
+
+
+def _asked(eye: Lookout, leaving: bool, asker: slice) -> dict[Asked, float]:
+    found: dict[Asked, float] = {}
+    for frame in eye.seen:
+        who = ASKERS.get(frame.head[_ADDRESSES][asker])
+        told = frame.head[_PROTOCOL] == socket.IPPROTO_UDP and BY_PACKET in frame.head  # and not an error about it
+        if who and told and frame.leaving == leaving:
+            key = who, int.from_bytes(frame.head[_NUMBER], "little")
+            assert key not in found, f"{key} twice at {eye.link}"
+            found[key] = frame.time
+    return found
+
+
+def stays(moves: list[Move]) -> list[tuple[str, float, float]]:
+    """Where the guest was, from when to when everything had to reach it there."""
+    places = [moves[0].source, *(each.target for each in moves)]
+    since = [0.0, *(max(each.announced, each.passage.resumed) + EVERY for each in moves)]
+    until = [*(each.passage.stopped for each in moves), float("inf")]
+    return list(zip(places, since, until, strict=True))
+
+
+def check_frames(scene: Scene, moves: list[Move]) -> None:
+    """While the guest is somewhere every question comes out at its tap there, once, and every answer where it was
+    asked; also while a migration that is given up is under way.  Beside a move nothing is lost but what is asked
+    between the pause and the announcement."""
+    asked, answered = {}, {}
+    for name in ASKERS.values():
+        asked |= questions(scene.eyes[name], leaving=True)
+        answered |= answers(scene.eyes[name], leaving=False)
+    came = {name: questions(eye, leaving=True) for name, eye in scene.taps.items()}
+    went = {name: answers(eye, leaving=False) for name, eye in scene.taps.items()}
+    assert not came["alpha"].keys() & came["beta"].keys(), "delivered twice"
+    for place, since, until in stays(moves):
+        lost = {key: when for key, when in asked.items() if since < when < until and key not in came[place]}
+        assert not lost, f"on {place} from {since} to {until} questions were lost: {lost}"
+        unheard = {key: when for key, when in went[place].items() if since < when < until and key not in answered}
+        assert not unheard, f"on {place} from {since} to {until} answers were lost: {unheard}"
+    for each in moves:
+        for name in ASKERS.values():
+            until, there = each.announced + EVERY, came[each.target]
+            amid = [key for key, when in asked.items() if each.passage.stopped <= when <= until and key[0] == name]
+            gone = [key for key in amid if key not in there]
+            assert len(gone) <= (each.passage.gap + each.own) / EVERY + 2, f"{each}: {name} lost {len(gone)}"
+
+
+def check_speed(moves: list[Move]) -> None:
+    """Nine of ten moves that the switch was told of, or could see, add no more than 50 ms to the hypervisor's pause."""
+    print(*moves, sep="\n")
+    awaited = [each for each in moves if each.awaited]
+    slow = [str(each) for each in awaited if each.own > each.allowed]
+    assert len(slow) <= len(awaited) // 10, "\n".join(slow)
+
+
+# ---- what the askers have seen
+
+
+def check_report(moves: list[Move], report: Report, name: str) -> None:
+    """Nothing comes twice or out of order.  On a machine that does nothing else the switch's conversation is hardly
+    worse than the hub's; on a busy one the guest's own hiccups are greater than what is to be seen."""
+    flow = report.flows[TESTED]
+    assert flow.doubled == flow.disordered == 0, f"{name}: {flow}"
+    found = [Found(each, report.after(each.mark)) for each in moves if each.awaited]
+    print(f"{name}:", *found, sep="\n")
+    worse = [str(each) for each in found if not each.as_good_as_the_hub()]
+    if max(each.slowness for each in moves) == 1.0:
+        assert len(worse) <= len(found) // 10, "\n".join(worse)
 
 
 @dataclass(frozen=True)
@@ -326,69 +506,35 @@ class Found:
     move: Move
     part: Report
 
-    @property
-    def hypervisor(self) -> float:
-        """Seconds for which the guest did not answer the hub: QEMU's pause, and what a guest needs to wake up."""
-        return max(self.move.passage.gap, self.part.longest(UNTOUCHED))
-
-    @property
-    def lost(self) -> float:
-        """Questions lost, as the time in which they were asked."""
-        return max(0, self.part.missing() - 1) * EVERY
-
-    def quiet_enough(self, times: float = 1.0) -> bool:
-        """The switch adds no more than 50 ms to the hypervisor's silence, and nothing is lost outside: of a move that
-        the supervisor was told of, only what came during the hypervisor's pause."""
-        allowed = SILENCE * self.move.slowness * times
-        late = 0.0 if self.move.told and self.move.slowness * times == 1.0 else allowed
-        silence = self.part.longest()
-        return (
-            self.part.own_share() <= allowed
-            and silence <= self.hypervisor + allowed
-            and self.lost <= self.hypervisor + late
-        )
+    def as_good_as_the_hub(self) -> bool:
+        """No longer silent than the hub or the hypervisor by more than 50 ms, and nothing lost beyond that."""
+        control = max(self.move.passage.gap, self.part.longest(UNTOUCHED))
+        lost = max(0, self.part.missing() - 1) * EVERY
+        late = 0.0 if self.move.way is Way.TOLD else SILENCE
+        return self.part.longest() <= control + SILENCE and lost <= control + late
 
     def __str__(self) -> str:
-        move, way = self.move, "told" if self.move.told else "seen"
-        heard = " ".join(
-            f"{words} {seconds * 1e3:.0f} ms,"
-            for words, seconds in (
-                ("gap", move.passage.gap),
-                ("silent", self.part.longest()),
-                ("by the hub", self.part.longest(UNTOUCHED)),
-                ("own share", self.part.own_share()),
-                ("commit", move.handed_over),
-            )
-        )
-        return f"{move.mark} ({way}, {move.rounds} RARPs): {heard} lost {self.part.missing()}, x{move.slowness:.1f}"
-
-
-def check_moves(moves: list[Move], report: Report, name: str) -> None:
-    """Nine of ten are quick enough, and none is beyond all measure; nothing comes twice or out of order."""
-    found = [Found(move, report.after(move.mark)) for move in moves]
-    print(f"{name}:", *found, sep="\n")
-    good = [each for each in found if each.quiet_enough()]
-    assert len(good) >= len(found) * 9 // 10, "\n".join(str(each) for each in found if each not in good)
-    bad = [each for each in found if not each.quiet_enough(BEYOND_MEASURE)]
-    assert bad == []
-    flow = report.flows[TESTED]
-    assert flow.doubled == flow.disordered == 0, f"{name}: {flow}"
+        part = self.part
+        silent, control = part.longest() * 1e3, part.longest(UNTOUCHED) * 1e3
+        missing, missing_there = part.missing(), part.missing(UNTOUCHED)
+        return f"{self.move.mark}: silent {silent:.0f} ms, lost {missing}; by the hub {control:.0f} ms, {missing_there}"
 
 
 def check_identity(scene: Scene, before: VethInfo) -> None:
-    """Number, profile and MAC are what they were; and the counters of all hosts together are the guest's own, to the
-    byte, of what it sent.  (What was sent to it can't be compared: some waited at the source's tap for nobody, and QEMU
-    lets a tap have superframes only once it has taken the guest over, so that before that they arrive in pieces.)"""
+    """Number, profile and MAC are what they were; and the counters of all hosts together are the guest's own of what it
+    sent, and those of its taps of what was sent to it, to the byte."""
     after = scene.info
     assert (after.veth, after.profile, after.mac) == (before.veth, before.profile, before.mac)
 
     def same() -> bool:
-        scene.count_rarps()
         counters = scene.info.counters
         files = " ".join(f"/sys/class/net/eth0/statistics/{name}" for name in ("tx_packets", "tx_bytes"))
         packets, octets = map(int, scene.guest.run(f"cat {files}").split())
-        print(f"guest: {packets} frames, {octets} bytes; QEMU: {scene.rarps} RARPs; vEth: {counters.rx_frames} frames")
         sent = (packets + scene.rarps, octets + RARP_BYTES * scene.rarps)
-        return (counters.rx_frames, counters.rx_bytes) == sent
+        taps = scene.taps.values()
+        came = (sum(tap.frames[1] for tap in taps), sum(tap.octets[1] for tap in taps))
+        print(f"sent: {sent}, with {scene.rarps} RARPs; vEth: {counters.rx_frames, counters.rx_bytes}")
+        print(f"came to its taps: {came}; vEth: {counters.tx_frames, counters.tx_bytes}")
+        return (counters.rx_frames, counters.rx_bytes) == sent and (counters.tx_frames, counters.tx_bytes) == came
 
-    wait_until(same, "the vEth's counters are what the guest sent")
+    wait_until(same, "the vEth's counters are what the guest sent and was sent")

@@ -1,147 +1,57 @@
 """The roads that a migration may take when something goes wrong, with real daemons: in the end one host has the port.
 
-One fabric of user engines on datagram wires serves all of these; each has a VM of its own, with a NIC on either host.
-What the engines do in a move is in test_migration.py; all orders of all mishaps are explored in tests/mobility.
+All of them run between two user engines on datagram wires and between two kernel engines; where the state that one
+engine left is taken up by the other, or counted on there, from the one to the other, too.  One scene of each kind
+serves them all; each road has a VM of its own, with a NIC on either host (roads.py).  What the engines do in a move
+is in test_migration.py; all orders of all mishaps are explored in tests/mobility.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
-import os
-import signal
-import socket
-import subprocess
-import sys
+import re
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address
 
 import grpc
 import pytest
 
 from dvswitch.mac import MacAddress
-from dvswitch.v1.manager_pb2 import AttachReply, MigrateReply, MigrateRequest, VethInfo
-from tests.e2e.scenes import DB, DB_VLAN, WEB, WireScene, wire_scene
-from tests.support.fabric import Host, wire
+from dvswitch.v1.manager_pb2 import AttachReply, MigrateRequest, VethInfo
+from physical.frames import Ipv4, checksum
+from tests.e2e.roads import BEGIN, CANCEL, COMMIT, Chatter, Roads, Vm, again, new_vm, roads, stopped
+from tests.e2e.scenes import DB, DB_VLAN, WEB_VLAN
+from tests.support.fabric import Host
 from tests.support.processes import PATIENCE, wait_until
 from tests.support.relay import Relay
 from vem.agent.announce import rarp
 
 pytestmark = pytest.mark.slow
-BEGIN, COMMIT, CANCEL = MigrateRequest.BEGIN, MigrateRequest.COMMIT, MigrateRequest.CANCEL
-_numbers = itertools.count(1)
+ENGINES = [
+    pytest.param(("user", "user"), id="user"),
+    pytest.param(("kernel", "kernel"), id="kernel", marks=pytest.mark.kernel),
+    pytest.param(("kernel", "user"), id="kernel-to-user", marks=pytest.mark.kernel),
+]
+BOTH_WAYS = pytest.mark.parametrize("scene", ENGINES, indirect=True)
+"""For what one engine hands over to the other."""
 
 
-@dataclass
-class Vm:
-    """A VM that runs on alpha and has a second NIC, not plugged in yet, on beta."""
-
-    scene: WireScene
-    number: int
-    mac: str
-    profile: str
-    veth: int = 0
-
-    @property
-    def name(self) -> str:
-        return f"road{self.number}"
-
-    def attach(self, host: Host, prepare: bool = False) -> AttachReply:
-        plug = wire(self._path(host, "n"), self._path(host, "g"))
-        return self.scene.fabric.attach(host, self.name, mac=self.mac, profile=self.profile, plug=plug, prepare=prepare)
-
-    def prepare(self) -> None:
-        """Both sides as a manager leaves them before the VM stops."""
-        assert self.attach(self.scene.beta, prepare=True).state == AttachReply.PREPARED
-        assert self.step(BEGIN, "beta").state == "prepared"
-
-    def step(self, step: MigrateRequest.Step, target: str = "") -> MigrateReply:
-        return self.scene.fabric.migrate(self.veth, step, target)
-
-    def later(self, step: MigrateRequest.Step, target: str = "") -> Future[MigrateReply]:
-        """The same, while something else happens."""
-        pool = ThreadPoolExecutor(1)
-        future = pool.submit(self.step, step, target)
-        pool.shutdown(wait=False)
-        return future
-
-    def says(self, host: Host, frame: bytes) -> None:
-        """A frame comes out of the VM's NIC on a host."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
-            end.sendto(frame, str(self._path(host, "n")))
-
-    @property
-    def info(self) -> VethInfo:
-        return self.scene.fabric.veths()[self.veth]
-
-    def state(self) -> str:
-        """Of its move, as operators see it; "" when it has none."""
-        lines = self.scene.fabric.cli("show svs migration").partition("Over,")[0].splitlines()
-        rows = [line.split() for line in lines if line.startswith(f"Vethernet{self.veth} ")]
-        return rows[0][4] if rows else ""
-
-    def owners(self) -> list[str]:
-        """Hosts where the port forwards."""
-        found = []
-        for host in (self.scene.alpha, self.scene.beta):
-            with contextlib.suppress(grpc.RpcError):
-                ports = {port.name: port.state for port in self.scene.fabric.status(host).ports}
-                found += [host.name] if ports.get(f"Veth{self.veth}") == "FWD" else []
-        return found
-
-    def ends_on(self, host: Host) -> None:
-        """In the end it forwards there and nowhere else, and nothing is under way."""
-        wait_until(lambda: not self.state(), f"the move of {self.name} is over")
-        wait_until(lambda: self.owners() == [host.name], f"{self.name} forwards on {host.name} only")
-        assert self.info.host == host.name
-
-    def _path(self, host: Host, kind: str):  # type: ignore[no-untyped-def]
-        return self.scene.path / f"{kind}{self.number}{host.name[0]}"
-
-
-@pytest.fixture(scope="module")
-def scene() -> Iterator[WireScene]:
-    with wire_scene() as found:
+@pytest.fixture(scope="module", params=ENGINES[:2])
+def scene(request: pytest.FixtureRequest) -> Iterator[Roads]:
+    with roads(*request.param) as found:
         yield found
 
 
 @pytest.fixture
-def vm(scene: WireScene) -> Vm:
+def vm(scene: Roads) -> Vm:
     return new_vm(scene)
-
-
-def new_vm(scene: WireScene, profile: str = WEB) -> Vm:
-    number = next(_numbers)
-    vm = Vm(scene, number, f"02:00:00:00:77:{number:02x}", profile)
-    reply = vm.attach(scene.alpha)
-    assert reply.state == AttachReply.FORWARDING
-    vm.veth = reply.veth
-    return vm
-
-
-@contextlib.contextmanager
-def stopped(host: Host) -> Iterator[None]:
-    """The agent hangs, engine and all."""
-    os.kill(host.process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(host.process.pid, signal.SIGCONT)
-
-
-def again(scene: WireScene, host: Host) -> None:
-    """Kill the agent, and start it anew."""
-    host.process.kill()
-    scene.fabric.start_host(host)
 
 
 # ---- the target
 
 
-def test_a_target_without_the_vlan_refuses_beforehand(scene: WireScene) -> None:
+def test_a_target_without_the_vlan_refuses_beforehand(scene: Roads) -> None:
     """S-256."""
     vm, fabric = new_vm(scene, DB), scene.fabric
     fabric.configure("interface ethernet 4/1\n switchport trunk allowed vlan 10")
@@ -157,7 +67,7 @@ def test_a_target_without_the_vlan_refuses_beforehand(scene: WireScene) -> None:
     assert "can take" in fabric.cli(line)
 
 
-def test_the_target_dies_before_the_vm_is_there(vm: Vm, scene: WireScene) -> None:
+def test_the_target_dies_before_the_vm_is_there(vm: Vm, scene: Roads) -> None:
     vm.prepare()
     scene.beta.process.kill()
     assert vm.step(CANCEL).state in ("cancelled", "done")
@@ -165,7 +75,8 @@ def test_the_target_dies_before_the_vm_is_there(vm: Vm, scene: WireScene) -> Non
     vm.ends_on(scene.alpha)
 
 
-def test_the_target_dies_when_the_port_is_its_own(vm: Vm, scene: WireScene) -> None:
+@BOTH_WAYS
+def test_the_target_dies_when_the_port_is_its_own(vm: Vm, scene: Roads) -> None:
     vm.prepare()
     with stopped(scene.beta):
         committed = vm.later(COMMIT)
@@ -178,10 +89,53 @@ def test_the_target_dies_when_the_port_is_its_own(vm: Vm, scene: WireScene) -> N
     vm.ends_on(scene.beta)
 
 
+DRAIN_SECONDS = 3.0
+"""How long the supervisor waits for a source that may come back."""
+
+
+@pytest.mark.rules("S-255")
+def test_the_target_is_gone_for_good(scene: Roads) -> None:
+    """The VMs run on where they came from: attached there again the vEths are back at once, whether the NIC was still
+    plugged in there, had been unplugged, or the hand-over had not even been confirmed."""
+    fabric, delta = scene.fabric, scene.add_host("delta", scene.engines[1])
+    vms = [new_vm(scene) for _ in range(3)]
+    unconfirmed, plugged, unplugged = vms
+    for vm in vms:
+        vm.prepare("delta")
+        vm.says(scene.alpha, rarp(vm.address))
+    for vm in (plugged, unplugged):
+        assert vm.step(COMMIT).state == "done"
+    fabric.detach(scene.alpha, unplugged.veth)
+    with stopped(delta):
+        committed = unconfirmed.later(COMMIT)
+        wait_until(lambda: unconfirmed.state() == "activated", "the target is to have it")
+        scene.power(delta, on=False)
+    for vm in vms:
+        assert vm.attach(scene.alpha).state == AttachReply.FORWARDING
+        vm.ends_on(scene.alpha)
+        assert vm.info.counters.rx_frames == vm.said
+    assert committed.result(PATIENCE).slot == fabric.status(scene.alpha).slot
+    for vm in (plugged, unplugged):  # so long did the first one wait for a host that might have come back
+        assert waited_for_source(scene, vm) < DRAIN_SECONDS
+    scene.power(delta, on=True)
+    for vm in vms:
+        vm.ends_on(scene.alpha)
+    scene.remove(delta)
+
+
+def waited_for_source(scene: Roads, vm: Vm) -> float:
+    """Seconds from pause to activation of its last move, in which the source had been absent before."""
+    history = scene.fabric.cli("show svs migration").partition("Over,")[2]
+    steps = history.rpartition(f"Vethernet{vm.veth} ")[2].splitlines()[1]
+    found = re.search(r"paused \+([\d.]+) .*activated \+([\d.]+) \(module \d+ is absent\)", steps)
+    assert found, steps
+    return float(found[2]) - float(found[1])
+
+
 # ---- the source
 
 
-def test_the_source_dies_before_the_pause(vm: Vm, scene: WireScene) -> None:
+def test_the_source_dies_before_the_pause(vm: Vm, scene: Roads) -> None:
     vm.prepare()
     scene.alpha.process.kill()
     assert vm.step(COMMIT).state == "done"
@@ -189,7 +143,7 @@ def test_the_source_dies_before_the_pause(vm: Vm, scene: WireScene) -> None:
     vm.ends_on(scene.beta)
 
 
-def test_the_source_dies_while_it_drains(vm: Vm, scene: WireScene) -> None:
+def test_the_source_dies_while_it_drains(vm: Vm, scene: Roads) -> None:
     vm.prepare()
     with stopped(scene.alpha):
         committed = vm.later(COMMIT)
@@ -204,7 +158,7 @@ def test_the_source_dies_while_it_drains(vm: Vm, scene: WireScene) -> None:
 
 
 @pytest.mark.parametrize("where", ["prepared", "paused", "activated"])
-def test_the_supervisor_dies(vm: Vm, scene: WireScene, where: str) -> None:
+def test_the_supervisor_dies(vm: Vm, scene: Roads, where: str) -> None:
     vm.prepare()
     hangs = {"paused": scene.alpha, "activated": scene.beta}.get(where)
     with stopped(hangs) if hangs else contextlib.nullcontext():
@@ -221,31 +175,28 @@ def test_the_supervisor_dies(vm: Vm, scene: WireScene, where: str) -> None:
     vm.ends_on(scene.beta)
 
 
-def test_the_way_to_the_supervisor_is_cut(scene: WireScene) -> None:
-    """The source goes on without a word of the move; when it is back, it gives the port up."""
-    fabric, front = scene.fabric, scene.path / "relay.sock"
-    behind, wires = fabric.socket, f"unix:{scene.path}/up.9>unix:{scene.path}/sw.9"
-    with Relay(front, behind) as relay:
-        fabric.socket = front
-        try:
-            gamma = fabric.add_host("gamma", "user", uplinks=[f"1,profile=UPLINK,wire={wires}"])
-        finally:
-            fabric.socket = behind
-        far = Vm(WireScene(scene.path, fabric, gamma, scene.beta), next(_numbers), "02:00:00:00:78:01", WEB)
-        far.veth = far.attach(gamma).veth
-        far.prepare()
-        relay.cut()
+def test_the_way_to_the_supervisor_is_cut(scene: Roads) -> None:
+    """The target goes on without a word of the move; when it is back, it gives the port up."""
+    front = scene.path / f"relay{scene.taken}.sock"
+    with Relay(front, scene.fabric.socket) as relay:
+        gamma = scene.add_host("gamma", scene.engines[0], supervisor=front)
+        far = new_vm(scene)
+        far.prepare("gamma")
         assert far.step(COMMIT).state == "done"
+        relay.cut()
+        assert far.step(BEGIN, "alpha").state == "prepared"
+        assert far.step(COMMIT).state == "done"
+        wait_until(lambda: "alpha" in far.owners(), "it forwards on alpha")
         relay.heal()
-        far.ends_on(scene.beta)
-        gamma.process.end()
+        far.ends_on(scene.alpha)
+        scene.remove(gamma)
 
 
 # ---- changes of mind
 
 
 @pytest.mark.parametrize("where", ["prepared", "paused", "activated"])
-def test_a_move_is_cancelled(vm: Vm, scene: WireScene, where: str) -> None:
+def test_a_move_is_cancelled(vm: Vm, scene: Roads, where: str) -> None:
     """S-250."""
     vm.prepare()
     hangs = {"paused": scene.alpha, "activated": scene.beta}.get(where)
@@ -260,7 +211,8 @@ def test_a_move_is_cancelled(vm: Vm, scene: WireScene, where: str) -> None:
     vm.ends_on(scene.alpha)
 
 
-def test_straight_back(vm: Vm, scene: WireScene) -> None:
+@BOTH_WAYS
+def test_straight_back(vm: Vm, scene: Roads) -> None:
     """With both NICs plugged in all the time; frames are counted once."""
     vm.prepare()
     vm.says(scene.alpha, rarp(MacAddress.parse(vm.mac)))
@@ -289,40 +241,86 @@ port-profile type vethernet nested
 
 
 @pytest.mark.rules("S-247", "S-252")
-def test_guests_within_the_guest_are_known_and_announced(scene: WireScene) -> None:
-    """Their switch outside learns the way to them although they themselves say nothing."""
+@BOTH_WAYS
+def test_guests_within_the_guest_are_known_and_announced(scene: Roads) -> None:
+    """Their switch outside learns the way to them although they themselves say nothing; to and fro."""
     scene.fabric.configure(NESTED)
-    vm, inner = new_vm(scene, "nested"), MacAddress.parse(f"02:00:00:00:88:{next(_numbers):02x}")
-    vm.says(scene.alpha, bytes.fromhex("ffffffffffff") + inner.octets + b"\x08\x00" + bytes(46))
-    wait_until(lambda: place_of(scene, inner) == ["3"], "the source has learned it")
+    vm = new_vm(scene, "nested")
+    inner = nested_in(vm)
+    vm.says(scene.alpha, broadcast(inner))
+    wait_until(lambda: scene.learned().get(inner.dotted) == ["3"], "the source has learned it")
     vm.prepare()
     assert vm.step(COMMIT).state == "done"
-    wait_until(lambda: place_of(scene, inner) == ["4"], "the target knows it, and the source no more")
-    wait_until(lambda: outside(scene, inner) == "0/2", "the physical switch has heard of it from the target")
+    places = [("4", "0/2", "alpha"), ("3", "0/1", "beta")]
+    for module, port, back in places if len(set(scene.engines)) > 1 else places[:1]:
+        wait_until(lambda module=module: scene.learned().get(inner.dotted) == [module], "only the target knows it")  # type: ignore[misc]
+        wait_until(
+            lambda port=port: scene.outside(inner) == {WEB_VLAN: port}, "the physical switch has heard of it from there"
+        )  # type: ignore[misc]
+        vm.moves(back)
 
 
-def place_of(scene: WireScene, mac: MacAddress) -> list[str]:
-    """Modules that have learned it from a guest."""
-    rows = json.loads(scene.fabric.cli("show mac address-table dynamic | json"))["TABLE_mac_address"]
-    found = rows.get("ROW_mac_address", [])
-    return [
-        row["disp_module"]
-        for row in (found if isinstance(found, list) else [found])
-        if row["disp_mac_addr"] == mac.dotted
-    ]
+TRUNKED = f"""\
+port-profile type vethernet trunked
+  switchport mode trunk
+  switchport trunk allowed vlan {WEB_VLAN},{DB_VLAN}
+  no shutdown
+  state enabled
+ip igmp snooping
+"""
 
 
-def outside(scene: WireScene, mac: MacAddress) -> str:
-    """The physical switch's port behind which it is, as its operator reads it."""
-    argv = [sys.executable, "-m", "physical.vis", "show", "mac-addr-table", "--socket", f"{scene.path}/sw.ctl"]
-    table = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-    return next((line.split()[2] for line in table.splitlines() if str(mac).upper() in line), "")
+@pytest.mark.rules("S-247", "S-252")
+@BOTH_WAYS
+def test_a_trunk_is_announced_in_each_of_its_vlans_and_its_groups_follow(scene: Roads) -> None:
+    scene.fabric.configure(TRUNKED)
+    vm = new_vm(scene, "trunked")
+    vm.says(scene.alpha, membership(vm.address, DB_VLAN))
+    wait_until(lambda: listeners(scene) == [["3", f"Veth{vm.veth}"]], "the source knows that it listens")
+    vm.prepare()
+    assert vm.step(COMMIT).state == "done"
+    places = [("4", "0/2", "alpha"), ("3", "0/1", "beta")]
+    for module, port, back in places if len(set(scene.engines)) > 1 else places[:1]:
+        found = {WEB_VLAN: port, DB_VLAN: port}
+        wait_until(lambda found=found: scene.outside(vm.address) == found, "both VLANs have heard of it")  # type: ignore[misc]
+        there = [[module, f"Veth{vm.veth}"]]
+        wait_until(lambda there=there: listeners(scene) == there, "only the target has it in the group")  # type: ignore[misc]
+        vm.moves(back)
+    scene.fabric.configure("no ip igmp snooping")
+
+
+GROUP = IPv4Address("239.1.2.3")
+
+
+def membership(source: MacAddress, vlan: int) -> bytes:
+    """An IGMPv2 report."""
+    body = b"\x16\0\0\0" + GROUP.packed
+    body = body[:2] + checksum(body).to_bytes(2, "big") + body[4:]
+    packet = Ipv4(IPv4Address("10.0.0.99"), GROUP, 2, body).build()
+    tag = b"\x81\x00" + vlan.to_bytes(2, "big")
+    return bytes.fromhex("01005e010203") + source.octets + tag + b"\x08\x00" + packet.ljust(46, b"\0")
+
+
+def listeners(scene: Roads) -> list[list[str]]:
+    """Module and port of each that is in the group."""
+    rows = map(str.split, scene.fabric.cli("show ip igmp snooping groups").splitlines())
+    return [row[2:] for row in rows if row[:2] == [str(DB_VLAN), str(GROUP)]]
+
+
+def nested_in(vm: Vm) -> MacAddress:
+    """The address of a guest within that VM."""
+    return MacAddress(b"\x06" + vm.address.octets[1:])
+
+
+def broadcast(source: MacAddress, vlan: int = 0) -> bytes:
+    tag = b"\x81\x00" + vlan.to_bytes(2, "big") if vlan else b""
+    return b"\xff" * 6 + source.octets + tag + b"\x88\xb5" + bytes(46)
 
 
 # ---- nobody said anything
 
 
-def test_two_hosts_claim_it(vm: Vm, scene: WireScene) -> None:
+def test_two_hosts_claim_it(vm: Vm, scene: Roads) -> None:
     """S-255: the one where it was plugged in last has it, whatever the other remembers."""
     scene.alpha.process.kill()
     assert vm.attach(scene.beta).state == AttachReply.FORWARDING
@@ -330,7 +328,7 @@ def test_two_hosts_claim_it(vm: Vm, scene: WireScene) -> None:
     vm.ends_on(scene.beta)
 
 
-def test_its_announcement_is_enough(vm: Vm, scene: WireScene) -> None:
+def test_its_announcement_is_enough(vm: Vm, scene: Roads) -> None:
     """S-246."""
     vm.prepare()
     vm.says(scene.beta, rarp(MacAddress.parse(vm.mac)))
@@ -338,14 +336,14 @@ def test_its_announcement_is_enough(vm: Vm, scene: WireScene) -> None:
     assert "(seen)" in scene.fabric.cli("show svs migration")
 
 
-def test_any_frame_will_do_when_the_announcement_was_lost(vm: Vm, scene: WireScene) -> None:
+def test_any_frame_will_do_when_the_announcement_was_lost(vm: Vm, scene: Roads) -> None:
     vm.prepare()
     source = MacAddress.parse(vm.mac).octets
     vm.says(scene.beta, bytes.fromhex("020000009999") + source + b"\x08\x00" + bytes(46))
     vm.ends_on(scene.beta)
 
 
-def test_a_forged_announcement_moves_nothing(vm: Vm, scene: WireScene) -> None:
+def test_a_forged_announcement_moves_nothing(vm: Vm, scene: Roads) -> None:
     """Of guests on either host that say they were the VM; nor does another name out of the VM's own NIC."""
     vm.prepare()
     near, far = new_vm(scene), new_vm(scene)
@@ -362,16 +360,69 @@ def test_a_forged_announcement_moves_nothing(vm: Vm, scene: WireScene) -> None:
     vm.ends_on(scene.alpha)
 
 
-def test_fifty_at_once(scene: WireScene) -> None:
-    scene.fabric.configure(f"port-profile {WEB}\n max-ports 200")
+FIFTY = 50
+
+
+@BOTH_WAYS
+def test_fifty_at_once(scene: Roads) -> None:
+    """While all of them talk: each has one owner in the end, and what it was and what it knew; and what was counted
+    on both hosts together is what its NICs sent and received."""
+    scene.fabric.configure(NESTED, "port-profile nested\n max-ports 200")
     with ThreadPoolExecutor(8) as pool:
-        vms = list(pool.map(lambda _: new_vm(scene), range(50)))
+        vms = list(pool.map(lambda _: new_vm(scene, "nested"), range(FIFTY)))
         list(pool.map(Vm.prepare, vms))
-    with ThreadPoolExecutor(50) as pool:
-        replies = list(pool.map(lambda vm: vm.step(COMMIT), vms))
-    assert {reply.state for reply in replies} == {"done"}
-    assert all(info.host == "beta" for number, info in scene.fabric.veths().items() if number in {v.veth for v in vms})
-    names = {f"Veth{vm.veth}" for vm in vms}
-    ports = {host.name: scene.fabric.status(host).ports for host in (scene.alpha, scene.beta)}
-    assert names <= {port.name for port in ports["beta"] if port.state == "FWD"}
-    assert not names & {port.name for port in ports["alpha"] if port.state == "FWD"}
+    numbers = {vm.veth for vm in vms}
+    for vm in vms:
+        vm.says(scene.alpha, broadcast(nested_in(vm)))
+    before = scene.fabric.veths()
+    with Chatter(scene, vms) as chatter:
+        chatter.wait()
+
+        def move(vm: Vm) -> str:
+            chatter.place(vm, None)
+            reply = vm.step(COMMIT)
+            chatter.place(vm, scene.beta)
+            return reply.state
+
+        with ThreadPoolExecutor(FIFTY) as pool:
+            assert set(pool.map(move, vms)) == {"done"}
+        chatter.wait()
+    after = scene.fabric.veths()
+    for number in numbers:
+        assert after[number].host == "beta" and after[number].generation > before[number].generation
+        assert identity(after[number]) == identity(before[number])
+    wait_until(lambda: forwarding(scene.beta, scene) >= numbers, "all forward on beta")
+    wait_until(lambda: not forwarding(scene.alpha, scene) & numbers, "none does on alpha")
+    wait_until(lambda: said_and_counted(scene, vms), "what they sent was counted, once")
+    inner = {nested_in(vm).dotted: ["4"] for vm in vms}
+    wait_until(lambda: scene.learned().items() >= inner.items(), "the target knows the guests within them")
+    if scene.lab:
+        wait_until(lambda: heard_and_counted(scene, vms), "what they were sent is what was counted")
+
+
+def identity(info: VethInfo) -> tuple[object, ...]:
+    return info.veth, info.profile, info.mac, info.nic.vm, info.nic.index
+
+
+def forwarding(host: Host, scene: Roads) -> set[int]:
+    """Of the vEths."""
+    ports = scene.fabric.status(host).ports
+    return {
+        int(port.name.removeprefix("Veth")) for port in ports if port.state == "FWD" and port.name.startswith("Veth")
+    }
+
+
+def said_and_counted(scene: Roads, vms: list[Vm]) -> bool:
+    """Whether what each VM has sent is what its vEth received."""
+    infos = scene.fabric.veths()
+    return all(infos[vm.veth].counters.rx_frames == vm.said for vm in vms)
+
+
+def heard_and_counted(scene: Roads, vms: list[Vm]) -> bool:
+    """Whether what came to both NICs of each VM is what its vEth sent."""
+    heard, infos = scene.heard(), scene.fabric.veths()
+    return all(
+        infos[vm.veth].counters.tx_frames
+        == sum(heard[scene.guest_end(host, vm.number)] for host in (scene.alpha, scene.beta))
+        for vm in vms
+    )

@@ -29,7 +29,7 @@ BIG = 100
 """The VLAN that the 250 are in; the others are in ten other VLANs."""
 FLOODS = 20
 SOURCES, FLOOD_SECONDS = 20_000, 5.0
-ANSWER_SECONDS = 4.0
+ANSWER_SECONDS, SLOWER, ANSWERS = 4.0, 4, 8
 """A busy machine takes its time; an agent that answers only when the flood is over takes longer."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -191,24 +191,35 @@ def test_a_mac_flood_harms_nobody_else(engine: str) -> None:
         acquaint(near, far)
         with FrameSocket(noisy.space, "eth0") as guest, Receiver(far.space, far.address) as receiver:
             with Sender(near.space, far.address, rate=2000, seconds=FLOOD_SECONDS) as sender:
-                slowest = flood(guest, scene, near.mac)
+                busy, idle = flood(guest, scene, near.mac)
                 sent = sender.finish().sent
             assert receiver.finish().received == sent
-        assert slowest < ANSWER_SECONDS, f"the agent needed {slowest:.2f} s to answer"
+        told = f"the agent needed {busy} s to answer, one that has nothing to do {idle} s"
+        assert second(busy) < ANSWER_SECONDS + SLOWER * second(idle), told
 
 
-def flood(guest: FrameSocket, scene: Any, to: str) -> float:
-    """Send; ask the agent how it is meanwhile; the longest time that took."""
-    slowest, start = 0.0, time.monotonic()
-    target = bytes.fromhex(to.replace(":", ""))
-    asked = start
-    for number in range(SOURCES):
-        guest.send(frame(target, b"\x02\xee" + number.to_bytes(4, "big")))
+def second(answers: list[float]) -> float:
+    """The slowest but one: the whole machine may stand still once."""
+    return sorted(answers)[-2]
+
+
+def flood(guest: FrameSocket, scene: Any, to: str) -> tuple[list[float], list[float]]:
+    """Send; ask the agent how it is meanwhile, and one that has nothing to do; the seconds that each answer took."""
+    busy: list[float] = []
+    idle: list[float] = []
+    target, start = bytes.fromhex(to.replace(":", "")), time.monotonic()
+    asked, number = start, 0
+    while number < SOURCES or len(busy) < ANSWERS:
+        guest.send(frame(target, b"\x02\xee" + (number % SOURCES).to_bytes(4, "big")))
         now = time.monotonic()
         if now - asked > 0.25:
             scene.fabric.status(scene.alpha)
+            between = time.monotonic()
+            scene.fabric.status(scene.beta)
             asked = time.monotonic()
-            slowest = max(slowest, asked - now)
+            busy.append(between - now)
+            idle.append(asked - between)
         while (early := start + number * FLOOD_SECONDS / SOURCES - time.monotonic()) > 0.01:
             time.sleep(early)
-    return slowest
+        number += 1
+    return busy, idle

@@ -382,3 +382,13 @@ async def test_channels_get_numbers_that_outlive_the_supervisor(rig: Rig) -> Non
         assert rig.runtime.channel(slot, 2) is not None and rig.state.inventory.channels == {(slot, 2): 1}
         assert rig.store.load().inventory.channels == {(slot, 2): 1}
     await rig.until(lambda: not rig.runtime.neighbors())
+
+
+async def test_messages_that_waited_together_count_one_by_one(rig: Rig) -> None:
+    async with rig.module(1) as module:
+        await module.synced()
+        heard = rig.runtime.session_counts(3).in_messages
+        two = [pb.UplinkState(number=n, adapter=f"eth{n}", link_up=True, present=True) for n in (1, 2)]
+        await module.say(several=pb.Several(messages=[pb.ModuleMessage(uplink=one) for one in two]))
+        await rig.until(lambda: rig.state.inventory.uplinks.keys() == {(3, 1), (3, 2)})
+        assert rig.runtime.session_counts(3).in_messages >= heard + 2

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from dvswitch.digest import wanted_digest
 from dvswitch.v1 import types_pb2 as pb
 from dvswitch.vlan import VlanSet
-from vsm.fabric.wire import updates
+from vsm.fabric.wire import digest, updates
+from vsm.model.niv import HostMode, ModeKind, Tagging
 from vsm.model.settings import ChannelMode, TeamMethod
-from vsm.policy.difference import SetPolicy, SetSwitch
-from vsm.policy.wanted import PolicySpec, StormSpec, SwitchSpec, TeamSpec
+from vsm.policy.difference import SetPolicy, SetSwitch, difference
+from vsm.policy.wanted import PolicySpec, StormSpec, SwitchSpec, TeamSpec, Wanted
 
 
 def told(spec: PolicySpec) -> pb.Policy:
@@ -68,3 +72,16 @@ def test_the_switch_tells_its_rhythms() -> None:
     (message,) = updates(1, [SetSwitch(SwitchSpec("s", 1, snooping=True, query_interval=32, up_delay=5, mac_aging=60))])
     switch = message.update.changes[0].set_switch
     assert (switch.snooping, switch.querier_interval_s, switch.up_delay_ms, switch.mac_aging_s) == (True, 32, 5, 60)
+
+
+def test_a_mode_is_told_where_it_is_not_the_default_and_counts_in_the_digest() -> None:
+    plain, niv = Wanted(SwitchSpec("vsm", 1)), HostMode(ModeKind.NIV, Tagging.ETAG)
+    assert [type(change) for change in difference(None, plain)] == [SetSwitch]
+    (message,) = updates(1, difference(plain, replace(plain, mode=niv)))
+    assert [change.set_mode for change in message.update.changes] == [pb.Mode(kind=pb.Mode.NIV, tagging=pb.Mode.ETAG)]
+    (message,) = updates(2, difference(replace(plain, mode=niv), plain))
+    assert message.update.changes[0].HasField("set_mode") and message.update.changes[0].set_mode == pb.Mode()
+    (snapshot,) = updates(3, difference(None, plain))
+    assert digest(plain) == wanted_digest(snapshot.update.changes[0].set_switch, (), (), ())
+    vepa = HostMode(ModeKind.VEPA)
+    assert len({digest(plain), digest(replace(plain, mode=niv)), digest(replace(plain, mode=vepa))}) == 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tests.mobility.model import (
     SLOTS,
@@ -13,8 +13,8 @@ from tests.mobility.model import (
     forwarding,
     linked,
     received_by_host,
-    record_of,
     successors,
+    total,
     transacted,
 )
 from tests.mobility.model import received_by_supervisor as received
@@ -74,19 +74,14 @@ def _check(now: System) -> None:
 
 
 def _check_step(before: System, after: System) -> None:
-    assert total(after) >= total(before), "counters went back"
+    assert total(after.record) >= total(before.record), "counters went back"
     assert after.veth[1] >= before.veth[1], "a generation went back"
-
-
-def total(now: System) -> int:
-    """Frames, as people are shown them."""
-    return record_of(now.record).total.rx_frames
 
 
 def _recover(now: System, known: set[System]) -> None:
     """All is well again and nobody asks for more: in the end one host forwards, the one that the State says."""
     path = []
-    here: System | None = replace(now, left=NONE_LEFT)
+    here: System | None = now.but(left=NONE_LEFT)
     while here is not None and here not in known:
         path.append(here)
         assert len(path) < 200, "nothing comes to rest"
@@ -101,8 +96,8 @@ def _onward(now: System) -> System | None:
     for at in (0, 1):
         host = now.hosts[at]
         if not host.alive:
-            revived = replace(host, alive=True, frames=0, incarnation=host.incarnation + 1)
-            return replace(now, hosts=(revived, now.hosts[1]) if at == 0 else (now.hosts[0], revived))
+            revived = host.but(alive=True, frames=0, incarnation=host.incarnation + 1)
+            return now.but(hosts=(revived, now.hosts[1]) if at == 0 else (now.hosts[0], revived))
         if not now.linked[at]:
             return linked(now, at)
         if now.down[at]:
@@ -115,7 +110,7 @@ def _onward(now: System) -> System | None:
 
 def _check_rest(now: System) -> None:
     if not any(host.incarnation for host in now.hosts):
-        assert total(counted_in_full(now)) == now.counted, "frames are missing in the sum of counters"
+        assert total(counted_in_full(now).record) == now.counted, "frames are missing in the sum of counters"
     slot, generation = now.veth
     owners = forwarding(now)
     if slot is None or not now.hosts[SLOTS.index(slot)].plugged:

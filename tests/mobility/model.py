@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Self, TypeVar
 
 from dvswitch.errors import DvsError
 from dvswitch.mac import MacAddress
@@ -44,8 +45,39 @@ Book = tuple[int, tuple[tuple[int, str, int, int, bool, int], ...]]
 """vsm.fabric.counters.Record, of values that can be hashed."""
 
 
+class Value:
+    """What the search copies and looks up all the time: a hash is worked out once, and a copy costs no constructor."""
+
+    def but(self, **changes: object) -> Self:
+        """The same with other fields, as dataclasses.replace()."""
+        made = object.__new__(type(self))
+        fields = {**self.__dict__, **changes}
+        fields.pop("_hash", None)
+        assert len(fields) == len(self.__dataclass_fields__), changes
+        made.__dict__.update(fields)
+        return made
+
+
+Kind = TypeVar("Kind", bound=type[Value])
+
+
+def hashed_once(kind: Kind) -> Kind:
+    """Keep the hash with the value."""
+    work_out = kind.__hash__
+
+    def remembered(self: Value) -> int:
+        found: int | None = self.__dict__.get("_hash")
+        if found is None:
+            found = self.__dict__["_hash"] = work_out(self)
+        return found
+
+    kind.__hash__ = remembered  # type: ignore[assignment]
+    return kind
+
+
+@hashed_once
 @dataclass(frozen=True)
-class Host:
+class Host(Value):
     """An agent, its engine and the NIC; the first four outlive the agent's process."""
 
     port: Place | None = None
@@ -65,8 +97,9 @@ class Host:
     """Generation it has told of as drained, in this session."""
 
 
+@hashed_once
 @dataclass(frozen=True)
-class Left:
+class Left(Value):
     """How often each thing may still happen."""
 
     begins: int = 1
@@ -83,8 +116,9 @@ class Left:
     frames: int = 1
 
 
+@hashed_once
 @dataclass(frozen=True)
-class System:
+class System(Value):
     """All of it."""
 
     veth: tuple[int | None, int] = (SOURCE, 1)
@@ -110,13 +144,10 @@ class System:
     left: Left = field(default_factory=Left)
 
     def __hash__(self) -> int:
-        """Worked out once: each state is looked for many times."""
-        found = self.__dict__.get("_hash")
-        if found is None:
-            parts = (self.veth, self.move, self.hosts, self.linked, self.down, self.up, self.sent, self.drained)
-            found = hash((parts, self.record, self.vm, self.waited_in_vain, self.left))
-            object.__setattr__(self, "_hash", found)
-        return found
+        """Of what is quick to hash and tells nearly all apart."""
+        queues = *map(len, self.down), *map(len, self.up)
+        move = self.move and (self.move.generation, self.move.target)
+        return hash((self.veth, move, self.hosts, self.linked, queues, self.drained, self.record, self.vm, self.left))
 
 
 # ---- the supervisor
@@ -155,8 +186,8 @@ def transacted(now: System, change: Callable[..., State], *arguments: object) ->
     veth, move = found
     book = now.record
     if now.veth[0] is not None and veth[0] != now.veth[0]:
-        book = _book(closed(record_of(book), now.veth[0]))
-    return pushed(replace(now, veth=veth, move=move, record=book))
+        book = _closed(book, now.veth[0])
+    return pushed(now.but(veth=veth, move=move, record=book))
 
 
 @cache
@@ -173,7 +204,7 @@ def _outcome(
 
 def forget() -> None:
     """The product's rules may be others from here on (a test that plants a mistake)."""
-    for memory in (_outcome, state_of, place_of):
+    for memory in (_outcome, state_of, place_of, _reported, _closed):
         memory.cache_clear()
 
 
@@ -190,7 +221,7 @@ def pushed(now: System) -> System:
         place = place_of(now.veth, now.move, slot)
         if now.linked[at] and place != now.sent[at]:
             change = _difference(now.sent[at], place)
-            now = replace(now, down=_put(now.down, at, (*now.down[at], change)), sent=_put(now.sent, at, place))
+            now = now.but(down=_put(now.down, at, (*now.down[at], change)), sent=_put(now.sent, at, place))
     return now
 
 
@@ -233,25 +264,31 @@ def _bound(host: Host) -> Host:
     """What the NIC's record becomes by the wanted state (the agent's match)."""
     if not host.plugged or host.port is None:
         return host
-    phase, generation = host.port
-    attachment = Attachment(HOST_NIC, MAC, "web", Plug("memory"), 1, host.prepare, int(host.known), host.generation)
-    entry = host_side.Port(1, 1, MAC, HOST_NIC, generation, host_side.Phase[phase.name])
+    known, generation, prepare = _matched(host.port, host.known, host.generation, host.prepare)
+    return host.but(known=known, generation=generation, prepare=prepare)
+
+
+@cache
+def _matched(port: Place, known: bool, generation: int, prepare: bool) -> tuple[bool, int, bool]:
+    phase, wanted_generation = port
+    attachment = Attachment(HOST_NIC, MAC, "web", Plug("memory"), 1, prepare, int(known), generation)
+    entry = host_side.Port(1, 1, MAC, HOST_NIC, wanted_generation, host_side.Phase[phase.name])
     Attachments().bind(attachment, entry)
-    return replace(host, known=True, generation=attachment.generation, prepare=attachment.prepare)
+    return True, attachment.generation, attachment.prepare
 
 
-def _passed(now: System, at: int) -> System:
-    """A pass of the agent is over: what it tells."""
-    host = _bound(now.hosts[at])
+def _passed(now: System, at: int, host: Host) -> System:
+    """A pass of the agent is over, with this become of the host: what it tells."""
+    host = _bound(host)
     if host.port and host.port[0] is Phase.DRAINING and host.plugged and host.drained != host.port[1]:
-        host = replace(host, drained=host.port[1])
+        host = host.but(drained=host.port[1])
         now = _said(now, at, ("drained", host.port[1], (host.incarnation, host.life), host.frames))
-    return replace(now, hosts=_put(now.hosts, at, host))
+    return now.but(hosts=_put(now.hosts, at, host))
 
 
 def _said(now: System, at: int, message: Message) -> System:
     """The host sends; without a session nothing is sent."""
-    return replace(now, up=_put(now.up, at, (*now.up[at], message))) if now.linked[at] else now
+    return now.but(up=_put(now.up, at, (*now.up[at], message))) if now.linked[at] else now
 
 
 def _put(items: tuple, at: int, value: object) -> tuple:  # type: ignore[type-arg]
@@ -264,15 +301,15 @@ def _put(items: tuple, at: int, value: object) -> tuple:  # type: ignore[type-ar
 def received_by_host(now: System, at: int) -> System:
     """The host takes the next message of the supervisor."""
     message, host = now.down[at][0], now.hosts[at]
-    now = replace(now, down=_put(now.down, at, now.down[at][1:]))
+    now = now.but(down=_put(now.down, at, now.down[at][1:]))
     match message:
         case ("set", phase, generation):
-            host = replace(host, port=(phase, generation))
+            host = host.but(port=(phase, generation))
         case ("remove",):
-            host = replace(host, port=None)
+            host = host.but(port=None)
         case ("refused",):
-            host = replace(host, plugged=False, known=False, prepare=False)
-    now = _passed(replace(now, hosts=_put(now.hosts, at, host)), at)
+            host = host.but(plugged=False, known=False, prepare=False)
+    now = _passed(now, at, host)
     return _said(now, at, ("ack",)) if message[0] != "refused" else now
 
 
@@ -280,10 +317,10 @@ def received_by_supervisor(now: System, at: int, keep: bool = False) -> System:
     """The supervisor takes the next message of a host; ``keep``: it will come once more."""
     message, slot = now.up[at][0], SLOTS[at]
     if not keep:
-        now = replace(now, up=_put(now.up, at, now.up[at][1:]))
+        now = now.but(up=_put(now.up, at, now.up[at][1:]))
     match message:
         case ("drained", int(generation), incarnation, frames):
-            now = replace(now, drained=_put(now.drained, at, generation))
+            now = now.but(drained=_put(now.drained, at, generation))
             return _counted(now, slot, generation, incarnation, frames)
         case ("counters", generation, incarnation, frames):
             return _counted(now, slot, generation, incarnation, frames)
@@ -295,15 +332,30 @@ def received_by_supervisor(now: System, at: int, keep: bool = False) -> System:
         case ("attached", bool(known), int(generation), bool(prepare)):
             report = AttachReport(slot, NIC, MAC, "web", prepare, int(known), generation)
             after = transacted(now, reports.attached, report)
-            return after or replace(now, down=_put(now.down, at, (*now.down[at], ("refused",))))
+            return after or now.but(down=_put(now.down, at, (*now.down[at], ("refused",))))
     return now
 
 
 def _counted(now: System, slot: int, generation: object, incarnation: object, frames: object) -> System:
     assert isinstance(generation, int) and isinstance(frames, int)
     engine, life = incarnation  # type: ignore[misc]
-    counters = Counters(rx_frames=frames)
-    return replace(now, record=_book(reported(record_of(now.record), slot, str(engine), generation, counters, life)))
+    return now.but(record=_reported(now.record, slot, str(engine), generation, frames, life))
+
+
+@cache
+def _reported(book: Book, slot: int, engine: str, generation: int, frames: int, life: int) -> Book:
+    return _book(reported(record_of(book), slot, engine, generation, Counters(rx_frames=frames), life))
+
+
+@cache
+def _closed(book: Book, slot: int) -> Book:
+    return _book(closed(record_of(book), slot))
+
+
+@cache
+def total(book: Book) -> int:
+    """Frames, as people are shown them."""
+    return record_of(book).total.rx_frames
 
 
 def record_of(book: Book) -> Record:
@@ -319,8 +371,7 @@ def _book(record: Record) -> Book:
 
 def cut(now: System, at: int) -> System:
     """The session is lost, with all that was on its way."""
-    return replace(
-        now,
+    return now.but(
         linked=_put(now.linked, at, False),
         down=_put(now.down, at, ()),
         up=_put(now.up, at, ()),
@@ -329,10 +380,9 @@ def cut(now: System, at: int) -> System:
 
 def linked(now: System, at: int) -> System:
     """A session opens: the host tells of its NIC and of what it counted, the supervisor sends all that it wants."""
-    host, slot = replace(now.hosts[at], drained=0), SLOTS[at]
+    host, slot = now.hosts[at].but(drained=0), SLOTS[at]
     place = place_of(now.veth, now.move, slot)
-    now = replace(
-        now,
+    now = now.but(
         linked=_put(now.linked, at, True),
         hosts=_put(now.hosts, at, host),
         down=_put(now.down, at, (("set", *place) if place else ("remove",),)),
@@ -399,13 +449,13 @@ def _orders(now: System) -> Iterator[tuple[str, System]]:
         for target in SLOTS:
             after = transacted(now, machine.begin, 1, target)
             if after is not None:
-                yield f"begin to {target}", replace(after, left=replace(left, begins=left.begins - 1))
+                yield f"begin to {target}", after.but(left=left.but(begins=left.begins - 1))
     for given, name in ((Input.COMMIT, "commits"), (Input.CANCEL, "cancels")):
         count = getattr(left, name)
         after = transacted(now, machine.step, 1, given) if count else None
         if after is not None:
             vm = now.move.target if given is Input.COMMIT and now.move else now.vm
-            yield given.value, replace(after, vm=vm, left=replace(left, **{name: count - 1}))
+            yield given.value, after.but(vm=vm, left=left.but(**{name: count - 1}))
 
 
 def _guest(now: System) -> Iterator[tuple[str, System]]:
@@ -415,21 +465,29 @@ def _guest(now: System) -> Iterator[tuple[str, System]]:
         host = now.hosts[at]
         if left.attaches and host.alive and not host.plugged:
             for prepare in (True, False):
-                plugged = replace(host, plugged=True, prepare=prepare, frames=0, life=host.life + 1)
-                after = replace(now, hosts=_put(now.hosts, at, plugged), vm=now.vm if prepare else slot)
-                after = _passed(_said(after, at, ("attached", False, 0, prepare)), at)
-                yield f"attach {prepare} on {slot}", replace(after, left=replace(left, attaches=left.attaches - 1))
+                plugged = host.but(plugged=True, prepare=prepare, frames=0, life=host.life + 1)
+                after = _said(now.but(vm=now.vm if prepare else slot), at, ("attached", False, 0, prepare))
+                after = _passed(after, at, plugged)
+                yield f"attach {prepare} on {slot}", after.but(left=left.but(attaches=left.attaches - 1))
+        if left.attaches and host.alive and host.plugged and host.known and _has_left(host):
+            after = _passed(_said(now.but(vm=slot), at, ("attached", False, 0, False)), at, host)
+            yield f"attach again on {slot}", after.but(left=left.but(attaches=left.attaches - 1))
         if left.detaches and host.alive and host.plugged and host.known and now.vm != slot:
-            gone = replace(host, plugged=False, known=False, prepare=False)
-            after = replace(now, hosts=_put(now.hosts, at, gone))
+            gone = host.but(plugged=False, known=False, prepare=False)
+            after = now.but(hosts=_put(now.hosts, at, gone))
             after = _said(after, at, ("detached", host.generation, (host.incarnation, host.life), host.frames))
-            yield f"detach on {slot}", replace(after, left=replace(left, detaches=left.detaches - 1))
+            yield f"detach on {slot}", after.but(left=left.but(detaches=left.detaches - 1))
         if left.frames and host.alive and host.plugged and now.vm == slot:
-            counts = replace(host, frames=host.frames + 1)
-            after = replace(now, hosts=_put(now.hosts, at, counts), counted=now.counted + 1)
+            counts = host.but(frames=host.frames + 1)
+            after = now.but(hosts=_put(now.hosts, at, counts), counted=now.counted + 1)
             if host.port and host.port[0] is Phase.PREPARED:
                 after = _said(after, at, ("seen", host.port[1]))
-            yield f"frame on {slot}", replace(after, left=replace(left, frames=left.frames - 1))
+            yield f"frame on {slot}", after.but(left=left.but(frames=left.frames - 1))
+
+
+def _has_left(host: Host) -> bool:
+    """The vEth has moved on, and its NIC is still plugged in (vem/agent/attaching.py)."""
+    return not host.prepare and (host.port is None or host.port[0] is Phase.DRAINING)
 
 
 def _mishaps(now: System) -> Iterator[tuple[str, System]]:
@@ -439,26 +497,26 @@ def _mishaps(now: System) -> Iterator[tuple[str, System]]:
         after = transacted(now, machine.step, 1, given)
         if after is not None:
             vain = now.waited_in_vain or given is Input.DRAIN_TIMEOUT
-            yield given.value, replace(after, waited_in_vain=vain, left=replace(left, timeouts=left.timeouts - 1))
+            yield given.value, after.but(waited_in_vain=vain, left=left.but(timeouts=left.timeouts - 1))
     if left.supervisor_crashes:
-        after = replace(cut(cut(now, 0), 1), drained=(0, 0))
-        yield "supervisor dies", replace(after, left=replace(left, supervisor_crashes=left.supervisor_crashes - 1))
+        after = cut(cut(now, 0), 1).but(drained=(0, 0))
+        yield "supervisor dies", after.but(left=left.but(supervisor_crashes=left.supervisor_crashes - 1))
     for at, slot in enumerate(SLOTS):
         host = now.hosts[at]
         if left.cuts and now.linked[at]:
-            yield f"session of {slot} lost", replace(cut(now, at), left=replace(left, cuts=left.cuts - 1))
+            yield f"session of {slot} lost", cut(now, at).but(left=left.but(cuts=left.cuts - 1))
         if left.crashes and host.alive:
             # The kernel forwards on without the agent, and counts on; with the user engine both begin anew.
-            dead = replace(host, alive=False)
-            after = replace(cut(now, at), hosts=_put(now.hosts, at, dead), left=replace(left, crashes=left.crashes - 1))
+            dead = host.but(alive=False)
+            after = cut(now, at).but(hosts=_put(now.hosts, at, dead), left=left.but(crashes=left.crashes - 1))
             yield f"host {slot} dies", after
         if not host.alive:
-            new = replace(host, alive=True, frames=0, incarnation=host.incarnation + 1)
-            yield f"host {slot} starts", replace(now, hosts=_put(now.hosts, at, new))
+            new = host.but(alive=True, frames=0, incarnation=host.incarnation + 1)
+            yield f"host {slot} starts", now.but(hosts=_put(now.hosts, at, new))
         if left.repeats and now.up[at]:
             after = received_by_supervisor(now, at, keep=True)
-            yield f"{now.up[at][0]} of {slot} twice", replace(after, left=replace(left, repeats=left.repeats - 1))
+            yield f"{now.up[at][0]} of {slot} twice", after.but(left=left.but(repeats=left.repeats - 1))
         if left.swaps and len(now.up[at]) > 1:
             first, second, *rest = now.up[at]
-            after = replace(now, up=_put(now.up, at, (second, first, *rest)))
-            yield f"messages of {slot} overtake", replace(after, left=replace(left, swaps=left.swaps - 1))
+            after = now.but(up=_put(now.up, at, (second, first, *rest)))
+            yield f"messages of {slot} overtake", after.but(left=left.but(swaps=left.swaps - 1))

@@ -75,7 +75,7 @@ async def test_a_migration_keeps_number_and_counters(stage: Stage) -> None:
     await stage.target.count(1, rx_frames=7)
     await stage.rig.until(lambda: stage.frames() == 130)
     assert (await stage.migrate(COMMIT)).state == "done", "a step may be repeated"
-    assert not stage.rig.state.inventory.moves
+    await stage.rig.until(lambda: not stage.rig.state.inventory.moves)
 
 
 async def test_the_target_stays_silent_until_the_source_has_drained(stage: Stage) -> None:

@@ -14,8 +14,9 @@ from dvswitch.mac import MacAddress
 from tests.support.fabric_rig import host, mac, with_profile
 from vsm.mobility import machine
 from vsm.mobility.machine import Input, Occasion
-from vsm.mobility.reports import AttachReport, Stale, attached, detached
+from vsm.mobility.reports import AttachReport, Stale, attached, detached, seen
 from vsm.model import lifecycle
+from vsm.model.migration import MoveState
 from vsm.model.settings import Settings
 from vsm.model.state import Module, Nic, ProfileType, State, Uplink, VemSlot
 
@@ -75,6 +76,17 @@ def test_numbers_are_lowest_free_and_stay_with_the_nic() -> None:
     veths = {number: veth for number, veth in on.inventory.veths.items() if number != 1}
     freed = replace(on, inventory=replace(on.inventory, veths=veths))
     assert plug(freed, 3, "d", 9).inventory.veths[1].nic.vm == "d"
+
+
+def test_a_vm_that_speaks_where_it_came_from_has_its_veth_back_if_its_host_is_away() -> None:
+    state = plug(joined(3), 4, "a", 1)
+    for slot, absent in ((3, ()), (4, (4,)), (3, (5,))):
+        assert seen(state, slot, 1, 0, absent=absent.__contains__) is state
+    assert seen(state, 3, 2, 0, absent=lambda slot: True) is state, "there is no such vEth"
+    moving = seen(state, 3, 1, 0, absent=(4,).__contains__)
+    move = moving.inventory.moves[1]
+    assert (move.source, move.target, move.state) == (4, 3, MoveState.PAUSED)
+    assert seen(moving, 5, 1, 0, absent=lambda slot: True) is moving, "it moves already"
 
 
 def test_the_uuid_identifies_a_vm_whatever_its_name() -> None:

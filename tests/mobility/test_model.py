@@ -28,6 +28,7 @@ UNPREPARED = [
 PREPARED = [
     {"commits": 1, "repeats": 1, "cancels": 1, "frames": 1},
     {"commits": 2, "begins": 1, "frames": 2},
+    {"commits": 1, "attaches": 1, "cancels": 1, "frames": 1},
     {"commits": 1, "detaches": 1, "timeouts": 1, "cancels": 1},
 ]
 PREPARED_SLOW = [
@@ -36,6 +37,7 @@ PREPARED_SLOW = [
     {"commits": 1, "cuts": 1, "swaps": 1, "cancels": 1},
     {"commits": 1, "cuts": 1, "timeouts": 1, "frames": 1},
     {"commits": 1, "crashes": 1, "timeouts": 1, "frames": 1},
+    {"commits": 1, "attaches": 1, "crashes": 1, "timeouts": 1},
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,48 @@ async def test_a_target_that_never_confirms_has_the_port_nevertheless(stage: Sta
     assert steps(stage.rig)[-1] == ("done", "apply time-out")
     await stage.source.until(lambda: 1 not in stage.source.holding.ports)
     assert stage.phase(stage.target) == ACTIVE
+
+
+async def test_a_move_that_was_answered_ends_although_the_supervisor_did(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vsm.mobility.driver._ANSWERED", 1e6)
+    await stage.prepared()
+    assert ((await stage.migrate(COMMIT)).state, stage.phase(stage.target)) == ("done", ACTIVE)
+    assert (await stage.migrate(COMMIT)).state == "done"
+    begun = asyncio.create_task(stage.migrate(BEGIN, "kvm-1", timeout_ms=200))
+    with pytest.raises(grpc.aio.AioRpcError):  # it waits for the end of the other, which does not come here
+        await begun
+    assert stage.rig.state.inventory.moves[1].state is MoveState.ACTIVATED
+    await stage.rig.close()
+    await stage.target.close()
+    async with Rig(tmp_path) as again:
+        assert (again.state.inventory.veths[1].slot, again.state.inventory.veths[1].generation) == (4, 2)
+        monkeypatch.undo()
+        await stage.target.open()
+        await again.until(lambda: not again.state.inventory.moves)
+        assert steps(again)[-1] == ("done", "applied")
+        await stage.target.close()
+
+
+async def test_a_new_move_may_begin_as_soon_as_one_is_answered(stage: Stage) -> None:
+    await stage.prepared()
+    assert (await stage.migrate(COMMIT)).state == "done"
+    assert (await stage.migrate(BEGIN, "kvm-1")).state == "prepared"
+
+
+async def test_a_source_that_was_absent_for_long_is_not_waited_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.prepared()
+    await stage.source.close()
+    await stage.rig.until(lambda: not stage.rig.fabric.connected(3))
+    hour = 3600.0
+    stage.rig.mobility.patience = Patience(drain=hour)
+    monkeypatch.setattr(stage.rig.mobility, "_clock", lambda: time.time() + hour)
+    assert (await stage.migrate(COMMIT)).state == "done"
+    await over(stage)
+    assert ("activated", "module 3 is absent") in steps(stage.rig)
 
 
 async def test_the_time_of_a_state_counts_over_restarts(stage: Stage, tmp_path: Path) -> None:
@@ -139,6 +182,16 @@ async def test_changes_of_the_same_moment_are_stored_together(rig: Rig) -> None:
     assert isinstance(outcomes[-1], Conflict) and rig.state.revision == before + 1
     assert {f"p{number}" for number in range(9)} <= rig.state.config.profiles.keys()
     assert all(outcome is rig.state for outcome in outcomes[:-1])
+
+
+async def test_nobody_waits_when_all_have_come(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("QUIET", "CROWD", "LONGEST"):
+        monkeypatch.setattr(f"vsm.mobility.batch.{name}", 1e6)
+    batch, before = Batch(rig.supervisor), rig.state.revision
+    asked = (batch.transact(with_profile(f"p{number}"), 3) for number in range(3))
+    async with asyncio.timeout(60):
+        await asyncio.gather(*asked)
+    assert rig.state.revision == before + 1
 
 
 async def test_a_full_disk_is_told_to_all(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

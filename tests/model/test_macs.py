@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dvswitch.errors import Conflict, DvsError, InvalidValue, NotFound
 from dvswitch.mac import MacAddress
+from tests.support.examples import many
 from vsm.model import lifecycle, macs
 from vsm.model.macs import Answer, Machine, Range, allocated, classify, duplicated, generate, manager_id, reserved
 from vsm.model.state import Config, Inventory, MacLease, Module, Nic, PortProfile, State
@@ -248,7 +249,7 @@ def done(state: State, what: object, subject: object, value: object, random: Ran
 
 
 @given(st.lists(STEPS, max_size=25), st.integers(0, 1 << 32))
-@settings(max_examples=300)
+@settings(max_examples=many(300))
 def test_no_two_nics_ever_have_one_address(program: list[tuple[object, object, object]], seed: int) -> None:
     """S-268, S-274: over create, attach, copy, move, unplug and remove; the pool collides with addresses by hand."""
     state, random = switch("02:00:00:00:00"), Random(seed)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dvswitch.errors import Conflict, InvalidValue
 from dvswitch.mac import BROADCAST, MacAddress
 from physical import frames, stack, stream
+from tests.support.examples import many
 
 A_MAC, B_MAC, C_MAC = (MacAddress.parse(f"52:54:00:00:00:0{n}") for n in "abc")
 A_IP, B_IP, C_IP = (IPv4Address(f"10.0.0.{n}") for n in (10, 11, 12))
@@ -244,7 +245,7 @@ INNER = st.tuples(st.sampled_from([1, 17, 6]), st.binary(max_size=60)).map(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=many(300))
 @given(st.lists(st.tuples(HEADERS, st.one_of(st.binary(max_size=120), INNER)), max_size=8))
 def test_random_bytes_never_crash_it_nor_stop_it(pieces: list[tuple[bytes, bytes]]) -> None:
     pair = Pair(make(A_MAC, A_IP), make(B_MAC, B_IP))

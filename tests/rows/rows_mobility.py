@@ -149,6 +149,75 @@ ARRIVING = [
     ),
 ]
 
+
+def gate(shut: int) -> Step:
+    """The mobility program closes the VM's gate, or opens it: no frame, and counted nowhere."""
+    return Step(M, bytes([shut]) + bytes(11) + service(VM, "GATE") + bytes(48), held=True)
+
+
+def at_gate(image: Image) -> Image:
+    """Some port moves."""
+    return replace(image, control=replace(image.control, moved=True))
+
+
+DIRECT, BY_TRUNK = (
+    tunnel(frame(mac(VM), OUTSIDE, service(VM, "DIRECT"), tag(100, 5))),
+    frame(mac(VM), OUTSIDE, tag(200, 3)),
+)
+WAITS, PASSES = forwarded(U1, FROM_NET, DIRECT), arrives("DIRECT", sent(VM, TO_VM))
+
+GATE = [
+    Row(
+        "at the gate, what comes directly waits behind what the tunnel brings, and then for each other",
+        ("S-246", "S-252"),
+        at_gate(scene(releasing=True)),
+        (
+            forwarded(U1, FROM_NET, sent(VM, TO_VM)),
+            gate(1),
+            WAITS,
+            WAITS,
+            arrives("TO", sent(VM, TO_VM)),
+            PASSES,
+            gate(0),
+            WAITS,  # for the second of those before
+            PASSES,
+            PASSES,
+            forwarded(U1, FROM_NET, sent(VM, TO_VM)),
+        ),
+    ),
+    Row(
+        "local guests' frames wait at the gate like the network's",
+        ("S-246", "S-252"),
+        at_gate(scene(releasing=True)),
+        (
+            gate(1),
+            forwarded(PEER, INSIDE, tunnel(frame(mac(VM), mac(PEER), service(VM, "DIRECT"), tag(100)))),
+            gate(0),
+            PASSES,
+            forwarded(PEER, INSIDE, sent(VM, INSIDE)),
+        ),
+    ),
+    Row(
+        "a trunk's tag and priority wait with the frame",
+        ("S-246", "S-036"),
+        at_gate(scene(TRUNK, releasing=True)),
+        (
+            gate(1),
+            forwarded(U1, BY_TRUNK, tunnel(frame(mac(VM), OUTSIDE, service(VM, "DIRECT"), tag(200, 3)))),
+            replace(
+                forwarded(M, frame(mac(VM), OUTSIDE, service(VM, "DIRECT"), tag(200, 3)), sent(VM, BY_TRUNK)),
+                tunnelled=True,
+            ),
+        ),
+    ),
+    Row(
+        "a port that holds nothing has no gate",
+        ("S-246", "S-252"),
+        at_gate(scene()),
+        (gate(1), forwarded(U1, FROM_NET, sent(VM, TO_VM))),
+    ),
+]
+
 HELD = replace(Step(VM, frame(mac(PEER), mac(VM)), copies=(tunnel(frame(mac(PEER), mac(VM), service(VM))),)), held=True)
 TO_PEER = sent(PEER, frame(mac(PEER), mac(VM)))
 
@@ -207,4 +276,4 @@ HOLDING = [
     ),
 ]
 
-ROWS = MOVED + ARRIVING + HOLDING
+ROWS = MOVED + ARRIVING + GATE + HOLDING

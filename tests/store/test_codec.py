@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
+from tests.support.examples import many
 from vsm.fabric.counters import Record
 from vsm.model.archive import Archive
 from vsm.model.state import Config, Inventory, State, Veth
@@ -31,7 +32,7 @@ STATES = st.builds(State, CONFIGS, INVENTORIES, st.integers(1, 2**40), st.from_t
 
 
 @given(st.one_of(CONFIGS, INVENTORIES, st.from_type(Record)))
-@settings(max_examples=150)
+@settings(max_examples=many(150))
 def test_every_value_survives_json(value: Any) -> None:
     assert decode(type(value), json.loads(json.dumps(encode(value)))) == value
 
@@ -39,7 +40,7 @@ def test_every_value_survives_json(value: Any) -> None:
 @pytest.mark.slow
 @given(st.lists(STATES, min_size=1, max_size=4))
 # Each example syncs files, so shrinking a failure would take minutes.
-@settings(max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=many(20), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_states_survive_the_store_from_any_to_any(states: list[State]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         store = SqliteStore(Path(directory) / "vsm.db")

@@ -27,8 +27,10 @@ def test_a_store_from_before_teams_loads_and_goes_on(tmp_path: Path) -> None:
     old.close()
     store = SqliteStore(tmp_path / "vsm.db")
     supervisor = Supervisor(store)
-    # Limits were without their action then, and nobody logged in.
-    before = replace(state(), config=replace(state().config, users={}, roles={}))
+    # Limits were without their action then, nobody logged in, and hosts told of no modes.
+    modules = {slot: replace(module, modes=()) for slot, module in state().inventory.modules.items()}
+    inventory = replace(state().inventory, modules=modules)
+    before = replace(state(), config=replace(state().config, users={}, roles={}), inventory=inventory)
     assert supervisor.state == override(before, "Vethernet2", Settings(mac_learning=True, mac_limit=16))
     check(supervisor.state)
     holds = port_settings(supervisor.state, "Vethernet2")

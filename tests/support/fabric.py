@@ -135,7 +135,7 @@ class Fabric:
         """End every daemon."""
         for host in self.hosts.values():
             host.process.end()
-            _purge(host)
+            purge(host)
         for switch in self.switches.values():
             switch.end()
         self.vsm.end()
@@ -276,6 +276,12 @@ class Fabric:
             reply: manager_pb2.StatusReply = stub.Status(manager_pb2.StatusRequest(), timeout=CALL_SECONDS)
         return reply
 
+    def macs(self, host: Host) -> Sequence[manager_pb2.HostMac]:
+        """The MAC table of a host."""
+        with _channel(host.socket) as channel:
+            stub = client.host_stub(channel)
+            return stub.Status(manager_pb2.StatusRequest(macs=True), timeout=CALL_SECONDS).macs
+
     def veths(self) -> Mapping[int, manager_pb2.VethInfo]:
         """What the supervisor says of every vEth."""
         with _channel(self.operator) as channel:
@@ -327,7 +333,7 @@ def _at_least(total: types_pb2.Counters, part: types_pb2.Counters) -> bool:
     return total.rx_frames >= part.rx_frames and total.tx_frames >= part.tx_frames
 
 
-def _purge(host: Host) -> None:
+def purge(host: Host) -> None:
     """A kernel engine forwards on without its agent, until it is told to go.  (Not worth a process of its own.)"""
     if host.engine == "kernel":
         with host.where.enter() if host.where else contextlib.nullcontext():

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from dvswitch.v1 import fabric_pb2_grpc, manager_pb2_grpc
+from dvswitch.v1 import fabric_pb2, fabric_pb2_grpc, manager_pb2_grpc
 from tests.support.fake_module import PATIENCE, FakeModule
 from vsm.api.manager import ManagerService
 from vsm.events.bus import EventBus
@@ -17,6 +17,7 @@ from vsm.fabric.service import FabricService
 from vsm.fabric.session import Timing
 from vsm.listen import bind, make_server
 from vsm.mobility.driver import Mobility, Patience
+from vsm.model.niv import HostMode
 from vsm.model.settings import Settings
 from vsm.model.state import PortProfile, ProfileType, State, Vlan
 from vsm.store.sqlite import SqliteStore
@@ -110,6 +111,27 @@ class Rig:
     def module(self, number: int, **more: object) -> FakeModule:
         """A host that is not connected yet."""
         return FakeModule(self.address, host(number), f"kvm-{number}", **more)
+
+    def vis(self, number: int) -> FakeModule:
+        """A VIS that is not connected yet."""
+        module = FakeModule(self.address, host(number), f"vis-{number}")
+        module.hello.type = fabric_pb2.Hello.VIS
+        return module
+
+    def card(self, number: int, vis: int) -> FakeModule:
+        """The card of a host on that VIS, not connected yet."""
+        card = FakeModule(self.address, host(number), f"kvm-{number}")
+        card.hello.role, card.hello.through, card.hello.incarnation = fabric_pb2.Hello.CARD, host(vis), "card"
+        return card
+
+    def mode(self, slot: int, mode: HostMode) -> None:
+        """Set a module's mode."""
+
+        def change(state: State) -> State:
+            slots = {**state.config.slots, slot: replace(state.config.slots[slot], mode=mode)}
+            return replace(state, config=replace(state.config, slots=slots))
+
+        self.supervisor.transact(change)
 
     async def until(self, ready: Callable[[], bool], patience: float = PATIENCE) -> None:
         """Wait for something that is not announced anywhere."""

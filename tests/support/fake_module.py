@@ -29,11 +29,12 @@ class Holding:
     policies: dict[int, types_pb2.Policy] = field(default_factory=dict)
     ports: dict[int, types_pb2.Port] = field(default_factory=dict)
     uplinks: dict[int, types_pb2.Uplink] = field(default_factory=dict)
+    mode: types_pb2.Mode = field(default_factory=types_pb2.Mode)
 
     @property
     def digest(self) -> str:
         """As Hello tells it."""
-        return wanted_digest(self.switch, self.policies.values(), self.ports.values(), self.uplinks.values())
+        return wanted_digest(self.switch, self.policies.values(), self.ports.values(), self.uplinks.values(), self.mode)
 
     def apply(self, change: pb.Change) -> None:
         """Take one change; KeyError when something is removed that is not there."""
@@ -48,6 +49,8 @@ class Holding:
                 self.ports[port.veth] = port
             case "set_uplink":
                 self.uplinks[change.set_uplink.number] = change.set_uplink
+            case "set_mode":
+                self.mode = change.set_mode
             case "remove_port":
                 del self.ports[change.remove_port]
             case "remove_policy":
@@ -65,7 +68,7 @@ class FakeModule:
         self.address, self.tls = address, tls
         self.hello = pb.Hello(
             protocol=1, domain=domain, host_uuid=host_uuid, host_name=host_name or f"host-{host_uuid[-2:]}",
-            engine="user", version="0.1.0", incarnation="1",
+            engine="user", version="0.1.0", incarnation="1", modes=[types_pb2.Mode.NIV, types_pb2.Mode.VEPA],
         )  # fmt: skip
         self.holding = Holding()
         self.received: list[pb.SupervisorMessage] = []

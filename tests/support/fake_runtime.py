@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vsm.observed import ChannelStatus, ManagerStatus, Neighbor, SessionCounts
+from vsm.observed import ChannelStatus, ManagerStatus, Neighbor, NivLink, SessionCounts
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 
 
@@ -22,9 +22,17 @@ class FakeRuntime:
     watching: list[ManagerStatus] = field(default_factory=list)
     counted: dict[int, SessionCounts] = field(default_factory=dict)
     log: list[LogLine] = field(default_factory=list)
+    cards: dict[int, ModuleStatus] = field(default_factory=dict)
+    niv: dict[int, tuple[NivLink, ...]] = field(default_factory=dict)
 
     def module(self, slot: int) -> ModuleStatus | None:
         return self.modules.get(slot)
+
+    def card(self, slot: int) -> ModuleStatus | None:
+        return self.cards.get(slot)
+
+    def links(self, slot: int) -> tuple[NivLink, ...]:
+        return self.niv.get(slot, ())
 
     def session_counts(self, slot: int) -> SessionCounts:
         return self.counted.get(slot, SessionCounts())

@@ -5,7 +5,7 @@
         near.virsh("create", str(file))
 
 A mount namespace gives each its own /etc/libvirt, /var/lib/libvirt, /run/libvirt; nothing of the machine's is touched.
-Our stand-in is first in its PATH and writes down what libvirt said to it.
+Our stand-in, as dvs-libvirt-install puts it there, is first in its PATH; what libvirt said to it is written down.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -26,6 +27,7 @@ import pytest
 from tests.support.netns import Namespace
 from tests.support.processes import Process
 from tests.vm.guest_image import guest_image
+from vem.libvirt import install
 
 PARTS = {
     "etc": "/etc/libvirt",
@@ -34,7 +36,7 @@ PARTS = {
     "log": "/var/log/libvirt",
     "cache": "/var/cache/libvirt",
 }
-NETWORK = "n1k"
+NETWORK, HUB = "n1k", "hub"
 VIRSH_SECONDS = 120.0
 _DAEMON = """\
 unix_sock_dir = "{run}"
@@ -58,15 +60,32 @@ _CALL = """\
 # {what}
 export DVS_LIBVIRT_CONFIG='{config}' PYTHONPATH='{path}'
 printf '%s\\n' "{what} $*" >>'{log}'
-{python} -m {module} "$@" 2>'{log}'.$$
+{command} "$@" 2>'{log}'.$$
 status=$?
-cat '{log}'.$$ >&2
-test "${{3-}}" = Interface && test -e '{log}.dies' && kill -9 $(cat /run/libvirt/qemu/vm.pid)
-sed 's/^/  /' '{log}'.$$ >>'{log}'
+test "${{3-}}" = Interface && test -e '{log}.dies' && kill -9 $(cat '{log}.dies' /run/libvirt/qemu/vm.pid)
+if test -s '{log}'.$$; then
+  cat '{log}'.$$ >&2
+  sed 's/^/  /' '{log}'.$$ >>'{log}'
+fi
 echo "  {what} done: $status" >>'{log}'
-rm -f '{log}'.$$
 exit $status
 """
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A domain to be."""
+
+    name: str
+    ident: str
+    group: str
+    """Portgroup."""
+    mac: str
+    address: str
+    """With the length of its prefix, as the other one."""
+    hub_mac: str
+    hub_address: str
+    initrd: Path
 
 
 class Refused(AssertionError):
@@ -150,9 +169,14 @@ class Libvirtd:
         self.virsh("net-define", str(file))
         self.virsh("net-start", NETWORK)
 
-    def fail_after_hand_over(self) -> None:
-        """From now on a guest dies here as soon as its port has been handed over, before it runs."""
-        (self.home / "calls.dies").touch()
+    def fail_after_hand_over(self, *pids: int) -> None:
+        """From now on a guest dies here as soon as its port has been handed over, before it runs; and with it these
+        other processes."""
+        (self.home / "calls.dies").write_text("".join(f"{pid}\n" for pid in pids))
+
+    def fail_no_more(self) -> None:
+        """The end of that."""
+        (self.home / "calls.dies").unlink()
 
     def said(self) -> str:
         """All that libvirt said to us so far, and our answers."""
@@ -169,13 +193,16 @@ class Libvirtd:
         (self.home / "etc/network.conf").touch()
         config = self.home / "dvswitch.toml"
         config.write_text(f'socket = "{self._agent}"\nrun-dir = "{self.home}/notes"\nbridge = "dvs0"\n')
-        self._script(self.home / "bin/ovs-vsctl", "ovs-vsctl", "vem.libvirt.vsctl", config)
-        self._script(self.home / "etc/hooks/qemu", "hook", "vem.libvirt.hook", config)
+        python = self.home / "dvs-ovs-vsctl"
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} -m vem.libvirt.vsctl "$@"\n')
+        python.chmod(0o755)
+        self._script(self.home / "bin/ovs-vsctl", "ovs-vsctl", str(install.write(self.home / "dvs", python)), config)
+        self._script(self.home / "etc/hooks/qemu", "hook", f"{sys.executable} -m vem.libvirt.hook", config)
 
-    def _script(self, file: Path, what: str, module: str, config: Path) -> None:
+    def _script(self, file: Path, what: str, command: str, config: Path) -> None:
         path = os.pathsep.join(filter(None, sys.path))
-        values = {"what": what, "module": module, "config": config, "log": self.calls}
-        file.write_text(_CALL.format(path=path, python=sys.executable, **values))
+        values = {"what": what, "command": command, "config": config, "log": self.calls}
+        file.write_text(_CALL.format(path=path, **values))
         file.chmod(0o755)
 
     def _command(self) -> list[str]:
@@ -196,21 +223,23 @@ class Libvirtd:
         return False
 
 
-def domain_xml(name: str, ident: str, mac: str, group: str, address: str) -> str:
-    """A test guest with one NIC on a portgroup."""
+def domain_xml(vm: Machine, network: str) -> str:
+    """A test guest with a NIC on a portgroup of the network, and one on the host's plain bridge HUB."""
     image = guest_image()
     append = (
         "console=ttyS0 quiet loglevel=1 panic=-1 reboot=t net.ifnames=0 ipv6.disable=1 no_timer_check"
-        f" dvt.name={name} dvt.net=eth0,{address}"
+        f" dvt.name={vm.name} dvt.net=eth0,{vm.address};eth1,{vm.hub_address}"
     )
     return f"""\
-<domain type='qemu'><name>{name}</name><uuid>{ident}</uuid><memory unit='MiB'>128</memory><vcpu>1</vcpu>
-<os><type arch='x86_64' machine='pc'>hvm</type><kernel>{image.kernel}</kernel><initrd>{image.initrd}</initrd>
+<domain type='qemu'><name>{vm.name}</name><uuid>{vm.ident}</uuid><memory unit='MiB'>128</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type><kernel>{image.kernel}</kernel><initrd>{vm.initrd}</initrd>
 <cmdline>{append}</cmdline></os><features><acpi/></features>
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
-<interface type='network'><mac address='{mac}'/><source network='{NETWORK}' portgroup='{group}'/>
+<interface type='network'><mac address='{vm.mac}'/><source network='{network}' portgroup='{vm.group}'/>
+<model type='virtio'/><rom enabled='no'/></interface>
+<interface type='bridge'><mac address='{vm.hub_mac}'/><source bridge='{HUB}'/>
 <model type='virtio'/><rom enabled='no'/></interface>
 <serial type='null'/><memballoon model='none'/></devices></domain>"""
 
 
-__all__ = ["Libvirtd", "Refused", "domain_xml"]
+__all__ = ["HUB", "NETWORK", "Libvirtd", "Machine", "Refused", "domain_xml"]

@@ -140,15 +140,15 @@ def slowness() -> float:
 
 
 @cache
-def program() -> Path:
-    """The static program; skips the test where it can't be built."""
-    built = BUILD / "echo"
-    if not built.exists() or built.stat().st_mtime < SOURCE.stat().st_mtime:
+def program(source: Path = SOURCE) -> Path:
+    """A static program, by default the asking one; skips the test where it can't be built."""
+    built = BUILD / source.stem
+    if not built.exists() or built.stat().st_mtime < source.stat().st_mtime:
         BUILD.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILD) as scratch:
-            fresh = Path(scratch, "echo")
+            fresh = Path(scratch, source.stem)
             flags = ["-O2", "-Wall", "-Wextra", "-static"]
-            command = [os.environ.get("CC", "cc"), *flags, "-o", str(fresh), str(SOURCE)]
+            command = [os.environ.get("CC", "cc"), *flags, "-o", str(fresh), str(source)]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 pytest.skip(f"needs a C compiler and a static C library: {done.stderr[-300:]}")

@@ -19,6 +19,7 @@ from tests.support.fake_runtime import FakeRuntime
 from vsm.cli.service import CliReply, CliService
 from vsm.machine import Machine
 from vsm.model.migration import Move, MoveState, MoveStep, PastMove
+from vsm.model.niv import Card, HostMode, LinkState, ModeKind, Tagging, Way
 from vsm.model.passwords import hashed
 from vsm.model.settings import ChannelMode, PortMode, Settings
 from vsm.model.state import (
@@ -44,7 +45,9 @@ from vsm.observed import (
     Member,
     MemberState,
     Neighbor,
+    NivLink,
     SessionCounts,
+    Vif,
 )
 from vsm.policy.catalog import catalog
 from vsm.policy.wanted import PolicySpec
@@ -88,8 +91,9 @@ def veth(number: int, profile: str = "WEB", slot: int | None = 3, vm: str = "", 
 def module(slot: int) -> Module:
     """A joined host."""
     return Module(
-        slot, HOSTS[slot], f"kvm-{slot}.example.net", "VEM", "kernel", "0.1.0", "Linux 6.8", f"192.0.2.{slot}", 1022
-    )
+        slot, HOSTS[slot], f"kvm-{slot}.example.net", "VEM", "kernel", "0.1.0", "Linux 6.8", f"192.0.2.{slot}", 1022,
+        modes=(ModeKind.NIV, ModeKind.VEPA),
+    )  # fmt: skip
 
 
 def bare(spec: PolicySpec) -> PolicySpec:
@@ -295,3 +299,18 @@ class Terminal:
     def words(self, line: str) -> list[str]:
         """What may come next."""
         return [candidate.word for candidate in self.service.complete("test", line)]
+
+
+def niv_terminal() -> Terminal:
+    """A session where host 3 is in mode NIV, its card connected, and host 4 has heard of a VIS that refuses it."""
+    start, vis = state(), "1d2f8a10-55aa-4c1e-9a41-0c0ffee00099"
+    slots = {**start.config.slots, 3: replace(start.config.slots[3], mode=HostMode(ModeKind.NIV, Tagging.VNTAG))}
+    inventory = replace(start.inventory, ways={3: (Way(1, vis),)}, cards={3: Card(vis)})
+    terminal = Terminal(replace(start, config=replace(start.config, slots=slots), inventory=inventory))
+    vifs = (Vif(1, 1, True), Vif(2, 2, False), Vif(0, 3, False, "new guest", 1))
+    terminal.runtime.niv = {
+        3: (NivLink(1, vis, "vis-a", "port 7", Tagging.VNTAG, LinkState.UP, "", vifs),),
+        4: (NivLink(1, vis, "vis-b", "p8", Tagging.NONE, LinkState.REFUSED, "space of VIFs is used up"),),
+    }
+    terminal.runtime.cards = {3: ModuleStatus(True, NOW)}
+    return terminal

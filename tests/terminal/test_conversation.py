@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import many
 from vsm.cli.grammar import Candidate
 from vsm.cli.service import Help
 from vsm.terminal.conversation import MAX_NEWS, MAX_STREAM, Conversation, Reply, Screen
@@ -305,7 +306,7 @@ async def _steering(line: str) -> Reply:
 
 
 @given(st.lists(st.binary(max_size=60), max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 def test_any_input_leaves_a_session_that_works(pieces: list[bytes]) -> None:
     asyncio.run(_survives(pieces))
 

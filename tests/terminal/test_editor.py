@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import many
 from tests.terminal.screen import FakeScreen
 from vsm.terminal.editor import _ACTIONS, LineEditor, Wish
 from vsm.terminal.keys import KeyReader
@@ -92,7 +93,7 @@ def test_control_d_deletes_or_leaves() -> None:
 
 
 @given(st.lists(KEYS, max_size=120), st.sampled_from([7, 10, 24, 80]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=many(400), deadline=None)
 def test_the_screen_shows_the_line(keys: list[str], width: int) -> None:
     """After every key, on terminals so narrow that lines wrap all the time."""
     editor, screen = LineEditor(width=width), FakeScreen(width)
@@ -108,7 +109,7 @@ def test_the_screen_shows_the_line(keys: list[str], width: int) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(300), deadline=None)
 def test_any_bytes_are_keys(data: bytes) -> None:
     """In one piece or byte by byte, and Enter is heard after anything."""
     whole, pieces = KeyReader(), KeyReader()

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import structlog
 
 from dvswitch import __version__
-from dvswitch.errors import StorageError
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent import announce, convert, observed
@@ -34,18 +33,21 @@ from vem.agent.control_plane import ControlPlane
 from vem.agent.datapath_side import Datapath
 from vem.agent.discovery_side import HostFacts
 from vem.agent.holdings import Holdings
+from vem.agent.learned_look import LearnedLook
 from vem.agent.links import Links
 from vem.agent.mac_moves import MacMoves
 from vem.agent.mobility_side import MobilitySide
 from vem.agent.remote import RemoteCommands
-from vem.agent.reports import Reports, answer, duplicate
+from vem.agent.reports import Reports, answer, attached, detached, duplicate
+from vem.agent.saving import Saving
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
 from vem.agent.status import port_name
 from vem.agent.uplinks import UplinkConfig
-from vem.agent.wanted import Phase, Refusal, Wanted
+from vem.agent.wanted import Phase, Port, Refusal, Wanted
 from vem.datapath.engine import Engine, EngineError
-from vem.datapath.image import Image, LearnedMac
+from vem.datapath.image import Image
+from vem.niv.side import NivSide
 
 PROTOCOL = 1
 RETRY = 1.0
@@ -93,15 +95,16 @@ class Agent:
         self.holdings: Holdings
         self.datapath: Datapath
         self.mobility: MobilitySide
+        self.niv: NivSide
         self.compiled = Compiled(Wanted(), Image(), {}, ())
         self._reports = Reports()
         self._moves = MacMoves(lambda lport: port_name(self, lport, self.datapath.image))
-        self._counters_every, self._saved = 1.0, b""
+        self._counters_every = 1.0
         self._unacked: list[tuple[int, float]] = []
         self._in_sync = self._report_all = self._stopped = False
         self._drained: dict[int, int] = {}
         self._absent: set[int] = set()
-        self._dirty, self._passed, self._saving = asyncio.Event(), asyncio.Event(), asyncio.Lock()
+        self._dirty, self._passed = asyncio.Event(), asyncio.Event()
         self._due: asyncio.TimerHandle | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._tasks, self._finishing = set[asyncio.Task[None]](), set[asyncio.Task[None]]()
@@ -114,6 +117,7 @@ class Agent:
         self.datapath = await Datapath.open(self._open_engine)
         self._announcer = Announcer(self.datapath)
         self.holdings = Holdings(saved, self.datapath.image, self.datapath.plugs)
+        self.saving = Saving(self._state, self.holdings.saved)
         self.holdings.teaming.reverse = self._reverse_teaming
         self.holdings.teaming.rpf_promiscuous = self._rpf_promiscuous
         if not self._reverse_teaming:
@@ -123,23 +127,28 @@ class Agent:
         ports = self.holdings.staging.committed.ports.values()
         self._arrivals = Arrivals(self.holdings, lambda message: self.session.send(message))
         self._announcer.active = {port.veth: port.generation for port in ports if port.phase is Phase.ACTIVE}
+        uuid, name = self.identity.host_uuid, self.identity.name
+        self.niv = NivSide(self.datapath, self.holdings, uuid, name, self._dirty.set)
         self.control = ControlPlane(
             self.datapath,
             self.holdings,
             self._announcer,
-            self.identity.host_uuid,
+            uuid,
             self._dirty.set,
             self._duplicate,
-            HostFacts(self.identity.name, self.identity.system, self.identity.address),
+            HostFacts(name, self.identity.system, self.identity.address),
             self._arrivals.spoke,
+            self.niv,
         )
         self.mobility = MobilitySide(self.datapath, self.holdings, self._mobility_address)
+        self.control.followed = self.mobility.announced
         self._carrying = Carrying(self.datapath, self.holdings, self.control)
         self._balancer = Balancer(self.datapath, self.holdings, lambda: self.compiled, self._dirty.set)
+        self._look = LearnedLook(self.datapath)
         self._links = Links(self.datapath, self.holdings, self.lock, self._dirty.set)
         async with self.lock:
             await self._pass()
-        await self._save()
+        await self.saving.now()
         parts = (self._links, self.control, self._balancer, self._announcer, self.session)
         for job in (self._reconcile_loop, self._counter_loop, self._age_loop, *(part.run for part in parts)):
             self._spawn(job())
@@ -159,6 +168,7 @@ class Agent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.saving.close()
         if not (keep and self.datapath.kind == "kernel"):
             await self.datapath.emit(self.control.discovery.farewells(time.monotonic()))
         await self.datapath.close(keep)
@@ -171,7 +181,7 @@ class Agent:
 
     def hello(self) -> fabric.Hello:
         """Who we are and what we hold."""
-        wanted = self.holdings.staging.committed
+        wanted = self.holdings.staging.told
         digest = convert.digest_of(wanted)
         return fabric.Hello(
             protocol=PROTOCOL,
@@ -187,6 +197,7 @@ class Agent:
             digest=digest,
             incarnation=self.datapath.incarnation,
             mobility=self.mobility.endpoint,
+            modes=self.niv.modes,
         )
 
     def applied_revision(self) -> int:
@@ -200,6 +211,9 @@ class Agent:
         self._reports.reset()
         self._drained.clear()
         self._send_uplinks()
+        self._send_attachments()
+
+    def _send_attachments(self) -> None:
         for attachment in self.holdings.attachments:
             if attachment.stage is Stage.LEAVING:
                 self.send_detached(attachment)
@@ -208,7 +222,10 @@ class Agent:
 
     def updated(self, update: fabric.Update) -> None:
         """Desired state changed."""
+        by_vis = self.niv.routes
         if self.holdings.staging.take(convert.update_from(update)):
+            if by_vis and not self.niv.routes:
+                self._send_attachments()  # which the supervisor knew of by the VIS
             self._unacked.append((update.revision, time.monotonic()))
             self._dirty.set()
 
@@ -279,12 +296,14 @@ class Agent:
                 self._try_again(error)
             self._passed.set()
             self._passed = asyncio.Event()
-            task = asyncio.create_task(self._finish(waiting))
+            # The next pass does not wait for a slow disk.
+            task = asyncio.create_task(self.saving.finish(waiting))
             self._finishing.add(task)
             task.add_done_callback(self._finishing.discard)
 
     async def _pass(self) -> None:
         unacked, report_all = tuple(self._unacked), self._report_all
+        self.niv.follow()
         adopted = self.holdings.match(self._in_sync)
         plugs = self.holdings.plugs()
         absent = await self.datapath.plug_all(plugs)
@@ -293,25 +312,31 @@ class Agent:
         compiled, old = self._compile(), self.datapath.image
         failures = await self._converge(compiled)
         if not failures and await self.mobility.settle():
+            await self._carrying.before()
             compiled = self._compile()
             failures = await self._converge(compiled)
         self.compiled = compiled
+        touched: list[int] = []
         if not failures:
             await self._carrying.after()
+            await self.niv.after(lambda: self._send_counters(full=True))
             touched = announce.touched(old, self.datapath.image)
             await self._announcer.moved(old, compiled, touched)
-            self.control.configure(compiled, touched)
         await self.datapath.unplug_others(plugs.keys() | self.holdings.orphans.lports)
         self.holdings.free_lports(self.datapath.plugs.copy().keys())
-        self._note_absent(absent)
         for attachment in adopted:
             self.send_attached(attachment)
-        await self._tell(unacked, [*compiled.refusals, *failures], report_all)
+        await self._acknowledge(unacked, [*compiled.refusals, *failures])
+        # What follows is nothing that a move waits for.
+        self._note_absent(absent)
+        if not failures:
+            self.control.configure(compiled, touched)
+        await self._report(report_all)
 
     def _compile(self) -> Compiled:
         """The Image for now; a pass is due when only time changes it."""
         now = time.monotonic()
-        compiled = self.mobility.overlay(self.holdings.compile(self.datapath.links, now))
+        compiled = self.niv.overlay(self.mobility.overlay(self.holdings.compile(self.datapath.links, now)))
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -320,11 +345,15 @@ class Agent:
         return compiled
 
     async def _converge(self, compiled: Compiled) -> list[Refusal]:
+        noting = asyncio.create_task(self.saving.note(self.holdings.staging.told))
+        last = [attachment.lport for attachment, _ in self._unreported(compiled.wanted)]
         try:
-            small = await self.datapath.converge(compiled.image, self.holdings.uplink_mtus())
+            small = await self.datapath.converge(compiled.image, self.niv.mtus(self.holdings.uplink_mtus()), last)
         except EngineError as error:
             self._try_again(error)
             return [Refusal(error.subject, str(error))]
+        finally:
+            await noting  # what is told after this is durable
         return [Refusal(error.subject, str(error)) for error in small]
 
     def _try_again(self, error: EngineError) -> None:
@@ -342,97 +371,63 @@ class Agent:
             uplink.present = uplink.lport in self.datapath.plugs
             uplink.link_up = uplink.present and self.datapath.links.get(uplink.lport, False)
 
-    async def _finish(self, waiting: list[asyncio.Future[None]]) -> None:
-        """Save, then let those go on who waited for the pass.  The next pass does not wait for a slow disk."""
-        await self.saved()
-        for done in filter(lambda future: not future.done(), waiting):
-            done.set_result(None)
-
-    async def saved(self) -> None:
-        """Wait until what is held now is on the disk; if the disk refuses, that is in the log."""
-        async with self._saving:
-            await self._save()
-
-    async def _save(self) -> None:
-        data = self._state.encoded(self.holdings.saved())
-        if data == self._saved:
-            return
-        try:
-            await asyncio.to_thread(self._state.write, data)
-            self._saved = data
-        except StorageError as error:
-            log.error("state not saved; a restart would not know the latest attachments", reason=str(error))
-
     # --- telling the supervisor ---------------------------------------------------------------------------------
 
-    async def _tell(self, unacked: tuple[tuple[int, float], ...], problems: list[Refusal], report_all: bool) -> None:
-        """After a pass: drained ports, acknowledgements, port and uplink states; everything once after InSync."""
+    async def _acknowledge(self, unacked: tuple[tuple[int, float], ...], problems: list[Refusal]) -> None:
+        """The tables are in force: drained ports, and the Updates that are done."""
         await self._send_drained()
         now = time.monotonic()
         for item in unacked:
             if item in self._unacked:
                 self._unacked.remove(item)
                 self.session.send(answer(item[0], problems, now - item[1]))
+
+    async def _report(self, report_all: bool) -> None:
+        """Port and uplink states; everything once after InSync."""
         self._send_uplinks()
         if self._in_sync:
             states = self.compiled.veths
             self.session.send(*(fabric.ModuleMessage(port=state) for state in self._reports.ports(states)))
             self._send_observed()
+            if niv := self._reports.niv(self.niv.report()):
+                self.session.send(fabric.ModuleMessage(niv=niv))
         if report_all and self._in_sync:
             self._report_all = False
             await self._send_counters(full=True)
 
     def send_attached(self, attachment: Attachment, known: bool = True) -> bool:
         """PortAttached for a NIC; ``known``: as a reminder, if its number is known."""
-        return self.session.send(
-            fabric.ModuleMessage(
-                attached=fabric.PortAttached(
-                    nic=convert.nic_to(attachment.nic),
-                    mac=str(attachment.mac),
-                    profile=attachment.profile,
-                    plug=convert.plug_to(attachment.plug),
-                    veth=attachment.veth if known else 0,
-                    generation=attachment.generation if known else 0,
-                    prepare=attachment.prepare,
-                    request=attachment.request,
-                )
-            )
-        )
+        if self.niv.routes:
+            return True  # VIF control tells it
+        return self.session.send(attached(attachment, known))
 
     def send_detached(self, attachment: Attachment) -> bool:
         """PortDetached for a NIC whose vEth is known."""
-        if not attachment.veth:
+        if not attachment.veth or self.niv.routes:
             return False
-        return self.session.send(
-            fabric.ModuleMessage(
-                detached=fabric.PortDetached(
-                    veth=attachment.veth,
-                    nic=convert.nic_to(attachment.nic),
-                    mac=str(attachment.mac),
-                    generation=attachment.generation,
-                    last=convert.counters_to(attachment.last, attachment.life),
-                )
-            )
-        )
+        return self.session.send(detached(attachment))
 
     def _send_uplinks(self) -> None:
         if not self.session.connected:
             return
         states = self._reports.uplinks(self.holdings.uplinks.values())
-        unknown = self.holdings.staging.committed.uplinks.keys() - self.holdings.uplinks.keys() if self._in_sync else ()
+        unknown = self.holdings.staging.told.uplinks.keys() - self.holdings.uplinks.keys() if self._in_sync else ()
         gone = [fabric.UplinkState(number=number, present=False) for number in unknown]
         self.session.send(*(fabric.ModuleMessage(uplink=state) for state in [*states, *gone]))
 
+    def _unreported(self, wanted: Wanted) -> list[tuple[Attachment, Port]]:
+        """Ports that drain and are not reported as drained."""
+        draining = self.holdings.draining(wanted)
+        return [(item, port) for item, port in draining if self._drained.get(port.veth) != port.generation]
+
     async def _send_drained(self) -> None:
         """The entries are gone (a pass is over): final counters of ports that have moved away."""
-        draining = [
-            (attachment, port)
-            for attachment, port in self.holdings.draining(self.compiled.wanted)
-            if self._drained.get(port.veth) != port.generation
-        ]
+        draining = self._unreported(self.compiled.wanted)
         if not draining or not self.session.connected:
             return
-        counters = await self.datapath.counters([attachment.lport for attachment, _ in draining])
+        lports, counters = [attachment.lport for attachment, _ in draining], self.datapath.last
+        if not counters.keys() >= set(lports):
+            counters = await self.datapath.counters(lports)
         for attachment, port in draining:
             last = convert.counters_to(counters[attachment.lport], attachment.life)
             carried = self._carrying.left(port.veth, port.generation)
@@ -442,16 +437,19 @@ class Agent:
 
     async def _send_counters(self, full: bool = False) -> None:
         values = await self.datapath.counters()
-        ports = self.datapath.image.ports
+        ports = self.niv.counted(self.datapath.image.ports)
         lives = {attachment.lport: attachment.life for attachment in self.holdings.attachments}
         if report := self._reports.counters(self.datapath.incarnation, ports, values, full, lives):
             self.session.send(fabric.ModuleMessage(counters=report))
-        learned = await self._learned()
+        learned = await self._look.changed(values, full, time.monotonic())
+        if learned is None:
+            return
         if macs := self._reports.macs(ports, learned):
             self.session.send(fabric.ModuleMessage(macs=macs))
         for event in self._moves.look(ports, learned, values, time.monotonic()):
             log.warning("learned address moved", text=event.text)
             self.session.send(fabric.ModuleMessage(event=event))
+        self._look.told(time.monotonic())
 
     def _send_observed(self) -> None:
         """Channels and neighbours, if they changed."""
@@ -464,10 +462,6 @@ class Agent:
         found = self.control.discovery.neighbours(now)
         if neighbors := self._reports.neighbors(found, lambda: observed.neighbors(found, now)):
             self.session.send(fabric.ModuleMessage(neighbors=neighbors))
-
-    async def _learned(self) -> list[LearnedMac]:
-        learns = any(policy.learn for policy in self.datapath.image.policies.values())
-        return await self.datapath.learned() if learns else []
 
     def _duplicate(self, mac: MacAddress, uplink: int) -> None:
         """S-269: to the log, and to the supervisor's events if it is in touch."""

@@ -18,6 +18,8 @@ from vem.agent.wanted import Phase, Port
 
 QUIET = 0.1
 """Seconds between two reports of one port; a report may have found no supervisor, so later frames repeat it."""
+QUIET_LEFT = 1.0
+"""Likewise, of a vEth that has left."""
 log = structlog.get_logger(__name__)
 
 
@@ -37,6 +39,9 @@ class Arrivals:
     def spoke(self, lport: int, mac: MacAddress) -> None:
         """A frame came out of an awaited port."""
         attachment = next((found for found in self._holdings.attachments.plugged() if found.lport == lport), None)
+        if attachment and attachment.veth and attachment.veth not in self._holdings.staging.committed.ports:
+            self._left(attachment.veth)
+            return
         port = self._awaited(attachment.veth) if attachment else None
         if port is None or port.mac != mac:
             return
@@ -44,6 +49,14 @@ class Arrivals:
         if now - self._told.get(port.veth, -QUIET) >= QUIET:
             self._told[port.veth] = now
             self._tell(port)
+
+    def _left(self, veth: int) -> None:
+        """The VM of a vEth that has left speaks here: its migration may have failed with its new host, which the
+        supervisor knows."""
+        now = self._clock()
+        if now - self._told.get(veth, -QUIET_LEFT) >= QUIET_LEFT:
+            self._told[veth] = now
+            self._send(fabric.ModuleMessage(seen=fabric.PortSeen(veth=veth)))
 
     def again(self) -> None:
         """A session is open: what it must know and may not have heard.  Who is no longer awaited is forgotten."""

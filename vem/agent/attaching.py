@@ -75,11 +75,11 @@ class Attaching:
         await self._let_go(request.nic, end)
         attachment = await self._plug(request)
         await self._agent.reconcile()
-        await self._wait(lambda: self._settled(attachment, request.prepare) or self._agent.session.headless, end)
+        await self._wait(lambda: self._settled(attachment, request.prepare) or self._nobody_answers(), end)
         if attachment.refused:
             await self._agent.reconcile()
             raise AttachRefused(f"attach {request.nic}", attachment.refused)
-        await self._agent.saved()  # what the caller is told outlives this process
+        await self._agent.saving.now()  # what the caller is told outlives this process
         return self.outcome(attachment)
 
     async def detach(self, nic: Nic | None, veth: int) -> bool:
@@ -116,6 +116,8 @@ class Attaching:
         if port.phase is Phase.PREPARED:
             silent = "silent until a migration activates it"
             return AttachOutcome(port.veth, PortState.PREPARED, silent, port.generation)
+        if why := self._agent.niv.why_blocked(attachment):
+            return AttachOutcome(port.veth, PortState.BLOCKED, why, port.generation)
         if state.enabled:
             detail = "" if state.link_up else "the NIC has no carrier yet"
             return AttachOutcome(port.veth, PortState.FORWARDING, detail, port.generation)
@@ -157,7 +159,7 @@ class Attaching:
             old = agent.holdings.attachments.find(request.nic)
             if old is not None and old.stage is not Stage.LEAVING:
                 _check_same(old, request)
-                if old.prepare and not request.prepare:
+                if not request.prepare and (old.prepare or self._has_left(old)):
                     self._go_live(old)
                 return old
             agent.holdings.attachments.check_new(request.nic, request.plug)
@@ -166,8 +168,13 @@ class Attaching:
             agent.send_attached(attachment)
             return attachment
 
+    def _has_left(self, attachment: Attachment) -> bool:
+        """Whether its vEth has moved to another host and nobody has unplugged the NIC here."""
+        port = self._agent.holdings.staging.committed.ports.get(attachment.veth)
+        return attachment.stage is Stage.KNOWN and (port is None or port.phase is Phase.DRAINING)
+
     def _go_live(self, attachment: Attachment) -> None:
-        """The VM that this port was prepared for runs here now: told as a new attach, which moves the vEth here."""
+        """The VM of a port that was prepared, or has left, runs here now: told as a new attach, which moves it here."""
         attachment.prepare, attachment.request = False, uuid.uuid4().hex
         self._agent.send_attached(attachment, known=False)
 
@@ -215,7 +222,12 @@ class Attaching:
         port = self._agent.compiled.wanted.ports.get(attachment.veth)
         if attachment.refused or port is None or attachment.veth not in self._agent.compiled.veths:
             return bool(attachment.refused)
-        return silent_is_fine or port.phase is not Phase.PREPARED
+        if not self._agent.niv.settled(attachment):
+            return False
+        return silent_is_fine or port.phase is Phase.ACTIVE
+
+    def _nobody_answers(self) -> bool:
+        return self._agent.session.headless and not self._agent.niv.in_touch
 
     async def _wait(self, condition: Callable[[], bool], end: float) -> None:
         """Return when ``condition`` holds after some pass, or at ``end``."""

@@ -77,19 +77,21 @@ class Carrying:
         )
 
     async def _capture(self) -> None:
-        draining = [
+        # More may be asked to drain while addresses are read, and the tables that are made next will know of it.
+        while draining := self._not_captured():
+            policies = self._datapath.image.policies.values()
+            learned = await self._datapath.learned() if any(policy.learn for policy in policies) else []
+            for attachment, port in draining:
+                here = [entry for entry in learned if entry.lport == attachment.lport]
+                place = Place(attachment, self._clock(), here, self._control.snooper)
+                self._left[port.veth] = port.generation, carried.capture(place)
+
+    def _not_captured(self) -> list[tuple[Attachment, Port]]:
+        return [
             (attachment, port)
             for attachment, port in self._holdings.draining(self._holdings.staging.committed)
             if self._left.get(port.veth, (-1, []))[0] != port.generation
         ]
-        if not draining:
-            return
-        policies = self._datapath.image.policies.values()
-        learned = await self._datapath.learned() if any(policy.learn for policy in policies) else []
-        for attachment, port in draining:
-            here = [entry for entry in learned if entry.lport == attachment.lport]
-            place = Place(attachment, self._clock(), here, self._control.snooper)
-            self._left[port.veth] = port.generation, carried.capture(place)
 
     def _install(self) -> None:
         ports = self._holdings.staging.committed.ports

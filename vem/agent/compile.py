@@ -260,7 +260,7 @@ class _Compiler:
         wanted = self._wanted.ports.get(nic.veth)
         if wanted is None:
             self._ports[nic.lport] = img.Port(
-                BLOCKED_POLICY, nic.veth, nic.mac, nic.veth, link_up=nic.link_up, blocked=True
+                BLOCKED_POLICY, nic.veth, nic.mac, nic.veth, link_up=nic.link_up, blocked=True, awaited=nic.veth > 0
             )
             return
         grounds = self._grounds.get(wanted.policy)

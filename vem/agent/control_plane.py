@@ -1,4 +1,4 @@
-"""The protocols that the agent speaks itself: LACP, LLDP, CDP, beacon probes, IGMP and MLD snooping.
+"""The protocols that the agent speaks itself: LACP, LLDP, CDP, VIF control, beacon probes, IGMP and MLD snooping.
 
 Frames come from the datapath as punts and leave by Engine.emit.  What the protocols find out (members of a LAG, uplinks
 that reach nothing, groups) goes to Teaming, and a pass brings it into the datapath.
@@ -24,6 +24,7 @@ from vem.agent.holdings import Holdings
 from vem.agent.lacp_side import LacpSide
 from vem.datapath.engine import EngineError
 from vem.datapath.image import Punt, PuntedFrame
+from vem.niv.side import NivSide
 from vem.snooping.groups import Snooper
 from vem.snooping.messages import SOON, igmp_query, mld_query
 from vem.teaming import beacon
@@ -33,6 +34,8 @@ TICK = 1.0
 RETRY = 0.2
 ECHO = 2.0
 """Seconds after an announcement of ours in which its echo proves nothing (S-269)."""
+REFLECTED = 0.05
+"""Likewise, where a VM that moves on at once is not to wait for the network's word; targets repeat theirs."""
 DUPLICATE_QUIET = 60.0
 """Seconds between two warnings about one MAC."""
 MAX_VLANS = 100
@@ -52,6 +55,7 @@ class ControlPlane:
         duplicate: Callable[[MacAddress, int], None],
         facts: HostFacts,
         arrived: Callable[[int, MacAddress], None],
+        niv: NivSide,
     ) -> None:
         self.lacp = LacpSide(host_uuid)
         self.discovery = DiscoverySide(facts, self.lacp.system)
@@ -62,12 +66,16 @@ class ControlPlane:
         self._dirty = dirty
         self._duplicate = duplicate
         self._arrived = arrived
+        self._niv = niv
+        self.followed: Callable[[MacAddress, int], None] = lambda mac, vlan: None
+        """Told of the announcement, in a VLAN, of a MAC that has left (Punt.FOLLOWED)."""
         self._beacons = beacon.Beacons(self._host)
         self._undecided: frozenset[int] = frozenset()
         self._snooper: Snooper | None = None
         self._vlans: dict[int, list[int]] = {}
         self._warned: dict[MacAddress, float] = {}
         self._wake = asyncio.Event()
+        niv.wake = self._wake.set
 
     @property
     def snooper(self) -> Snooper | None:
@@ -115,7 +123,7 @@ class ControlPlane:
     async def _sleep(self) -> None:
         """Until a frame waits, something is due, or a pass is over."""
         loop, fd = asyncio.get_running_loop(), self._datapath.event_fd
-        timers = (self.lacp.due(), self._beacons.due(), self.discovery.due())
+        timers = (self.lacp.due(), self._beacons.due(), self.discovery.due(), self._niv.due())
         moments = [moment for moment in timers if moment is not None]
         left = min([TICK, *(moment - time.monotonic() for moment in moments)])
         if fd >= 0:
@@ -137,12 +145,17 @@ class ControlPlane:
             case Punt.CONTROL if uplink and punt.tci is None:
                 self.lacp.receive(uplink, punt.frame, punt.time)
                 self.discovery.receive(uplink, punt.frame, punt.time)
+                self._niv.receive(uplink, punt.frame, punt.time)
             case Punt.BEACON if uplink:
                 self._beacons.receive(uplink, punt.frame, punt.time)
             case Punt.SNOOPED if self._snooper is not None:
                 self._snooper.receive(punt.lport, bool(uplink), punt.vlan, punt.frame, punt.time)
             case Punt.ARRIVED:
                 self._arrived(punt.lport, MacAddress(punt.frame[6:12]))
+            case Punt.FOLLOWED if uplink:
+                mac = MacAddress(punt.frame[6:12])
+                if punt.time - self._announcer.last_sent(mac) >= REFLECTED:  # not what this host said when it had it
+                    self.followed(mac, punt.vlan)
             case Punt.MOVED if uplink:
                 self._suspect(MacAddress(punt.frame[6:12]), uplink, punt.time)
 
@@ -158,7 +171,8 @@ class ControlPlane:
     # --- what goes out ------------------------------------------------------------------------------------------
 
     def _to_send(self, now: float) -> list[Frame]:
-        return [*self.lacp.to_send(now), *self.discovery.to_send(now), *self._probes(now), *self._queries(now)]
+        own = [*self.lacp.to_send(now), *self.discovery.to_send(now), *self._niv.to_send(now)]
+        return [*own, *self._probes(now), *self._queries(now)]
 
     def _probes(self, now: float) -> list[Frame]:
         due, image, uplinks = self._beacons.to_send(now), self._datapath.image, self._holdings.uplinks

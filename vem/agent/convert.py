@@ -19,7 +19,23 @@ from dvswitch.v1 import fabric_pb2 as fabric
 from dvswitch.v1 import manager_pb2 as manager
 from dvswitch.v1 import types_pb2 as pb
 from dvswitch.vlan import VlanSet, check_vlan
-from vem.agent.wanted import Change, Forward, Nic, Phase, Policy, Port, Refusal, Remove, Switch, Update, Uplink, Wanted
+from vem.agent.wanted import (
+    Change,
+    Forward,
+    HostMode,
+    ModeKind,
+    Nic,
+    Phase,
+    Policy,
+    Port,
+    Refusal,
+    Remove,
+    Switch,
+    Tagging,
+    Update,
+    Uplink,
+    Wanted,
+)
 from vem.datapath.engine import Plug
 from vem.datapath.image import Counters, Storm
 from vem.discovery.uplinks import CDP_TIMES, LLDP_TIMES, Times
@@ -48,11 +64,11 @@ _DISCOVERY = {number: Mode[name] for name, number in pb.Discovery.items()}
 
 def update_from(message: fabric.Update) -> Update:
     """An Update of the supervisor."""
-    changes = tuple(change for item in message.changes if (change := _change_from(item)) is not None)
+    changes = tuple(change for item in message.changes if (change := change_from(item)) is not None)
     return Update(message.revision, changes, message.snapshot, message.commit)
 
 
-def _change_from(message: fabric.Change) -> Change | None:
+def change_from(message: fabric.Change) -> Change | None:
     """One change; a Refusal if it is malformed, None if it is of a kind that this version does not know."""
     kind = message.WhichOneof("change")
     if kind is None:
@@ -152,11 +168,16 @@ def _uplink_from(message: pb.Uplink) -> Uplink:
     return Uplink(message.number, message.policy, message.shutdown, message.no_cdp)
 
 
-_SETTERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], Switch | Policy | Port | Uplink]]] = {
+def _mode_from(message: pb.Mode) -> HostMode:
+    return HostMode(ModeKind(message.kind), Tagging(message.tagging))
+
+
+_SETTERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], Switch | Policy | Port | Uplink | HostMode]]] = {
     "set_switch": (lambda body: f"switch {body.name}", _switch_from),
     "set_policy": (lambda body: f"policy {body.id} ({body.profile})", _policy_from),
     "set_port": (lambda body: f"vethernet {body.veth}", _port_from),
     "set_uplink": (lambda body: f"ethernet {body.number}", _uplink_from),
+    "set_mode": (lambda body: "mode", _mode_from),
 }
 
 # --- to the supervisor ------------------------------------------------------------------------------------------
@@ -171,6 +192,7 @@ def digest_of(wanted: Wanted) -> str:
         (pb.Policy.FromString(policy.wire) for policy in wanted.policies.values()),
         (pb.Port.FromString(port.wire) for port in wanted.ports.values()),
         (pb.Uplink.FromString(uplink.wire) for uplink in wanted.uplinks.values()),
+        pb.Mode.FromString(wanted.mode.wire),
     )
 
 
@@ -185,6 +207,8 @@ def snapshot_to(wanted: Wanted) -> fabric.Update:
         message.changes.add(set_port=pb.Port.FromString(port.wire))
     for uplink in wanted.uplinks.values():
         message.changes.add(set_uplink=pb.Uplink.FromString(uplink.wire))
+    if wanted.mode.wire:
+        message.changes.add(set_mode=pb.Mode.FromString(wanted.mode.wire))
     return message
 
 

@@ -32,6 +32,10 @@ class Datapath:
         self.plugs: dict[int, Plug] = {}
         self.links: dict[int, bool] = {}
         """Carrier by lport; NICs that are not there count as down."""
+        self.last: dict[int, Counters] = {}
+        """Counters that the last converge() was asked for."""
+        self.removals = 0
+        """Learned addresses that were removed by hand so far."""
         self._mtus = UplinkMtus()
 
     @classmethod
@@ -84,12 +88,14 @@ class Datapath:
 
     async def plug_all(self, wanted: Mapping[int, Plug]) -> dict[int, EngineError]:
         """Plug in what is missing; returns the errors of those that could not be."""
+        if all(lport in self.links and self._is_plugged(lport, plug) for lport, plug in wanted.items()):
+            return {}
         return await self._thread.call(self._plug_all, wanted)
 
     def _plug_all(self, wanted: Mapping[int, Plug]) -> dict[int, EngineError]:
         errors: dict[int, EngineError] = {}
         for lport, plug in wanted.items():
-            if self.plugs.get(lport) == plug and lport in self.links:
+            if self._is_plugged(lport, plug) and lport in self.links:
                 continue
             try:
                 self._plug(lport, plug)
@@ -98,8 +104,14 @@ class Datapath:
                 self.links[lport] = False
         return errors
 
+    def _is_plugged(self, lport: int, plug: Plug) -> bool:
+        held = self.plugs.get(lport)
+        return held is plug or held == plug
+
     async def unplug_others(self, keep: Collection[int]) -> None:
         """Unplug every NIC that is not on one of these lports."""
+        if self.plugs.keys() <= set(keep) and self.links.keys() <= set(keep):
+            return
         await self._thread.call(self._unplug_others, keep)
 
     def _unplug_others(self, keep: Collection[int]) -> None:
@@ -129,17 +141,23 @@ class Datapath:
 
     # --- tables -------------------------------------------------------------------------------------------------
 
-    async def converge(self, image: Image, mtus: Mapping[Plug, int] | None = None) -> list[EngineError]:
+    async def converge(
+        self, image: Image, mtus: Mapping[Plug, int] | None = None, count: Collection[int] = ()
+    ) -> list[EngineError]:
         """Bring the tables to ``image``; on EngineError the Image is read back, so that trying again is right.
 
-        ``mtus``: bytes that NICs of uplinks must be able to carry; returns the errors of those that can't.
+        ``mtus``: bytes that NICs of uplinks must be able to carry; returns the errors of those that can't.  ``count``:
+        lports whose counters are read after that, into ``last``.
         """
-        return await self._thread.call(self._converge, image, mtus or {})
+        return await self._thread.call(self._converge, image, mtus or {}, count)
 
-    def _converge(self, image: Image, mtus: Mapping[Plug, int]) -> list[EngineError]:
+    def _converge(self, image: Image, mtus: Mapping[Plug, int], count: Collection[int]) -> list[EngineError]:
+        self.last = {}
         errors = self._mtus.raise_to(mtus)
         self._change_tables(image)
         self._mtus.lower_to(mtus)
+        if count:
+            self.last = self._engine.counters(count)
         return errors
 
     def _change_tables(self, image: Image) -> None:
@@ -151,7 +169,12 @@ class Datapath:
             raise
         self.image = image
         if ageing.may_leave_stale(old, image):
-            self._engine.forget(ageing.stale(self._engine.learned(), image))
+            self._forget(ageing.stale(self._engine.learned(), image))
+
+    def _forget(self, macs: Iterable[LearnedMac]) -> None:
+        gone = list(macs)
+        self._engine.forget(gone)
+        self.removals += len(gone)
 
     async def clear_counters(self, lport: int) -> None:
         """The lport gets a new owner."""
@@ -167,6 +190,10 @@ class Datapath:
         """See Engine.learned."""
         return await self._thread.call(self._engine.learned)
 
+    async def learned_counts(self) -> dict[int, int]:
+        """See Engine.learned_counts."""
+        return await self._thread.call(self._engine.learned_counts)
+
     async def remember(self, macs: Iterable[LearnedMac]) -> None:
         """See Engine.remember."""
         await self._thread.call(self._engine.remember, list(macs))
@@ -177,7 +204,7 @@ class Datapath:
 
     def _age(self, limit: float) -> None:
         if any(policy.learn for policy in self.image.policies.values()) and (learned := self._engine.learned()):
-            self._engine.forget(ageing.aged(learned, limit))
+            self._forget(ageing.aged(learned, limit))
         self._engine.tidy(time.monotonic())
 
     @property

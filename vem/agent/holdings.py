@@ -46,6 +46,9 @@ class Holdings:
         self.attachments = Attachments()
         self.uplinks: dict[int, UplinkStatus] = {}
         self.moves = moves.Moves()
+        self.niv = saved.niv
+        self.through_vis = False
+        """Who is attached is the VIS's business, not the supervisor's: kept by vem/niv/side.py."""
         self.own_plugs: dict[int, Plug] = {}
         """NICs of the agent's own, by lport."""
         self.lports = Numbers(FIRST_LPORT, LAST_LPORT, "switch ports of this host", saved.lports)
@@ -66,13 +69,14 @@ class Holdings:
     def saved(self) -> Saved:
         """What the state file should hold."""
         return Saved(
-            wanted=self.staging.committed,
+            wanted=self.staging.told,
             slot=self.slot,
             attachments=list(self.attachments),
             lports=self.lports.owned(),
             policies=self.indexes.policies.owned(),
             teams=self.indexes.teams.owned(),
             places=self.teaming.pins.places(),
+            niv=self.niv,
         )
 
     # --- uplinks ------------------------------------------------------------------------------------------------
@@ -105,7 +109,7 @@ class Holdings:
             port = wanted.ports.get(attachment.veth) or self._answer(attachment)
             if port is not None:
                 self.attachments.bind(attachment, port)
-            elif attachment.stage is Stage.LEAVING and in_sync:
+            elif attachment.stage is Stage.LEAVING and (in_sync or self.through_vis):
                 self.attachments.remove(attachment)
         return self._place_orphans(in_sync) if self.orphans.lports else []
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from dvswitch.mac import MacAddress
 from vem.agent import moves
 from vem.agent.compile import Compiled
 from vem.datapath.engine import EngineError
@@ -79,8 +80,7 @@ class MobilitySide:
             return False
         wanted = self._moves.sessions()
         for ident in self._sessions.keys() - wanted.keys():
-            self._program.remove(ident)
-            del self._sessions[ident]
+            self._program.remove(ident, back=self._is_back(self._sessions.pop(ident)))
         ready = self._moves.to_open()
         for ident in ready:
             try:
@@ -89,6 +89,18 @@ class MobilitySide:
                 log.error("what waited for a moving vEth is not delivered", reason=str(error))
             self._moves.opened(ident)
         return bool(ready)
+
+    def _is_back(self, ended: Session) -> bool:
+        """Whether a source's vEth forwards here again: its move was cancelled."""
+        port = self._datapath.image.ports.get(ended.lport)
+        return ended.peer is not None and port is not None and not port.moved and not port.blocked
+
+    def announced(self, mac: MacAddress, vlan: int) -> None:
+        """The network brought the announcement of a vEth that has left (Punt.FOLLOWED): it delivers no more of its
+        frames here in this VLAN, and what it had delivered before is in the tunnel."""
+        for item in self._moves.gone.values():
+            if self._program and item.port.mac == mac and item.port.forward:
+                self._program.end(item.lport, vlan)
 
     def view(self) -> list[MoveView]:
         """Moves that are followed now, by vEth."""

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from dvswitch.lldp_agent import Neighbour
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
+from vem.agent.attachments import Attachment
 from vem.agent.compile import VethState
-from vem.agent.convert import counters_to
+from vem.agent.convert import counters_to, nic_to, plug_to
 from vem.agent.uplinks import UplinkStatus
 from vem.agent.wanted import Refusal
 from vem.datapath.image import Counters, LearnedMac, Port
@@ -33,6 +34,35 @@ def duplicate(mac: MacAddress, uplink: int) -> fabric.ModuleMessage:
     return fabric.ModuleMessage(event=fabric.LogEvent(kind="duplicate_mac", object=f"uplink {uplink}", text=text))
 
 
+def attached(attachment: Attachment, known: bool) -> fabric.ModuleMessage:
+    """PortAttached for a NIC; ``known``: as a reminder, if its number is known."""
+    return fabric.ModuleMessage(
+        attached=fabric.PortAttached(
+            nic=nic_to(attachment.nic),
+            mac=str(attachment.mac),
+            profile=attachment.profile,
+            plug=plug_to(attachment.plug),
+            veth=attachment.veth if known else 0,
+            generation=attachment.generation if known else 0,
+            prepare=attachment.prepare,
+            request=attachment.request,
+        )
+    )
+
+
+def detached(attachment: Attachment) -> fabric.ModuleMessage:
+    """PortDetached for a NIC."""
+    return fabric.ModuleMessage(
+        detached=fabric.PortDetached(
+            veth=attachment.veth,
+            nic=nic_to(attachment.nic),
+            mac=str(attachment.mac),
+            generation=attachment.generation,
+            last=counters_to(attachment.last, attachment.life),
+        )
+    )
+
+
 @dataclass(slots=True)
 class Reports:
     """Memory of one session; reset() at every Welcome."""
@@ -43,11 +73,12 @@ class Reports:
     _uplinks: dict[int, tuple[bool, bool]] = field(default_factory=dict)
     _channels: fabric.ChannelReport | None = None
     _neighbors: object = None
+    _niv: fabric.NivReport | None = None
 
     def reset(self) -> None:
         """A new session: everything counts as changed."""
         self._counters, self._macs, self._ports, self._uplinks = {}, frozenset(), {}, {}
-        self._channels = self._neighbors = None
+        self._channels = self._neighbors = self._niv = None
 
     def counters(
         self,
@@ -131,6 +162,13 @@ class Reports:
         if key == self._channels:
             return None
         self._channels = key
+        return report
+
+    def niv(self, report: fabric.NivReport | None) -> fabric.NivReport | None:
+        """All ways to a VIS, if anything of them changed."""
+        if report == self._niv:
+            return None
+        self._niv = report
         return report
 
     def neighbors(

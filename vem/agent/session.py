@@ -28,6 +28,8 @@ ANSWER_TIMEOUT = 5.0
 """Seconds to wait for Welcome."""
 QUEUE_LIMIT = 100_000
 """Messages waiting to be sent at which the session counts as stuck."""
+TOGETHER, MAX_TOGETHER = 250, 500_000
+"""Messages, and bytes but for the last of them, that are sent as one."""
 DEFAULT_HEARTBEAT = 1.0
 
 log = structlog.get_logger(__name__)
@@ -197,7 +199,7 @@ class Session:
     async def _write(self, call: Any) -> None:
         outbox = self._outbox
         while outbox is not None:
-            await call.write(await outbox.get())
+            await call.write(_next(outbox, await outbox.get()))
 
     async def _beat(self) -> None:
         while True:
@@ -211,6 +213,17 @@ class Session:
         while (left := self._heard + SILENCE - self._clock()) > 0:  # noqa: ASYNC110 - it is a time, no event
             await asyncio.sleep(left)
         raise Unavailable("supervisor", f"was silent for {SILENCE:.0f} s")
+
+
+def _next(outbox: asyncio.Queue[fabric.ModuleMessage], first: fabric.ModuleMessage) -> fabric.ModuleMessage:
+    """One message, or as many of those that wait as may go together: each by itself costs both ends as much again."""
+    if outbox.empty():
+        return first
+    messages, size = [first], first.ByteSize()
+    while not outbox.empty() and len(messages) < TOGETHER and size < MAX_TOGETHER:
+        messages.append(outbox.get_nowait())
+        size += messages[-1].ByteSize()
+    return fabric.ModuleMessage(several=fabric.Several(messages=messages))
 
 
 def _checked(message: Any, call: Any) -> fabric.SupervisorMessage:

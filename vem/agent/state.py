@@ -22,9 +22,13 @@ from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent.attachments import Attachment, Stage
 from vem.agent.convert import snapshot_to, update_from
+from vem.agent.disk import sync_directory
+from vem.agent.phases import PhaseFile, overtaken
 from vem.agent.wanted import Nic, Wanted, apply_update
 from vem.datapath.engine import Plug
 from vem.datapath.image import Counters, Method, Team
+from vem.niv import memory
+from vem.niv.memory import Memory
 from vem.teaming.pinning import Place
 
 FORMAT = 1
@@ -49,6 +53,7 @@ class Saved:
     teams: dict[Team, int] = field(default_factory=dict)
     places: dict[int, Place] = field(default_factory=dict)
     """Where pinned vEths belong and are."""
+    niv: Memory = field(default_factory=Memory)
 
 
 class StateFile:
@@ -56,6 +61,7 @@ class StateFile:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "state.json"
+        self.phases = PhaseFile(directory)
         self._wanted: tuple[Wanted, str] | None = None
         self._texts: dict[int, tuple[tuple[object, ...], str]] = {}
 
@@ -68,14 +74,17 @@ class StateFile:
         except OSError as error:
             raise StorageError(f"state file {self.path}", str(error.strerror)) from error
         try:
-            return decode(json.loads(text))
+            saved = decode(json.loads(text))
         except (ValueError, KeyError, TypeError, AttributeError, DvsError) as error:
             self._set_aside(error)
             return None
+        saved.wanted = overtaken(saved.wanted, self.phases.load())
+        return saved
 
     def remove(self) -> None:
         """Forget everything; no error if there is nothing."""
         self.path.unlink(missing_ok=True)
+        self.phases.remove()
 
     def _set_aside(self, error: Exception) -> None:
         aside = self.path.with_suffix(".corrupt")
@@ -115,17 +124,9 @@ class StateFile:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(aside, self.path)
-            _sync_directory(self.path.parent)
+            sync_directory(self.path.parent)
         except OSError as error:
             raise StorageError(f"state file {self.path}", f"can't be written: {error.strerror}") from error
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # --- values <-> JSON --------------------------------------------------------------------------------------------
@@ -141,6 +142,7 @@ def _encode(saved: Saved, wanted: str) -> dict[str, Any]:
         "policies": {str(policy): index for policy, index in saved.policies.items()},
         "teams": [[list(team.uplinks), number, team.method.value] for team, number in saved.teams.items()],
         "places": {str(veth): [place.home, place.current] for veth, place in saved.places.items()},
+        "niv": saved.niv.encoded(),
     }
 
 
@@ -166,6 +168,7 @@ def decode(data: Mapping[str, Any]) -> Saved:
         policies={int(policy): int(index) for policy, index in data["policies"].items()},
         teams={_decode_team(*item): int(item[1]) for item in data["teams"]},
         places={int(veth): Place(int(home), int(now)) for veth, (home, now) in data.get("places", {}).items()},
+        niv=memory.decoded(data.get("niv", {})),
     )
 
 

@@ -47,7 +47,7 @@ def _host_port(agent: Agent, lport: int, port: Port, counters: Counters) -> mana
         lport=lport,
         name=port_name(agent, lport, image),
         adapter=_adapter(agent, lport),
-        state=_state(agent, port, policy),
+        state=_state(agent, lport, port, policy),
         vlan=_vlan(policy),
         mac=str(port.mac),
         pinned_uplink=state.pinned_uplink if state and not port.uplink else 0,
@@ -73,10 +73,13 @@ def _adapter(agent: Agent, lport: int) -> str:
     return ""
 
 
-def _state(agent: Agent, port: Port, policy: Policy) -> str:
+def _state(agent: Agent, lport: int, port: Port, policy: Policy) -> str:
     wanted = None if port.uplink else agent.compiled.wanted.ports.get(port.number)
     if wanted and wanted.phase is Phase.PREPARED:
         return "PRE"
+    attachment = next((item for item in agent.holdings.attachments if item.lport == lport), None)
+    if attachment and agent.niv.why_blocked(attachment):
+        return "BLK"
     return "BLK" if port.blocked or policy.blocked or not port.link_up else "FWD"
 
 

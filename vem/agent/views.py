@@ -16,6 +16,7 @@ from dvswitch.v1 import manager_pb2 as manager
 from vem.agent import show, status
 from vem.agent.show import table
 from vem.agent.view_mobility import mobility
+from vem.agent.view_niv import niv
 from vem.capture.text import counted_drops
 from vem.datapath.image import Counters, Group, Image, Policy, Port
 from vem.datapath.watch import LastDrop
@@ -96,6 +97,7 @@ def _card(sight: Sight) -> str:
         ("Uplink up-delay", f"{holdings.up_delay * 1000:g} ms"),
         ("Reverse teaming", "Yes" if control.reverse_teaming else "No"),
         ("Priority tags kept", "Yes" if control.keep_priority_tag else "No"),
+        ("Mode", agent.compiled.wanted.mode.kind.name.lower()),
         ("Multicast snooping", "Yes" if control.snooping else "No"),
         ("Memory", f"{reply.rss_bytes / 1e6:.1f} MB"),
     )
@@ -267,6 +269,7 @@ _VIEWS: dict[str, Callable[[Sight], str]] = {
     "lacp": lambda sight: show.lacp(sight.reply),
     "macs": lambda sight: show.macs(sight.reply),
     "mobility": lambda sight: mobility(sight.agent.mobility.view()),
+    "niv": lambda sight: niv(sight.agent.niv, sight.uplink, sight.name),
     "pinning": _pinning,
     "port": lambda sight: show.ports(sight.reply),
     "port vlans": _port_vlans,

@@ -6,7 +6,7 @@ the last committed one over restarts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -147,6 +147,34 @@ class Uplink:
         return f"ethernet {self.number}"
 
 
+class ModeKind(Enum):
+    """Who switches the host's frames; numbers as Mode.Kind in types.proto."""
+
+    DVS = 0
+    NIV = 1
+    VEPA = 2
+
+
+class Tagging(Enum):
+    """What frames carry between the host and its VIS; numbers as Mode.Tagging in types.proto."""
+
+    NONE = 0
+    VNTAG = 1
+    ETAG = 2
+
+
+@dataclass(frozen=True, slots=True)
+class HostMode:
+    """types.proto Mode."""
+
+    kind: ModeKind = ModeKind.DVS
+    tagging: Tagging = Tagging.NONE
+    wire: bytes = field(default=b"", repr=False)
+
+    def __str__(self) -> str:
+        return f"mode ({self.kind.name.lower()})"
+
+
 @dataclass(frozen=True, slots=True)
 class Remove:
     """One of Change.remove_port, remove_policy, remove_uplink."""
@@ -164,7 +192,7 @@ class Refusal:
     reason: str
 
 
-Change = Switch | Policy | Port | Uplink | Remove | Refusal
+Change = Switch | Policy | Port | Uplink | HostMode | Remove | Refusal
 """One change of an Update; a Refusal stands for a change that was malformed."""
 
 
@@ -189,6 +217,7 @@ class Wanted:
     """By vEth number."""
     uplinks: Mapping[int, Uplink] = field(default_factory=dict)
     """By number."""
+    mode: HostMode = HostMode()
     refusals: tuple[Refusal, ...] = ()
     """What was malformed since the last snapshot and is therefore missing here."""
 
@@ -207,18 +236,27 @@ class Staging:
     """Holds the committed Wanted and collects Updates until one commits."""
 
     def __init__(self, committed: Wanted | None = None) -> None:
-        self.committed = committed or Wanted()
+        self.told = committed or Wanted()
+        """What the supervisor said."""
+        self.committed = self.told
+        """What the agent works with: the same, unless somebody dresses it (vem/niv/dress.py)."""
+        self.dress: Callable[[Wanted], Wanted] = lambda told: told
         self._staged: Wanted | None = None
+
+    def refresh(self) -> None:
+        """What is told is the same, but would be dressed otherwise."""
+        self.committed = self.dress(self.told)
 
     def take(self, update: Update) -> bool:
         """Apply an Update to what is staged; True when it committed and ``committed`` is new."""
-        base = self._staged or self.committed
+        base = self._staged or self.told
         if update.snapshot:
             base = Wanted()
         staged = apply_update(base, update)
         self._staged = None if update.commit else staged
         if update.commit:
-            self.committed = staged
+            self.told = staged
+            self.refresh()
         return update.commit
 
     def forget_staged(self) -> None:
@@ -228,7 +266,7 @@ class Staging:
 
 def apply_update(wanted: Wanted, update: Update) -> Wanted:
     """``wanted`` with the changes of ``update``, in their order."""
-    switch = wanted.switch
+    switch, mode = wanted.switch, wanted.mode
     policies, ports, uplinks = dict(wanted.policies), dict(wanted.ports), dict(wanted.uplinks)
     removable: Mapping[str, dict[int, Policy] | dict[int, Port] | dict[int, Uplink]]
     removable = {"policy": policies, "port": ports, "uplink": uplinks}
@@ -243,6 +281,8 @@ def apply_update(wanted: Wanted, update: Update) -> Wanted:
                 ports[change.veth] = change
             case Uplink():
                 uplinks[change.number] = change
+            case HostMode():
+                mode = change
             case Remove(kind, key):
                 removable[kind].pop(key, None)
             case Refusal():
@@ -255,6 +295,7 @@ def apply_update(wanted: Wanted, update: Update) -> Wanted:
         policies=policies,
         ports=ports,
         uplinks=uplinks,
+        mode=mode,
         refusals=refused,
     )
 
@@ -278,6 +319,8 @@ def _removed_name(change: Remove) -> str:
 
 __all__ = [
     "Change",
+    "HostMode",
+    "ModeKind",
     "Nic",
     "Phase",
     "Policy",
@@ -286,6 +329,7 @@ __all__ = [
     "Remove",
     "Staging",
     "Switch",
+    "Tagging",
     "Update",
     "Uplink",
     "Wanted",

@@ -1,8 +1,9 @@
 """Builds the C of both engines: ``python -m vem.datapath.compile [--sanitize]``.
 
-The user engine becomes build/libdvsuser.so (C compiler), every src/*.bpf.c becomes build/*.bpf.o (clang).  Each result
-is one line; what is missing is named with the package that brings it, and never stops the other part.  setup.py calls
-the same code; only the standard library is used, since it runs before anything is installed.
+The user engine becomes build/libdvsuser.so (C compiler), every src/*.bpf.c becomes build/*.bpf.o (clang), and libvirt's
+quick client build/dvs-ovs-vsctl (vem/libvirt/src/vsctl.c; C compiler).  Each result is one line; what is missing is
+named with the package that brings it, and never stops the other parts.  setup.py calls the same code; only the standard
+library is used, since it runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SOURCES = HERE / "src"
 OUTPUT = HERE / "build"
+CLIENT_SOURCE = HERE.parent / "libvirt" / "src" / "vsctl.c"
+CLIENT = "dvs-ovs-vsctl"
+"""In OUTPUT; vem/libvirt/install.py puts it to use."""
 LIBRARY = "libdvsuser.so"
 SANITIZED_LIBRARY = "libdvsuser-sanitized.so"
 
@@ -119,6 +123,15 @@ def user_command(cc: str, *flags: str) -> list[str]:
     return [cc, *_CC_FLAGS, *_WARNINGS, *flags, *(str(SOURCES / name) for name in _USER_SOURCES)]
 
 
+def build_client(force: bool = False) -> Result:
+    """The program that answers libvirt while a guest stands still; without it Python does."""
+    cc = find_cc()
+    if not cc:
+        return Result(CLIENT, False, "no C compiler found; libvirt is answered by Python, more slowly", missing=True)
+    command = [cc, "-std=gnu11", "-O2", *_WARNINGS, str(CLIENT_SOURCE)]
+    return _compile(command, OUTPUT / CLIENT, [CLIENT_SOURCE], force)
+
+
 def build_kernel(force: bool = False) -> list[Result]:
     """One object per src/*.bpf.c."""
     programs = sorted(SOURCES.glob("*.bpf.c"))
@@ -139,7 +152,7 @@ def build_kernel(force: bool = False) -> list[Result]:
 
 def build_all(force: bool = False) -> list[Result]:
     """Everything that the tools at hand can build."""
-    return [build_user(force=force), *build_kernel(force)]
+    return [build_user(force=force), build_client(force), *build_kernel(force)]
 
 
 def main(arguments: list[str] | None = None) -> int:

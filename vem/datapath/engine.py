@@ -75,6 +75,11 @@ class Engine(abc.ABC):
         """Send a frame of the agent's own (RARP, probe) out of a port, as given, outside the pipeline."""
 
     # --- tables ---------------------------------------------------------------------------------------------
+    def set_image(self, image: Image) -> bool:
+        """All tables at once, for an engine that is a part of another and works out the steps by itself.  False: it is
+        none, and takes steps (plan.py)."""
+        return False
+
     @abc.abstractmethod
     def set_config(self, control: Control, policies: Mapping[int, Policy], teams: Mapping[int, Team]) -> None:
         """Replace control, all policies and all teams at one instant."""

@@ -247,6 +247,8 @@ class Punt(Enum):
     reflects of our own announcements."""
     ARRIVED = 5
     """Out of an awaited port, with its MAC: the VM runs here (S-246); dropped."""
+    FOLLOWED = 6
+    """RARP that came by an uplink with the MAC of a port that moved away: the network has heard of its new place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -300,10 +300,7 @@ class Tables:
                 macs.update(tables.pack_mac_key(mac), tables.pack_mac(lport))
 
     def _macs(self) -> Iterable[tuple[MacAddress, int, int, bool, int]]:
-        for key, value in self._maps["dvs_macs"].items():
-            mac, vlan = tables.unpack_mac_key(key)
-            lport, static, seen = tables.unpack_mac(value)
-            yield mac, vlan, lport, static, seen
+        return tables.unpack_macs(*self._maps["dvs_macs"].dump())
 
     def learned(self) -> list[LearnedMac]:
         """The learned part."""

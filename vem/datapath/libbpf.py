@@ -220,6 +220,14 @@ class Map:
 
     def items(self) -> list[tuple[bytes, bytes]]:
         """Every entry, in few system calls; advisory while others change the map (may repeat or miss some)."""
+        keys, values = self.dump()
+        count = len(keys) // self.info.key_size
+        return list(
+            zip(_chunks(keys, self.info.key_size, count), _chunks(values, self.value_bytes, count), strict=True)
+        )
+
+    def dump(self) -> tuple[bytes, bytes]:
+        """All keys, one after the other, and all values, for those who read many; advisory as ``items``."""
         found: list[tuple[bytes, bytes]] = []
         size = min(_BATCH, max(self.info.entries, 1))
         ffi = self._library.ffi
@@ -232,13 +240,11 @@ class Map:
             more = result == 0
             if not more and result != -2:
                 self._check(result, "reading")
-            found += zip(
-                _chunks(ffi.buffer(keys), self.info.key_size, count[0]),
-                _chunks(ffi.buffer(values), self.value_bytes, count[0]),
-                strict=True,
+            found.append(
+                (ffi.buffer(keys)[: count[0] * self.info.key_size], ffi.buffer(values)[: count[0] * self.value_bytes])
             )
             start = token
-        return found
+        return b"".join(part for part, _ in found), b"".join(part for _, part in found)
 
     def update_many(self, entries: Mapping[bytes, bytes]) -> None:
         """Write entries in one system call; those before a failing one are written."""
@@ -270,8 +276,8 @@ class Map:
 _NO_MAPS: Mapping[str, Map] = MappingProxyType({})
 
 
-def _chunks(data: Any, size: int, count: int) -> list[bytes]:
-    return [bytes(data[i * size : (i + 1) * size]) for i in range(count)]
+def _chunks(data: bytes, size: int, count: int) -> list[bytes]:
+    return [data[i * size : (i + 1) * size] for i in range(count)]
 
 
 def new_array(name: str, value: bytes) -> int:

@@ -63,6 +63,8 @@ class Counts:
     expired: int = 0
     waiting: int = 0
     """Frames that wait now (source: bytes)."""
+    kept: int = 0
+    """Source: bytes that are sent, and would be delivered here if the vEth came back."""
     ready: int = 0
     """1: the connection is there."""
 
@@ -158,9 +160,15 @@ class MobilityProgram:
         """Target: the port is active.  When this returns, what waited has been given to the switch."""
         self._check(self._lib.dvs_mobility_open(self._program, ident))
 
-    def remove(self, ident: int) -> None:
-        """End of the move here; what still waits is dropped, and counted."""
-        self._lib.dvs_mobility_remove(self._program, ident)
+    def remove(self, ident: int, back: bool = False) -> None:
+        """End of the move here; what still waits is dropped, and counted.  ``back``: the vEth is active here, its
+        source, again, so that what was passed on in vain is delivered here."""
+        self._lib.dvs_mobility_remove(self._program, ident, back)
+
+    def end(self, lport: int, vlan: int) -> None:
+        """Source: the network has heard of the vEth's new place in this VLAN; what it brought here before that, the
+        switch has passed on."""
+        self._lib.dvs_mobility_end(self._program, lport, vlan)
 
     def counts(self, ident: int) -> Counts:
         """Of one move; zeroes if it is not there."""

@@ -7,7 +7,7 @@ Rules about ranges (at most 16 uplinks in a team...) are checked on packing and 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dvswitch.drops import BY_NUMBER
@@ -276,6 +276,16 @@ def mac_key(mac: MacAddress, vlan: int = VLAN_ANY) -> int:
 def pack_mac_key(mac: MacAddress, vlan: int = VLAN_ANY) -> bytes:
     """struct dvs_mac_key."""
     return mac.octets + vlan.to_bytes(2, "little")
+
+
+_MAC_KEY, _MAC = struct.Struct("<6sH"), struct.Struct("<IIQ")
+
+
+def unpack_macs(keys: bytes, entries: bytes) -> Iterator[tuple[MacAddress, int, int, bool, int]]:
+    """(MAC, VLAN, lport, static, seen in ns) of many entries that lie one after the other, as the engines read them: a
+    full table has 131,072 and is read often."""
+    for (octets, vlan), (lport, flags, seen) in zip(_MAC_KEY.iter_unpack(keys), _MAC.iter_unpack(entries), strict=True):
+        yield MacAddress(octets), vlan, lport, bool(flags & _MAC_STATIC), seen
 
 
 def unpack_mac_key(data: Readable) -> tuple[MacAddress, int]:

@@ -366,11 +366,10 @@ class UserEngine(Engine):
         keys = self._ffi.new("__u64[]", room)
         entries = self._ffi.new("struct dvs_mac[]", room)
         n = self._lib.dvs_get_macs(self._engine, keys, entries, room)
-        found = []
-        for i in range(n):
-            mac, vlan = tables.unpack_mac_key(int(keys[i]).to_bytes(8, "little"))
-            found.append((mac, vlan, entries[i].lport, entries[i].seen))
-        return found
+        held = tables.unpack_macs(
+            self._out(keys)[: n * 8], self._out(entries)[: n * self._ffi.sizeof("struct dvs_mac")]
+        )
+        return [(mac, vlan, lport, seen) for mac, vlan, lport, _, seen in held]
 
     def _read_lists(self) -> dict[int, bytes]:
         """struct dvs_members by key."""

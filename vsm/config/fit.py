@@ -49,7 +49,7 @@ def keep_slots(state: State, base: State, remarks: list[str]) -> State:
     used = {*base.inventory.modules, *(veth.slot for veth in base.inventory.veths.values())}
     slots = dict(state.config.slots)
     for number, known in base.config.slots.items():
-        if number not in used or slots.get(number) == known:
+        if number not in used or (number in slots and slots[number].host_uuid == known.host_uuid):
             continue
         elsewhere = [slot.slot for slot in slots.values() if slot.host_uuid == known.host_uuid]
         if number in slots or elsewhere:

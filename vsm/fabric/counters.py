@@ -5,10 +5,11 @@ A record holds what was counted in places that are over, and the latest report o
 
     total = base + sum of the latest report of each place
 
-A place is (slot, incarnation, generation).  A closed place still takes late reports of the same life, so frames counted
-between the last report and the end are not lost; a new life on the same slot puts the old one into the base.  Modules
-say which life of a port's counters a report is of: a NIC that stays plugged in while its vEth is elsewhere goes on
-counting where it was.  (Where they do not say, a higher generation after the end is taken for a new life.)
+A place is (who reports, incarnation, generation); a module in mode NIV has two reporters, its host and its card.  A
+closed place still takes late reports of the same life, so frames counted between the last report and the end are not
+lost; a new life on the same slot puts the old one into the base.  Modules say which life of a port's counters a report
+is of: a NIC that stays plugged in while its vEth is elsewhere goes on counting where it was.  (Where they do not say, a
+higher generation after the end is taken for a new life.)
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 
+from vsm.model.niv import Role
 from vsm.runtime import Counters
 
 _MAPS = ("drops_in", "drops_out")
@@ -29,6 +31,7 @@ class Place:
     """What one module reported of a port in one life of it there."""
 
     slot: int
+    """As reporter() tells it."""
     incarnation: str
     generation: int
     latest: Counters
@@ -52,6 +55,11 @@ class Record:
         for place in self.places:
             result = add(result, place.latest)
         return result
+
+
+def reporter(slot: int, role: Role) -> int:
+    """Who reports of a slot, in the place of a slot below: a host is its slot, its card the negative."""
+    return -slot if role is Role.CARD else slot
 
 
 def add(one: Counters, other: Counters) -> Counters:
@@ -85,6 +93,12 @@ def closed(record: Record, slot: int) -> Record:
     """The port has left the module in ``slot``: a later report of a higher generation starts from zero."""
     old = place_of(record, slot)
     return record if old is None or old.closed else _settle(record, replace(old, closed=True))
+
+
+def opened(record: Record, slot: int) -> Record:
+    """The port is held there again after closed(), in the same generation: the life that was goes on, or a new one."""
+    old = place_of(record, slot)
+    return record if old is None or not old.closed else _settle(record, replace(old, closed=False))
 
 
 def place_of(record: Record, slot: int) -> Place | None:
@@ -157,6 +171,10 @@ class CounterBook:
     def close(self, interface: str, slot: int) -> None:
         """The port has left the module in ``slot``."""
         self._put(interface, closed(self._records.get(interface, _EMPTY), slot))
+
+    def open(self, interface: str, slot: int) -> None:
+        """The port is held there again, in the same generation."""
+        self._put(interface, opened(self._records.get(interface, _EMPTY), slot))
 
     def forget(self, interface: str) -> None:
         """The port exists no more."""

@@ -41,7 +41,7 @@ def concerned(old: State, new: State) -> set[int] | None:
     if old.config is not new.config:
         return None
     before, after = old.inventory, new.inventory
-    slots: set[int] = set()
+    slots = _changed(before.modules, after.modules)  # they may have other modes now
     for key in _changed(before.uplinks, after.uplinks) | _changed(before.uplink_policies, after.uplink_policies):
         slots.add(key[0])
     for number in _changed(before.veths, after.veths) | _changed(before.moves, after.moves):

@@ -24,6 +24,8 @@ from vsm.fabric.runtime import FabricRuntime
 from vsm.fabric.secret import with_secret
 from vsm.fabric.session import ModuleSession, SessionEnded, Timing
 from vsm.model import lifecycle
+from vsm.model.cards import CARD_WORD, card_of, carded, holder, niv_slots
+from vsm.model.niv import Card, Role
 from vsm.model.state import State
 from vsm.runtime import LogLine
 from vsm.supervisor import Supervisor
@@ -59,14 +61,16 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         self._supervisor, self._runtime, self._bus = supervisor, runtime, bus
         bus.subscribe(self._log_event)
         self._timing, self._now = timing or Timing(), now
-        self._sessions: dict[int, ModuleSession] = {}
+        self._sessions: dict[tuple[int, Role], ModuleSession] = {}
         self._endings: dict[ModuleSession, asyncio.Future[SessionEnded]] = {}
-        self._remembered: dict[int, Held] = {}
+        self._remembered: dict[tuple[int, Role], Held] = {}
+        runtime.niv = niv_slots(supervisor.state)
         self._unsubscribe = supervisor.subscribe(self._changed)
 
     def applied(self, slot: int, revision: int) -> bool:
-        """Whether the module is connected and has all that the State of this revision means for it in its datapath."""
-        session = self._sessions.get(slot)
+        """Whether the module is connected and has all that the State of this revision means for its ports in its
+        datapath."""
+        session = self._holding(slot)
         return session is not None and session.applied(revision)
 
     async def command(self, slot: int, words: Sequence[str], part: Callable[[str], None] | None = None) -> str:
@@ -74,9 +78,13 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
 
         ``part`` gets what a capture shows as it comes; then it goes on until the caller is cancelled.
         """
-        session = self._sessions.get(slot)
+        words = list(words)
+        role = Role.CARD if words[:1] == [CARD_WORD] else Role.HOST
+        session = self._sessions.get((slot, role))
         if session is None:
-            raise Unavailable(f"module {slot}", "is not connected", "see `show module`")
+            problem = "is not connected" if role is Role.HOST else "has no card that is connected"
+            raise Unavailable(f"module {slot}", problem, "see `show module`")
+        words = words[1:] if role is Role.CARD else words
         try:
             async with asyncio.timeout(None if part and words[:1] == ["capture"] else _COMMAND_TIMEOUT):
                 return await session.command(words, part)
@@ -84,8 +92,11 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
             raise Unavailable(f"module {slot}", f"did not answer within {_COMMAND_TIMEOUT:g} seconds") from None
 
     def connected(self, slot: int) -> bool:
-        """Whether the module has a session now."""
-        return slot in self._sessions
+        """Whether whoever holds the module's ports has a session now: its card in mode NIV, else the module itself."""
+        return self._holding(slot) is not None
+
+    def _holding(self, slot: int) -> ModuleSession | None:
+        return self._sessions.get((slot, holder(self._supervisor.state, slot)))
 
     def stop(self) -> None:
         """End all sessions; the modules go on headless."""
@@ -115,47 +126,73 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
 
     def _accept(self, hello: fabric_pb2.Hello, context: Any) -> ModuleSession:
         """Give the module its slot and make its session the one that counts; DvsError: it is not wanted here."""
-        module = wire.read_module(hello)
-        check_certificate(context.auth_context(), module, self._supervisor.state)
+        module, auth = wire.read_module(hello), context.auth_context()
+        if wire.role(hello) is Role.CARD:
+            return self._open(self._admit_card(hello, auth), hello)
+        check_certificate(auth, module, self._supervisor.state)
         state = self._supervisor.transact(lambda state: with_secret(lifecycle.joined(state, hello.domain, module)))
         slot = lifecycle.slot_of_host(state.config, module.host_uuid)
         assert slot is not None, "joined() has just given it one"
-        older = self._sessions.get(slot)
+        return self._open(slot, hello)
+
+    def _admit_card(self, hello: fabric_pb2.Hello, auth: Any) -> int:
+        """The slot of the host that the card is of; the VIS answers for itself by its own certificate."""
+
+        def admit(state: State) -> State:
+            slot, vis = card_of(state, hello.domain, hello.host_uuid, hello.through)
+            check_certificate(auth, vis, state)
+            return carded(state, slot, Card(vis.host_uuid, hello.mobility))
+
+        state = self._supervisor.transact(admit)
+        return card_of(state, hello.domain, hello.host_uuid, hello.through)[0]
+
+    def _open(self, slot: int, hello: fabric_pb2.Hello) -> ModuleSession:
+        """Make the session the one of that role that counts in the slot."""
+        who = slot, wire.role(hello)
+        older = self._sessions.get(who)
         if older is not None:
-            self._end(older, SessionEnded("replaced", f"host {module.host_uuid} opened a newer session"))
+            self._end(older, SessionEnded("replaced", f"host {hello.host_uuid} opened a newer session"))
             self._keep(older)
         session = ModuleSession(
             self._supervisor,
             self._runtime,
             slot,
             hello,
-            self._remembered.get(slot),
+            self._remembered.get(who),
             self._timing,
             self._now,
             self._bus.publish,
         )
-        self._sessions[slot] = session
+        self._sessions[who] = session
         self._endings[session] = asyncio.get_running_loop().create_future()
-        self._runtime.connected(slot)
-        self._tell(slot, "connected", f"Module {slot} ({module.host_name}) is connected.")
+        self._runtime.connected(*who)
+        if session.role is Role.CARD:
+            self._tell(slot, "card_connected", f"The card of module {slot} is connected, through VIS {hello.through}.")
+        else:
+            self._tell(slot, "connected", f"Module {slot} ({hello.host_name}) is connected.")
         return session
 
     def _keep(self, session: ModuleSession) -> None:
         """Remember what the module holds, for when it comes back."""
         if session.held is not None:
-            self._remembered[session.slot] = session.held
+            self._remembered[session.slot, session.role] = session.held
 
     def _forget(self, session: ModuleSession) -> None:
         self._endings.pop(session)
         session.ended()
-        if self._sessions.get(session.slot) is session:
+        who = session.slot, session.role
+        if self._sessions.get(who) is session:
             self._keep(session)
-            del self._sessions[session.slot]
-            self._runtime.disconnected(session.slot)
+            del self._sessions[who]
+            self._runtime.disconnected(*who)
 
     def _announce(self, session: ModuleSession, ended: SessionEnded) -> None:
         _log.info("session ended", slot=session.slot, cause=ended.cause, text=str(ended))
-        if session.slot not in self._sessions:
+        if (session.slot, session.role) in self._sessions:
+            return
+        if session.role is Role.CARD:
+            self._tell(session.slot, "card_absent", f"The card of module {session.slot} is absent: {ended}.")
+        else:
             self._tell(session.slot, "absent", f"Module {session.slot} is absent: {ended}.")
 
     def _log_event(self, event: Event) -> None:
@@ -219,7 +256,7 @@ class FabricService(fabric_pb2_grpc.FabricServicer):
         """The State moved on: wake the sessions it concerns."""
         self._runtime.changed(old, new)
         slots = concerned(old, new)
-        for slot, session in self._sessions.items():
+        for (slot, _), session in self._sessions.items():
             if slots is None or slot in slots:
                 session.poke()
             else:

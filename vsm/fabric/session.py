@@ -1,10 +1,14 @@
-"""One module's session: what it says goes to the supervisor, what it should have goes down by difference.
+"""One session of a module, or of its card: what it says goes up, what it should have goes down by difference.
 
     hello -> Welcome -> snapshot or difference -> InSync -> (Updates, Heartbeats, AttachRefused) ...
 
 There is no queue of Updates: the writer works out the difference between what was sent and what is wanted when it gets
 round to it, so a burst of commits becomes one Update and a slow module costs nobody anything.  The gRPC side is in
 vsm/fabric/service.py; time is passed in.
+
+In mode NIV a module has a second session, its card's: then the card is told of the ports and believed about them, in
+the other modes the host is (vsm/model/cards.py).  What the other one says of them is of yesterday and changes nothing;
+only its late counters are taken.
 """
 
 from __future__ import annotations
@@ -22,13 +26,16 @@ from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2
 from vsm.events.bus import News
 from vsm.fabric import wire, wire_observed
+from vsm.fabric.counters import reporter
 from vsm.fabric.resume import Held, opening
 from vsm.fabric.runtime import FabricRuntime
 from vsm.mobility import reports
 from vsm.mobility.admission import check_nic, known_as
 from vsm.model import lifecycle
+from vsm.model.cards import holder, ways_told
 from vsm.model.channels import channels_seen
 from vsm.model.interfaces import Vethernet
+from vsm.model.niv import LinkState, Role, Way
 from vsm.policy.compile import wanted
 from vsm.policy.difference import difference
 from vsm.runtime import Counters
@@ -44,6 +51,10 @@ _MAX_COMMANDS = 16
 _MAX_EVENTS = 50
 """Events a second that are taken from a module: guests can provoke them."""
 
+_OF_HOSTS = frozenset({"uplink", "channels", "neighbors", "niv"})
+"""Messages in which the host is believed, not its card."""
+_OF_HOLDERS = frozenset({"attached", "drained", "seen", "macs", "port"})
+"""Those in which whoever holds the ports is."""
 _log = structlog.get_logger("vsm.fabric")
 
 
@@ -82,13 +93,16 @@ class ModuleSession:
         now: Callable[[], float],
         publish: Callable[[News], None] = lambda news: None,
     ) -> None:
-        self.slot = slot
+        self.slot, self.role = slot, Role(hello.role)
+        self._place = reporter(slot, self.role)
         self._supervisor, self._runtime, self._timing, self._now = supervisor, runtime, timing, now
         self._hello = hello
-        self._counts = runtime.session_counts(slot)
+        self._counts = runtime.session_counts(slot, self.role)
         self._publish = publish
         self._events: deque[float] = deque(maxlen=_MAX_EVENTS)
         self._incarnation = hello.incarnation
+        self._carried: set[int] | None = set() if self._holds else None
+        """Of a host: vEths that it told to have given to its card entirely; None: it has not told yet."""
         self._heard = 0
         self._wake = asyncio.Event()
         self._outbox: deque[fabric_pb2.SupervisorMessage] = deque()
@@ -117,6 +131,7 @@ class ModuleSession:
             "event": self._event,
             "channels": self._channels,
             "neighbors": self._neighbors,
+            "niv": self._niv,
             "seen": self._seen,
             "may_take": self._may_take,
             "output": self._output,
@@ -179,6 +194,7 @@ class ModuleSession:
             "session opened",
             slot=self.slot,
             host=self._hello.host_name,
+            role=self.role.name.lower(),
             resume="snapshot" if known is None else "same" if known.wanted == now.wanted else "difference",
         )
         self.held = self._sent = known
@@ -209,7 +225,7 @@ class ModuleSession:
 
     def _installs(self) -> list[fabric_pb2.SupervisorMessage]:
         """What ports that become active here left behind elsewhere, as far as the module was not told yet."""
-        moves = self._supervisor.state.inventory.moves.values()
+        moves = self._supervisor.state.inventory.moves.values() if self._holds else ()
         coming = [move for move in moves if move.carried and move.lives_on == self.slot]
         fresh = [move for move in coming if (move.veth, move.generation) not in self._installed]
         self._installed = {(move.veth, move.generation) for move in coming}
@@ -217,7 +233,12 @@ class ModuleSession:
 
     def _wanted(self) -> Held:
         state = self._supervisor.state
-        return Held(state.revision, wanted(state, self.slot))
+        return Held(state.revision, wanted(state, self.slot, self.role))
+
+    @property
+    def _holds(self) -> bool:
+        """Whether the ports of the slot are this one's."""
+        return holder(self._supervisor.state, self.slot) is self.role
 
     def _heartbeat(self) -> fabric_pb2.SupervisorMessage:
         self._beats += 1
@@ -238,18 +259,33 @@ class ModuleSession:
 
     def receive(self, message: fabric_pb2.ModuleMessage) -> None:
         """Take in what the module says; SessionEnded if that ends the session."""
+        if message.HasField("several"):
+            for each in message.several.messages:
+                self._receive(each)
+        else:
+            self._receive(message)
+
+    def _receive(self, message: fabric_pb2.ModuleMessage) -> None:
         self._heard += 1
         self._counts.in_messages += 1
         kind = message.WhichOneof("message")
         handler = self._handlers.get(kind or "")
         if handler is None:
             raise SessionEnded("invalid", f"message '{kind or 'unknown'}' is not expected here")
+        if not self._believed(str(kind)):
+            return
         try:
             handler(getattr(message, str(kind)))
         except StorageError as error:
             raise SessionEnded("storage", str(error)) from error
         except DvsError as error:
             raise SessionEnded("invalid", f"message '{kind}': {error}") from error
+
+    def _believed(self, kind: str) -> bool:
+        """Whether such a message is this one's to send now."""
+        if kind in _OF_HOSTS:
+            return self.role is Role.HOST
+        return kind not in _OF_HOLDERS or self._holds
 
     def _heartbeat_heard(self, _message: fabric_pb2.Heartbeat) -> None:
         self._counts.in_beats += 1
@@ -278,18 +314,21 @@ class ModuleSession:
     def _report_progress(self) -> None:
         sent = self._sent.revision if self._sent else 0
         acked = self.held.revision if self.held else 0
-        self._runtime.progress(self.slot, sent, acked, self._refusals)
+        self._runtime.progress(self.slot, sent, acked, self._refusals, self.role)
 
     def _attached(self, message: fabric_pb2.PortAttached) -> None:
         try:
             report = wire.read_attached(self.slot, message, time.time())
-            state = self._supervisor.transact(lambda state: reports.attached(state, report))
+            over = self._runtime.confirmed
+            state = self._supervisor.transact(
+                lambda state: reports.attached(reports.ended(state, over, report.time), report)
+            )
         except DvsError as error:
             self._refuse_attach(message, error)
             return
         veth = lifecycle.find_veth(state, report.nic, report.mac)
         assert veth is not None
-        self._runtime.plugged(self.slot, veth.number, True)
+        self._runtime.plugged(self.slot, veth.number, True, self.role)
 
     def _refuse_attach(self, message: fabric_pb2.PortAttached, error: DvsError) -> None:
         _log.warning("attach refused", slot=self.slot, vm=message.nic.vm, nic=message.nic.index, reason=str(error))
@@ -302,7 +341,9 @@ class ModuleSession:
     def _detached(self, message: fabric_pb2.PortDetached) -> None:
         Vethernet(message.veth)
         self._count_last(message)
-        self._runtime.plugged(self.slot, message.veth, False)
+        self._runtime.plugged(self.slot, message.veth, False, self.role)
+        if not self._holds and (self.role is Role.CARD or self._runtime.is_plugged(self.slot, message.veth)):
+            return  # It lets go of what the other one holds now.
         now, veth, generation = time.time(), message.veth, message.generation
 
         def plugged(slot: int) -> bool:
@@ -319,7 +360,8 @@ class ModuleSession:
     def _seen(self, message: fabric_pb2.PortSeen) -> None:
         Vethernet(message.veth)
         now, veth, generation = time.time(), message.veth, message.generation
-        self._supervisor.transact(lambda state: reports.seen(state, self.slot, veth, generation, now))
+        absent = self._runtime.has_left
+        self._supervisor.transact(lambda state: reports.seen(state, self.slot, veth, generation, now, absent))
 
     def _may_take(self, message: fabric_pb2.MayTake) -> None:
         """A question; whatever is wrong with the NIC is the answer."""
@@ -331,7 +373,10 @@ class ModuleSession:
             if known := known_as(self._supervisor.state, nic, mac):
                 nic = replace(nic, index=known.nic.index)
                 answer.veth, answer.index = known.number, known.nic.index
-            check_nic(self._supervisor.state, nic, mac, message.profile, self.slot, dict(self._refusals))
+            if self._runtime.card_missing(self.slot):
+                raise Unavailable(f"module {self.slot}", "its card is not connected", "see 'show niv'")
+            refusals = self._runtime.refusals(self.slot)
+            check_nic(self._supervisor.state, nic, mac, message.profile, self.slot, refusals)
         except DvsError as error:
             answer.reason = str(error)
         self._post(fabric_pb2.SupervisorMessage(may_take=answer))
@@ -365,15 +410,27 @@ class ModuleSession:
         """Counters of a vEth, if it has anything to do with this module."""
         state, name = self._supervisor.state, Vethernet(veth).full
         record, move = state.inventory.veths.get(veth), state.inventory.moves.get(veth)
-        if record is None:
+        if record is None or not self._counts_still(veth):
             return
         here = record.slot == self.slot or (move is not None and self.slot in (move.source, move.target))
-        if here or self._runtime.book.knows(name, self.slot):
-            self._runtime.book.report(name, self.slot, self._incarnation, generation, counters, last, life)
+        if (here and self._holds) or self._runtime.book.knows(name, self._place):
+            self._runtime.book.report(name, self._place, self._incarnation, generation, counters, last, life)
+
+    def _counts_still(self, veth: int) -> bool:
+        """A host whose card holds the ports switches those that it has not given away entirely yet."""
+        return self._holds or self.role is Role.CARD or (self._carried is not None and veth not in self._carried)
+
+    def _niv(self, report: fabric_pb2.NivReport) -> None:
+        links = wire_observed.read_links(self.slot, report)
+        ways = [(Way(link.uplink, link.vis_uuid), link.state) for link in links if link.vis_uuid]
+        up = [way for way, state in ways if state is LinkState.UP]
+        self._supervisor.transact(lambda state: ways_told(state, self.slot, up, [way for way, _ in ways]))
+        self._carried = {vif.veth for link in links for vif in link.vifs if vif.carries}
+        self._runtime.links_reported(self.slot, links)
 
     def _macs(self, report: fabric_pb2.MacReport) -> None:
         rows = wire.read_macs(self.slot, report)
-        self._runtime.macs_reported(self.slot, rows)
+        self._runtime.macs_reported(self.slot, rows, self.role)
         for news in self._runtime.mac_moves.reported(self.slot, rows, self._now()):
             self._publish(news)
 

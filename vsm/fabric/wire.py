@@ -18,12 +18,14 @@ from vsm.events.bus import News
 from vsm.mobility.reports import AttachReport
 from vsm.model.interfaces import MAX_UPLINK, Ethernet, Vethernet
 from vsm.model.migration import Carried, Move
+from vsm.model.niv import HostMode, ModeKind, Role
 from vsm.model.settings import ChannelMode
 from vsm.model.state import Module, Nic, Uplink
 from vsm.policy.difference import (
     RemovePolicy,
     RemovePort,
     RemoveUplink,
+    SetMode,
     SetPolicy,
     SetPort,
     SetSwitch,
@@ -38,6 +40,7 @@ CHANGES_PER_UPDATE = 2000
 """Keeps an Update well below gRPC's message limit of 4 MiB."""
 MAX_CARRIED, MAX_CARRIED_BYTES = 16, 192 << 10
 """Kinds of state that follow a port, and bytes of each; together they fit into one message."""
+_MODES = {types_pb2.Mode.Kind.Value(kind.name): kind for kind in ModeKind if kind is not ModeKind.DVS}
 _CARRIED_KIND = re.compile("[a-z0-9-]{1,32}")
 _COUNTER_FIELDS = (
     "rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies",
@@ -72,6 +75,7 @@ def digest(wanted: Wanted) -> str:
         map(_policy, wanted.policies.values()),
         map(_port, wanted.ports.values()),
         map(_uplink, wanted.uplinks.values()),
+        _mode(wanted.mode),
     )
 
 
@@ -102,6 +106,8 @@ def _change(change: WantedChange) -> fabric_pb2.Change:
     match change:
         case SetSwitch(switch):
             return fabric_pb2.Change(set_switch=_switch(switch))
+        case SetMode(mode):
+            return fabric_pb2.Change(set_mode=_mode(mode))
         case SetPolicy(policy):
             return fabric_pb2.Change(set_policy=_policy(policy))
         case SetPort(port):
@@ -133,6 +139,10 @@ def _switch(switch: SwitchSpec) -> types_pb2.Switch:
         lldp_timer_s=switch.lldp_timer,
         lldp_hold_s=switch.lldp_hold,
     )
+
+
+def _mode(mode: HostMode) -> types_pb2.Mode:
+    return types_pb2.Mode(kind=mode.kind.name, tagging=mode.tagging.name)
 
 
 def _policy(policy: PolicySpec) -> types_pb2.Policy:
@@ -241,7 +251,16 @@ def read_module(hello: fabric_pb2.Hello) -> Module:
         address=hello.address,
         max_ports=hello.max_ports,
         mobility=hello.mobility,
+        modes=tuple(kind for number, kind in _MODES.items() if number in hello.modes),
     )
+
+
+def role(hello: fabric_pb2.Hello) -> Role:
+    """Who says hello; InvalidValue if this supervisor knows no such role."""
+    try:
+        return Role(hello.role)
+    except ValueError:
+        raise InvalidValue(f"module {hello.host_uuid}", f"speaks in role {hello.role}, which is not known") from None
 
 
 def read_nic(nic: types_pb2.Nic) -> Nic:

@@ -1,4 +1,4 @@
-"""Reading what modules report of their channels and neighbours (as vsm/fabric/wire.py does for the rest).
+"""Reading what modules report of their channels, neighbours and ways to a VIS (vsm/fabric/wire.py does the rest).
 
 What neighbours say comes from strangers by way of the host: texts are cut and made printable here, numbers checked.
 """
@@ -11,14 +11,30 @@ from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as pb
 from vsm.model.interfaces import Ethernet
-from vsm.observed import ChannelStatus, Discovery, LacpEnd, LacpMember, Member, MemberState, Neighbor
+from vsm.model.niv import LinkState, Tagging
+from vsm.model.state import MAX_VETH
+from vsm.observed import (
+    ChannelStatus,
+    Discovery,
+    LacpEnd,
+    LacpMember,
+    Member,
+    MemberState,
+    Neighbor,
+    NivLink,
+    Vif,
+)
 
 _STATES = tuple(MemberState)
 _PROTOCOLS = tuple(Discovery)
+_LINK_STATES = tuple(LinkState)
+_TAGGINGS = tuple(Tagging)
 _TEXT = 255
 """Characters that are kept of a text."""
 _ADDRESSES = 8
 _MAX_NEIGHBORS = 2048
+_MAX_VIFS = 4095
+"""On one link: what 12 bits name."""
 
 
 def read_channels(slot: int, report: pb.ChannelReport) -> list[ChannelStatus]:
@@ -85,6 +101,35 @@ def _neighbor(slot: int, message: pb.Neighbor) -> Neighbor:
         hold=message.hold_s,
         left=message.left_s,
     )
+
+
+def read_links(slot: int, report: pb.NivReport) -> tuple[NivLink, ...]:
+    """All ways of the module in ``slot`` to a VIS; InvalidValue for what there can't be."""
+    return tuple(_link(slot, message) for message in report.links)
+
+
+def _link(slot: int, message: pb.NivLink) -> NivLink:
+    name = Ethernet(slot, message.uplink).full
+    if message.state >= len(_LINK_STATES) or message.tagging >= len(_TAGGINGS):
+        raise InvalidValue(name, f"state {message.state} or tagging {message.tagging} of a link is not known")
+    if len(message.vifs) > _MAX_VIFS:
+        raise InvalidValue(name, f"tells {len(message.vifs)} VIFs, a link has room for {_MAX_VIFS}")
+    return NivLink(
+        message.uplink,
+        _text(message.vis_uuid),
+        _text(message.vis_name),
+        _text(message.vis_port),
+        _TAGGINGS[message.tagging],
+        _LINK_STATES[message.state],
+        _text(message.reason),
+        tuple(_vif(name, vif) for vif in message.vifs),
+    )
+
+
+def _vif(name: str, message: pb.NivLink.Vif) -> Vif:
+    if not 1 <= message.vif <= _MAX_VIFS or message.veth > MAX_VETH:
+        raise InvalidValue(name, f"there is no VIF {message.vif}, or no vEth {message.veth}")
+    return Vif(message.veth, message.vif, message.carries, _text(message.vm), message.index)
 
 
 def _address(text: str) -> str:

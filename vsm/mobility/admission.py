@@ -16,7 +16,7 @@ from vsm.model.interfaces import Ethernet
 from vsm.model.settings import UNTAGGED
 from vsm.model.state import Nic, State, Uplink, Veth
 from vsm.policy.compile import wanted
-from vsm.policy.wanted import PolicySpec, Wanted
+from vsm.policy.wanted import ALL_VLANS, PolicySpec, Wanted
 
 _NEXT = "choose another target, or give that host what it lacks"
 
@@ -35,6 +35,8 @@ def check_target(state: State, number: int, target: int, refusals: Mapping[str, 
     here, there = wanted(state, veth.slot or target), wanted(state, target)
     needed = vlans(policy) & reachable(state, veth.slot, here) if veth.slot is not None else VlanSet()
     ways = [uplink for uplink in _uplinks(state, target) if _carries(there, uplink) & needed]
+    if there.mode.niv:
+        return  # It is the VIS's ports that its guests leave by.
     _check_vlans(veth, target, needed, there, ways)
     _check_mtu(veth, target, needed, there, ways, refusals)
 
@@ -65,7 +67,10 @@ def vlans(policy: PolicySpec) -> VlanSet:
 
 
 def reachable(state: State, slot: int, have: Wanted) -> VlanSet:
-    """VLANs that leave the module in ``slot`` by any of its uplinks, whatever the state of their links."""
+    """VLANs that leave the module in ``slot`` by any of its uplinks, whatever the state of their links; behind a VIS it
+    is not the uplinks' policies that limit them."""
+    if have.mode.niv:
+        return ALL_VLANS
     found = VlanSet()
     for uplink in _uplinks(state, slot):
         found |= _carries(have, uplink)

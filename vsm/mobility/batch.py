@@ -12,7 +12,7 @@ from dvswitch.errors import DvsError, StorageError
 from vsm.model.state import State
 from vsm.supervisor import Change, Supervisor
 
-QUIET, CROWD = 0.0005, 0.004
+QUIET, CROWD = 0.0003, 0.004
 """Seconds without another change after which one, or several, are stored.  A write to the disk takes about as long."""
 LONGEST = 0.03
 """Seconds that the first of them waits at most."""
@@ -24,25 +24,50 @@ class Batch:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._pending: list[tuple[Change, asyncio.Future[State]]] = []
+        self._timer: asyncio.Handle | None = None
+        self._stored = float("-inf")
 
-    async def transact(self, change: Change) -> State:
-        """As Supervisor.transact, a little later: the State in force after all that was changed together."""
+    async def transact(self, change: Change, expected: int = 0) -> State:
+        """As Supervisor.transact, a little later: the State in force after all that was changed together.
+
+        ``expected``: no more than so many changes may come together with this one; 0: nobody can say.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[State] = loop.create_future()
         self._pending.append((change, done))
-        if len(self._pending) == 1:
-            loop.call_later(QUIET, self._look, 1, loop.time() + LONGEST)
+        if len(self._pending) == expected:
+            # Not in place: what has happened in this very moment goes along.
+            self._plan(loop.call_soon(self._flush))
+        elif len(self._pending) == 1 and loop.time() < self._stored + CROWD:
+            # Nobody comes so soon after another by himself.
+            self._plan(loop.call_later(CROWD, self._look, 1, loop.time() + LONGEST))
+        elif len(self._pending) == 1:
+            self._plan(loop.call_soon(self._linger, loop.time()))
         return await done
+
+    def _plan(self, handle: asyncio.Handle) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = handle
+
+    def _linger(self, since: float) -> None:
+        """See what comes in the first instants.  (The event loop's timers know whole milliseconds only.)"""
+        loop = asyncio.get_running_loop()
+        if len(self._pending) == 1 and loop.time() < since + QUIET:
+            self._plan(loop.call_soon(self._linger, since))
+        else:
+            self._look(1, since + LONGEST)
 
     def _look(self, before: int, latest: float) -> None:
         """Store now, unless more have come since there were ``before``: then there may be more to come."""
         loop = asyncio.get_running_loop()
         if len(self._pending) > before and loop.time() < latest:
-            loop.call_later(CROWD, self._look, len(self._pending), latest)
+            self._plan(loop.call_later(CROWD, self._look, len(self._pending), latest))
         else:
             self._flush()
 
     def _flush(self) -> None:
+        self._timer = None
         pending, self._pending = self._pending, []
         errors: list[DvsError | None] = []
         try:
@@ -50,6 +75,7 @@ class Batch:
         except StorageError as error:
             errors = [error] * len(pending)
             state = self._supervisor.state
+        self._stored = asyncio.get_running_loop().time()
         for (_, done), failed in zip(pending, errors, strict=True):
             if done.done():
                 continue

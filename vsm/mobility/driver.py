@@ -28,6 +28,8 @@ from vsm.supervisor import Change, Supervisor
 
 _RETRY = 1.0
 """Seconds before a step that the store refused is tried again."""
+_ANSWERED = 0.002
+"""Seconds from when the target has confirmed until that is stored as the move's end: the manager is answered first."""
 _log = structlog.get_logger("vsm.mobility")
 
 
@@ -61,8 +63,8 @@ class Patience:
     prepare: float = 3600.0
     """PREPARED: until a manager commits, or the VM's frames are seen on the target; then it is cancelled."""
     drain: float = 3.0
-    """PAUSED: until the source has drained; then the target goes on without it.  CANCELLED: until the source forwards
-    again."""
+    """PAUSED: until the source has drained; then the target goes on without it, and at once without one that has been
+    absent for so long.  CANCELLED: until the source forwards again."""
     apply: float = 30.0
     """ACTIVATED: until the target has confirmed; then the move is over, and a target that was away finds its port."""
 
@@ -89,6 +91,7 @@ class Mobility:
         self._clock, self._batch = clock, Batch(supervisor)
         runtime.timeouts = self.patience.by_state
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._confirmed = runtime.confirmed
         self._unsubscribe = supervisor.subscribe(lambda old, new: self._changed(old, new))
 
     def start(self) -> None:
@@ -111,9 +114,9 @@ class Mobility:
         in the way (S-256)."""
         self._veth(number)
         if not self._modules.connected(target):
-            raise Unavailable(f"module {target}", "is not connected", "start its agent, or choose another target")
-        status = self._runtime.module(target)
-        check_target(self._supervisor.state, number, target, dict(status.refusals) if status else {})
+            problem = "its card is not connected" if self._runtime.card_missing(target) else "is not connected"
+            raise Unavailable(f"module {target}", problem, "start its agent, or choose another target")
+        check_target(self._supervisor.state, number, target, self._runtime.refusals(target))
         return self._outcome(number)
 
     async def begin(self, number: int, target: int, seconds: float, by: str = "manager") -> Outcome:
@@ -122,6 +125,7 @@ class Mobility:
         Unavailable, Conflict or NotFound: the target can't take it, or did not get ready in time; nothing has changed.
         ``by``: who asks, for people.
         """
+        await self._ended(number, seconds)
         self.check(number, target)
         veth, occasion = self._veth(number), self._occasion(by=by)
         state = await self._batch.transact(lambda state: machine.begin(state, number, target, Input.BEGIN, occasion))
@@ -139,12 +143,16 @@ class Mobility:
         return self._outcome(number)
 
     async def commit(self, number: int, seconds: float) -> Outcome:
-        """Move now; returns once the target forwards, or Unavailable when that takes longer (it goes on by itself)."""
+        """Move now; returns once the target forwards, or Unavailable when that takes longer (it goes on by itself).
+
+        By then it is stored that the vEth lives there.  That the move is over is stored a moment later: should this
+        process end in between, the next one finds the same out again.
+        """
         move = self._move(number)
         if move is None:
             return self._repeated(number)
-        await self._batch.transact(self._step(number, Input.COMMIT, self._occasion()))
-        if not await self._runtime.until(lambda: self._move(number) is None, seconds):
+        await self._batch.transact(self._step(number, Input.COMMIT, self._occasion()), self._like(move))
+        if not await self._runtime.until(lambda: self._is_over(number), seconds):
             now = self._move(number)
             assert now is not None
             raise Unavailable(
@@ -156,6 +164,7 @@ class Mobility:
 
     async def cancel(self, number: int, seconds: float, by: str = "manager") -> Outcome:
         """Everything back to the source; returns once the source forwards again or did not answer in time."""
+        await self._ended(number, seconds)
         await self._batch.transact(self._step(number, Input.CANCEL, self._occasion(note=f"cancelled by {by}")))
         await self._runtime.until(lambda: self._move(number) is None, seconds)
         return self._outcome(number, MoveState.CANCELLED)
@@ -193,8 +202,9 @@ class Mobility:
         try:
             while (move := self._move(number)) is not None:
                 given = await self._next_input(move)
-                if self._move(number) == move and not await self._put(number, given, self._occasion_of(given, move)):
+                if self._move(number) == move and not await self._take(move, given):
                     await asyncio.sleep(_RETRY)
+                self._confirmed.discard(number)
         finally:
             # At once, not by a callback: whatever changes the move next must start a new task.
             self._tasks.pop(number, None)
@@ -202,11 +212,17 @@ class Mobility:
     async def _next_input(self, move: Move) -> Input:
         """Wait for what moves the migration on, or for somebody else to have done so."""
         ready, in_time, too_late, patience = self._awaited(move)
-        left = patience - (self._clock() - move.since)
+        left = patience - (self._clock() - self._waits_since(move))
         if await self._runtime.until(lambda: ready() or self._move(move.veth) != move, max(left, 0.0)):
             return in_time
         _log.warning("migration waited in vain", veth=move.veth, state=move.state.value, seconds=patience)
         return too_late
+
+    def _waits_since(self, move: Move) -> float:
+        """When the wait began: one for a source that was absent already counts from its last word."""
+        source = self._runtime.module(move.source)
+        absent = move.state is MoveState.PAUSED and source is not None and not source.connected
+        return min(move.since, source.since) if source and absent else move.since
 
     def _awaited(self, move: Move) -> tuple[Callable[[], bool], Input, Input, float]:
         """What a state waits for, the input that it brings, the input if it does not come, and within how many seconds
@@ -228,22 +244,49 @@ class Mobility:
 
     def _occasion_of(self, given: Input, move: Move) -> Occasion:
         carried = self._runtime.carried(move.source, move.veth) if given is Input.DRAINED else ()
-        return Occasion(self._clock(), carried=carried)
+        absent = given is Input.DRAIN_TIMEOUT and not self._modules.connected(move.source)
+        return Occasion(self._clock(), note=f"module {move.source} is absent" if absent else "", carried=carried)
 
     @staticmethod
     def _step(number: int, given: Input, occasion: Occasion) -> Change:
         return lambda state: machine.step(state, number, given, occasion)
 
-    async def _put(self, number: int, given: Input, occasion: Occasion) -> bool:
-        """Put an input to the machine; False if it was not taken."""
+    async def _take(self, move: Move, given: Input) -> bool:
+        """Put what was waited for to the machine."""
+        if given is Input.APPLIED and move.state is MoveState.ACTIVATED:
+            self._confirmed.add(move.veth)
+            self._runtime.notify()
+            await asyncio.sleep(_ANSWERED)
+            if self._move(move.veth) != move:
+                return True
+        return await self._put(move.veth, given, self._occasion_of(given, move), self._like(move))
+
+    def _like(self, move: Move) -> int:
+        """How many migrations are in the same state: no others can take the same step at the same time."""
+        return sum(other.state is move.state for other in self._supervisor.state.inventory.moves.values())
+
+    async def _put(self, number: int, given: Input, occasion: Occasion, expected: int = 0) -> bool:
+        """Put an input to the machine; False if it was not taken.  ``expected``: as of Batch.transact."""
         try:
-            await self._batch.transact(self._step(number, given, occasion))
+            await self._batch.transact(self._step(number, given, occasion), expected)
         except DvsError as error:
             _log.warning("migration step failed", veth=number, step=given.value, reason=str(error))
             return False
         return True
 
     # ---- answers
+
+    def _is_confirmed(self, number: int) -> bool:
+        """It is over in all but name."""
+        move = self._move(number)
+        return move is not None and move.state is MoveState.ACTIVATED and number in self._confirmed
+
+    def _is_over(self, number: int) -> bool:
+        return self._move(number) is None or self._is_confirmed(number)
+
+    async def _ended(self, number: int, seconds: float) -> None:
+        """A move that is over in all but name comes to its end."""
+        await self._runtime.until(lambda: not self._is_confirmed(number), seconds)
 
     def _move(self, number: int) -> Move | None:
         return self._supervisor.state.inventory.moves.get(number)
@@ -256,7 +299,7 @@ class Mobility:
 
     def _outcome(self, number: int, ended: MoveState = MoveState.DONE) -> Outcome:
         veth, move = self._veth(number), self._move(number)
-        state = move.state if move and ended is MoveState.DONE else ended
+        state = move.state if move and ended is MoveState.DONE and not self._is_confirmed(number) else ended
         return Outcome(number, state, veth.generation, veth.slot or 0)
 
     def _repeated(self, number: int) -> Outcome:
@@ -270,9 +313,7 @@ class Mobility:
         """What the target says against the port; "" if nothing."""
         if self._move(number) is None:
             return "the migration was taken back"
-        status = self._runtime.module(target)
-        refusals = dict(status.refusals) if status else {}
-        reason = refusals.get(f"vethernet {number}", "")
+        reason = self._runtime.refusals(target).get(f"vethernet {number}", "")
         return f"module {target} refuses it: {reason}" if reason else ""
 
     def _not_ready(self, target: int, number: int, revision: int) -> str:

@@ -6,7 +6,7 @@ place that the vEth has left is told to go away: of two claims the higher genera
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from dvswitch.errors import Conflict, NotFound
@@ -46,6 +46,15 @@ class AttachReport:
     def occasion(self) -> Occasion:
         """For the machine."""
         return Occasion(self.time, "attach with prepare" if self.prepare else "attach")
+
+
+def ended(state: State, numbers: Iterable[int], time: float) -> State:
+    """Moves whose target has confirmed are over: who attaches a NIC now means another, not to take that one back."""
+    moves = state.inventory.moves
+    for number in sorted(numbers):
+        if number in moves and moves[number].state is MoveState.ACTIVATED:
+            state = machine.step(state, number, Input.APPLIED, Occasion(time))
+    return state
 
 
 def attached(state: State, report: AttachReport) -> State:
@@ -100,13 +109,26 @@ def _unplugged(state: State, slot: int, number: int, generation: int, time: floa
     return machine.step(state, number, Input.SOURCE_GONE, occasion) if slot == move.source else state
 
 
-def seen(state: State, slot: int, number: int, generation: int, time: float = 0.0) -> State:
+def seen(
+    state: State,
+    slot: int,
+    number: int,
+    generation: int,
+    time: float = 0.0,
+    absent: Callable[[int], bool] = lambda slot: False,
+) -> State:
     """A frame of the VM came out of its prepared port on the module in ``slot``: it runs there.
 
     Believed only of the port that the move prepared, with the generation it was given: whatever else says so (a late
-    report, a host that the move is not about) changes nothing.
+    report, a host that the move is not about) changes nothing.  Of a NIC that the vEth has left, generation 0, it is
+    believed if the module that has the vEth is ``absent``: then the hypervisor lets the VM go on where it was.
     """
     move = state.inventory.moves.get(number)
+    if not generation:
+        veth = state.inventory.veths.get(number)
+        if veth is None or move is not None or veth.slot in (None, slot) or not absent(veth.slot):
+            return state
+        return machine.begin(state, number, slot, Input.SEEN, Occasion(time, "the VM itself"))
     if move is None or move.state is not MoveState.PREPARED or (move.target, move.generation) != (slot, generation):
         return state
     return machine.step(state, number, Input.SEEN, Occasion(time))

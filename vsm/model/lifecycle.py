@@ -18,6 +18,7 @@ from dvswitch.mac import MacAddress
 from vsm.model import macs
 from vsm.model.interfaces import Ethernet, Vethernet
 from vsm.model.migration import MAX_HISTORY, Move, MoveState, PastMove
+from vsm.model.niv import DVS
 from vsm.model.overrides import override
 from vsm.model.state import (
     FIRST_SLOT,
@@ -54,6 +55,7 @@ def joined(state: State, domain: int, module: Module) -> State:
         )
     slot = slot_of_host(state.config, module.host_uuid)
     config = state.config
+    _check_type(state, slot, module)
     if slot is None:
         slot = _free_slot(config, name)
         config = replace(config, slots={**config.slots, slot: VemSlot(slot, module.host_uuid)})
@@ -64,6 +66,16 @@ def joined(state: State, domain: int, module: Module) -> State:
     if config is state.config and inventory is state.inventory:
         return state
     return replace(state, config=config, inventory=inventory)
+
+
+def _check_type(state: State, slot: int | None, module: Module) -> None:
+    """A host does not become a VIS while it is used as a host."""
+    if slot is None or module.type != "VIS":
+        return
+    if any(veth.slot == slot for veth in state.inventory.veths.values()):
+        raise Conflict(f"module {slot}", "says that it is a VIS, but has vEths", "detach its NICs first")
+    if state.config.slots[slot].mode != DVS:
+        raise Conflict(f"module {slot}", "says that it is a VIS, but has a mode", f"say 'no mode' in 'vem {slot}'")
 
 
 def slot_of_host(config: Config, host_uuid: str) -> int | None:
@@ -161,6 +173,8 @@ def check_room(state: State, slot: int) -> None:
     module = state.inventory.modules.get(slot)
     if module is None:
         raise Unavailable(f"module {slot}", "has not joined", "start its agent")
+    if module.type == "VIS":
+        raise Unavailable(f"module {slot} ({module.host_name})", "is a VIS", "NICs are plugged in on its hosts")
     if module.max_ports:
         used = sum(1 for veth in state.inventory.veths.values() if veth.slot == slot)
         used += sum(1 for move in state.inventory.moves.values() if move.target == slot and _comes(state, move))

@@ -16,6 +16,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vsm.model.archive import Archive
 from vsm.model.migration import Move, PastMove
+from vsm.model.niv import DVS, Card, HostMode, ModeKind, Way
 from vsm.model.radius import RETRANSMIT, TIMEOUT, LoginBy, RadiusServer
 from vsm.model.settings import NOTHING, Settings
 from vsm.model.users import Role, User
@@ -84,6 +85,7 @@ class VemSlot:
 
     slot: int
     host_uuid: str
+    mode: HostMode = DVS
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,8 @@ class Module:
     max_ports: int = 0
     mobility: str = ""
     """Where frames of moving vEths can be passed on to, ADDRESS:PORT; "" = nowhere."""
+    modes: tuple[ModeKind, ...] = ()
+    """What it can be beside DVS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +259,10 @@ class Inventory:
     """Port-channel numbers, by slot and the id of the policy that makes the channel (vsm/model/channels.py)."""
     mac_leases: Mapping[tuple[str, int], MacLease] = field(default_factory=dict)
     """By Nic.key."""
+    ways: Mapping[int, tuple[Way, ...]] = field(default_factory=dict)
+    """To a VIS, by slot of the host."""
+    cards: Mapping[int, Card] = field(default_factory=dict)
+    """Of hosts in mode NIV, as last seen, by the host's slot."""
     next_policy_id: int = 1
     mobility_secret: str = field(default="", repr=False)
     """Hexadecimal; keys of moves are made of it (vsm/policy/forwarding.py)."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vsm.events.bus import Event
+from vsm.model.cards import mode_of
 from vsm.model.state import State
 from vsm.policy.quarantine import status, uplink_status
 from vsm.runtime import Runtime
@@ -61,6 +62,8 @@ class ModuleDocument:
     version: str = _field("of the agent's software")
     address: str = _field("where it connects from; empty: a unix socket")
     connected: bool = _field("whether it has a session with the supervisor; its ports forward without, too")
+    mode: str = _field("who switches its frames: dvs (itself), niv (a VIS), vepa (a neighbouring bridge)")
+    card: bool | None = _field("whether its card, on a VIS, has a session; null: it has none, as its mode is not niv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +198,7 @@ def _module(state: State, runtime: Runtime, slot: Any) -> ModuleDocument | None:
     module = state.inventory.modules.get(slot)
     if module is None:
         return None
-    session = runtime.module(slot)
+    session, card, mode = runtime.module(slot), runtime.card(slot), mode_of(state, slot)
     return ModuleDocument(
         module=slot,
         type=module.type,
@@ -205,6 +208,8 @@ def _module(state: State, runtime: Runtime, slot: Any) -> ModuleDocument | None:
         version=module.version,
         address=module.address,
         connected=session is not None and session.connected,
+        mode=mode.kind.value,
+        card=(card is not None and card.connected) if mode.niv else None,
     )
 
 

@@ -15,8 +15,9 @@ from dvswitch.errors import Conflict, DvsError, InvalidValue, NotFound
 from dvswitch.vlan import check_vlan
 from vsm.model.interfaces import Ethernet, Named, PortChannel, Vethernet, parse_named
 from vsm.model.macs import check_prefix
+from vsm.model.niv import DVS, Tagging
 from vsm.model.settings import NOTHING, Settings
-from vsm.model.state import FIRST_SLOT, LAST_SLOT, MAX_CHAIN, Config, PortProfile, ProfileType, State
+from vsm.model.state import FIRST_SLOT, LAST_SLOT, MAX_CHAIN, Config, PortProfile, ProfileType, State, VemSlot
 from vsm.model.users import BUILT_IN
 from vsm.policy.check_settings import out_of_range, settings_problems, team_problems
 from vsm.policy.inherit import effective
@@ -198,6 +199,15 @@ def _slots(state: State) -> Iterator[DvsError]:
             UUID(slot.host_uuid)
         except ValueError:
             yield InvalidValue(f"vem {slot.slot}", f"host id '{slot.host_uuid}' is not a UUID")
+        yield from _mode(state, slot)
+
+
+def _mode(state: State, slot: VemSlot) -> Iterator[DvsError]:
+    module = state.inventory.modules.get(slot.slot)
+    if slot.mode.niv is (slot.mode.tagging is Tagging.NONE):
+        yield InvalidValue(f"vem {slot.slot}", "mode niv needs a tagging, and the others have none")
+    if module and module.type == "VIS" and slot.mode != DVS:
+        yield Conflict(f"vem {slot.slot}", "is a VIS: it has no mode", "set the mode of the hosts connected to it")
 
 
 def _assignments(state: State) -> Iterator[DvsError]:

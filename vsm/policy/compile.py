@@ -11,10 +11,12 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from dvswitch.vlan import VlanSet
+from vsm.model.cards import holder, mode_of
 from vsm.model.interfaces import Ethernet, PortChannel, Vethernet
 from vsm.model.migration import Move, MoveState
+from vsm.model.niv import Role
 from vsm.model.settings import NO_PIN, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
-from vsm.model.state import Config, Phase, PortProfile, ProfileType, State, Uplink, Veth
+from vsm.model.state import Config, Inventory, Phase, PortProfile, ProfileType, State, Uplink, Veth
 from vsm.policy.forwarding import forwarding
 from vsm.policy.inherit import chain, effective
 from vsm.policy.ports import active_vlans, member_vlans
@@ -60,6 +62,10 @@ class _Index:
     active: VlanSet
     policies: dict[tuple[str, str, int], PolicySpec]
     """Evaluated so far, by (profile, interface with overrides or "", the interface's own policy or 0)."""
+    inventory: Inventory
+    """Of that State."""
+    known: dict[int, tuple[Veth, Move | None, list[tuple[int, _Place]]]]
+    """Where each vEth is known, and what that was worked out from."""
     ports: dict[tuple[int, Phase, int], tuple[Veth, PortSpec, PolicySpec | None]]
     """Worked out so far, by number, phase and generation.  Like the policies they follow from the vEth and the
     configuration alone, so they serve until that is edited: most States differ in one vEth's place."""
@@ -68,13 +74,18 @@ class _Index:
 _latest: tuple[State, _Index] | None = None
 
 
-def wanted(state: State, slot: int) -> Wanted:
-    """Everything the module in ``slot`` should have."""
-    index = _index(state)
+def wanted(state: State, slot: int, role: Role | None = None) -> Wanted:
+    """Everything that should be in ``slot``: what its host or its card is told, or (None) both together.
+
+    The ports are one's of the two, as the module's mode says; the uplinks are always the host's.
+    """
+    index, mode = _index(state), mode_of(state, slot)
+    places = index.places.get(slot, ()) if role in (None, holder(state, slot)) else ()
+    links = index.uplinks.get(slot, ()) if role is not Role.CARD else ()
     policies: dict[int, PolicySpec] = {}
-    ports = {place.veth.number: _port(state, index, place, policies) for place in index.places.get(slot, ())}
-    uplinks = {uplink.number: _uplink(state, index, uplink, policies) for uplink in index.uplinks.get(slot, ())}
-    return Wanted(_switch(state.config), policies, ports, uplinks)
+    ports = {place.veth.number: _port(state, index, place, policies) for place in places}
+    uplinks = {uplink.number: _uplink(state, index, uplink, policies) for uplink in links}
+    return Wanted(_switch(state.config), policies, ports, uplinks, mode)
 
 
 def _index(state: State) -> _Index:
@@ -90,21 +101,35 @@ def _build(state: State, before: _Index | None) -> _Index:
     """``before``: of a State with the same configuration."""
     places: dict[int, list[_Place]] = defaultdict(list)
     uplinks: dict[int, list[Uplink]] = defaultdict(list)
-    moves = state.inventory.moves
-    for veth in state.inventory.veths.values():
-        for slot, place in _places(state, veth, moves.get(veth.number)):
+    known = _known_places(state, before)
+    for _, _, found in known.values():
+        for slot, place in found:
             places[slot].append(place)
     for uplink in state.inventory.uplinks.values():
         uplinks[uplink.slot].append(uplink)
     if before is not None:
         veths = state.inventory.veths
-        known = {
+        ports = {
             key: found
             for key, found in before.ports.items()
             if key[0] in veths and key[2] >= veths[key[0]].generation - 1
         }
-        return _Index(places, uplinks, before.active, before.policies, known)
-    return _Index(places, uplinks, active_vlans(state.config), {}, {})
+        return _Index(places, uplinks, before.active, before.policies, state.inventory, known, ports)
+    return _Index(places, uplinks, active_vlans(state.config), {}, state.inventory, known, {})
+
+
+def _known_places(state: State, before: _Index | None) -> dict[int, tuple[Veth, Move | None, list[tuple[int, _Place]]]]:
+    """By vEth: what follows from the same vEth and move was worked out before, unless modules changed meanwhile."""
+    inventory, known, old = state.inventory, {}, {}
+    was = before.inventory if before is not None else None
+    if before is not None and was is not None and was.modules is inventory.modules and was.cards is inventory.cards:
+        old = before.known if was.mobility_secret == inventory.mobility_secret else {}
+    for number, veth in inventory.veths.items():
+        move, found = inventory.moves.get(number), old.get(number)
+        if found is None or found[0] is not veth or found[1] is not move:
+            found = veth, move, _places(state, veth, move)
+        known[number] = found
+    return known
 
 
 def _places(state: State, veth: Veth, move: Move | None) -> list[tuple[int, _Place]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from vsm.model.niv import HostMode
 from vsm.policy.wanted import PolicySpec, PortSpec, SwitchSpec, UplinkSpec, Wanted
 
 
@@ -18,6 +19,13 @@ class SetSwitch:
     """Whole-switch settings are new or different."""
 
     switch: SwitchSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SetMode:
+    """Who switches the module's frames is different; one that holds nothing is in the default mode."""
+
+    mode: HostMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class RemovePolicy:
     policy: int
 
 
-WantedChange = SetSwitch | SetPolicy | SetUplink | SetPort | RemovePort | RemoveUplink | RemovePolicy
+WantedChange = SetSwitch | SetMode | SetPolicy | SetUplink | SetPort | RemovePort | RemoveUplink | RemovePolicy
 
 _Spec = TypeVar("_Spec")
 
@@ -73,6 +81,8 @@ def difference(old: Wanted | None, new: Wanted) -> list[WantedChange]:
     if old is None or old.switch != new.switch:
         changes.append(SetSwitch(new.switch))
     before = old or Wanted(new.switch)
+    if before.mode != new.mode:
+        changes.append(SetMode(new.mode))
     changes += map(SetPolicy, _changed(before.policies, new.policies))
     changes += map(SetUplink, _changed(before.uplinks, new.uplinks))
     changes += map(SetPort, _changed(before.ports, new.ports))

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 
 from dvswitch.mobility import KEY_BYTES
+from vsm.model.cards import mobility_of
 from vsm.model.interfaces import Vethernet
 from vsm.model.migration import Move, MoveState
 from vsm.model.state import State, Veth
@@ -21,9 +22,9 @@ _FOLLOWED = (MoveState.PREPARED, MoveState.PAUSED, MoveState.ACTIVATED)
 
 def forwarding(state: State, veth: Veth, move: Move) -> tuple[ForwardSpec | None, ForwardSpec | None]:
     """What source and target of the move are told; (None, None): its frames are not passed on."""
-    modules, secret = state.inventory.modules, state.inventory.mobility_secret
-    source, target = modules.get(move.source), modules.get(move.target)
-    if move.state not in _FOLLOWED or not secret or not (source and target and source.mobility and target.mobility):
+    secret = state.inventory.mobility_secret
+    source, target = mobility_of(state, move.source), mobility_of(state, move.target)
+    if move.state not in _FOLLOWED or not secret or not (source and target):
         return None, None
     own = state.config.overrides.get(Vethernet(veth.number).full)
     seconds = effective(state.config, veth.profile, own).mobility_forward or 0
@@ -33,7 +34,7 @@ def forwarding(state: State, veth: Veth, move: Move) -> tuple[ForwardSpec | None
     made = hmac.digest(bytes.fromhex(secret), text.encode(), hashlib.sha256)
     ident = int.from_bytes(made[:8], "little") or 1
     key = made[8 : 8 + KEY_BYTES]
-    return ForwardSpec(ident, key, seconds, target.mobility), ForwardSpec(ident, key, seconds)
+    return ForwardSpec(ident, key, seconds, target), ForwardSpec(ident, key, seconds)
 
 
 __all__ = ["forwarding"]

@@ -1,4 +1,5 @@
-"""Refuses edits that would cut the way to a host, or take away a port group in use, unless they are forced.
+"""Refuses edits that would cut the way to a host, take away a port group in use, or change who holds the ports of
+modules under migration, unless they are forced.
 
 Which ports that way goes over only the operator knows; he marks their profiles, on the host's kernel NIC and on its
 uplinks: `system vlan LIST` (these VLANs must keep working) or `capability l3control` (all of the port's VLANs).
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 
 from dvswitch.errors import Conflict
 from dvswitch.vlan import VlanSet
+from vsm.model.cards import niv_slots
 from vsm.model.state import PortProfile, State
 from vsm.policy.catalog import withdrawn
 from vsm.policy.impact import Loss, impact
@@ -28,6 +30,17 @@ def cuts(before: State, after: State) -> Iterator[tuple[str, str]]:
     """(subject, problem) of everything that guard() objects to."""
     yield from _cut_off(before, after)
     yield from withdrawn(before, after)
+    yield from _handed_over(before, after)
+
+
+def _handed_over(before: State, after: State) -> Iterator[tuple[str, str]]:
+    """A vEth on the move waits for whoever held it when the move began."""
+    if before.config.slots is after.config.slots:
+        return
+    changed = niv_slots(before) ^ niv_slots(after)
+    for move in before.inventory.moves.values():
+        for slot in sorted({move.source, move.target} & changed):
+            yield f"vem {slot}", f"vethernet {move.veth} is migrating from or to it, which a change of mode disturbs"
 
 
 def _cut_off(before: State, after: State) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from vsm.model.interfaces import Ethernet, Vethernet
 from vsm.model.state import State
 from vsm.policy.compile import wanted
 from vsm.policy.difference import difference
-from vsm.policy.wanted import PolicySpec, PortSpec, UplinkSpec, Wanted
+from vsm.policy.wanted import ALL_VLANS, PolicySpec, PortSpec, UplinkSpec, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,9 @@ def _losses(slot: int, old: Wanted, new: Wanted) -> Iterator[Loss]:
 
 
 def _reach(whole: Wanted) -> VlanSet:
-    """VLANs that some uplink carries."""
+    """VLANs that some uplink carries; behind a VIS it is not the uplinks' policies that limit them."""
+    if whole.mode.niv:
+        return ALL_VLANS
     found = VlanSet()
     for uplink in whole.uplinks.values():
         found = found | _forwarded(whole, uplink)

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from dvswitch.lldp_agent import Mode
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
+from vsm.model.niv import DVS, HostMode
 from vsm.model.settings import ChannelMode, Settings, TeamMethod
 from vsm.model.state import Nic, Phase
+
+ALL_VLANS = VlanSet.all() | VlanSet.of([0])
+"""Untagged frames included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +137,4 @@ class Wanted:
     policies: Mapping[int, PolicySpec] = field(default_factory=dict)
     ports: Mapping[int, PortSpec] = field(default_factory=dict)
     uplinks: Mapping[int, UplinkSpec] = field(default_factory=dict)
+    mode: HostMode = DVS

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
@@ -24,23 +24,47 @@ _TEXT_TYPES: dict[type, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
     MacAddress: (str, MacAddress.parse),
     VlanSet: (str, lambda text: VlanSet.parse(text, lowest=0)),
 }
+_PLAIN_TYPES = (int, str, float, bool)
 
 
-def encode(value: object) -> Json:
+def encode(value: Any) -> Json:
     """``value`` as JSON data; unset defaults are left out of dataclasses, so equal values give equal data."""
-    if type(value) in _TEXT_TYPES:
-        return _TEXT_TYPES[type(value)][0](value)
-    if isinstance(value, Enum):
-        return value.value
-    if is_dataclass(value):
-        return {name: encode(item) for name, item in _told(value)}
-    if isinstance(value, Mapping):
-        return [[encode(key), encode(item)] for key, item in sorted(value.items())]
-    if isinstance(value, tuple | list):
-        return [encode(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise InvalidValue("stored value", f"type {type(value).__name__} has no stored form")
+    kind = cast("Any", type(value))
+    return _encoder(kind)(value)
+
+
+@cache
+def _encoder(kind: type) -> Callable[[Any], Json]:
+    """The encoder of one type.  Everybody who moves or is counted waits for these, so nothing is looked up twice."""
+    if kind in _TEXT_TYPES:
+        return _TEXT_TYPES[kind][0]
+    if issubclass(kind, Enum):
+        return lambda value: value.value
+    if is_dataclass(kind):
+        return _dataclass_encoder(kind)
+    if issubclass(kind, Mapping):
+        return lambda value: [[encode(key), encode(item)] for key, item in sorted(value.items())]
+    if issubclass(kind, tuple | list):
+        return lambda value: [encode(item) for item in value]
+    if issubclass(kind, bool | int | float | str | types.NoneType):
+        return lambda value: value
+    raise InvalidValue("stored value", f"type {kind.__name__} has no stored form")
+
+
+def _dataclass_encoder(kind: Any) -> Callable[[Any], Json]:
+    """Of the fields that differ from their defaults."""
+    known = [(item.name, item.default) for item in fields(kind)]
+
+    def told(value: Any) -> Json:
+        found = {}
+        for name, default in known:
+            here = getattr(value, name)
+            if here is default or (default is not MISSING and here == default):
+                continue
+            found[name] = here if type(here) in _PLAIN_TYPES else encode(here)
+        return found
+
+    return told
 
 
 def decode(kind: Any, data: Json) -> Any:
@@ -56,16 +80,6 @@ def hints(kind: type) -> dict[str, Any]:
     """Resolved annotations of a dataclass's fields, in field order."""
     known = get_type_hints(kind)
     return {item.name: known[item.name] for item in fields(kind)}
-
-
-def _told(value: Any) -> list[tuple[str, Any]]:
-    """The fields of a dataclass value that differ from their defaults."""
-    told = []
-    for item in fields(value):
-        here = getattr(value, item.name)
-        if item.default is MISSING or here != item.default:
-            told.append((item.name, here))
-    return told
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ModuleMessage(_message.Message):
-    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "channels", "neighbors", "seen", "may_take", "output")
+    __slots__ = ("hello", "ack", "refuse", "heartbeat", "counters", "attached", "detached", "drained", "uplink", "macs", "port", "event", "channels", "neighbors", "seen", "may_take", "niv", "output", "several")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     REFUSE_FIELD_NUMBER: _ClassVar[int]
@@ -25,7 +25,9 @@ class ModuleMessage(_message.Message):
     NEIGHBORS_FIELD_NUMBER: _ClassVar[int]
     SEEN_FIELD_NUMBER: _ClassVar[int]
     MAY_TAKE_FIELD_NUMBER: _ClassVar[int]
+    NIV_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    SEVERAL_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     ack: Ack
     refuse: Refuse
@@ -42,8 +44,16 @@ class ModuleMessage(_message.Message):
     neighbors: NeighborReport
     seen: PortSeen
     may_take: MayTake
+    niv: NivReport
     output: CommandOutput
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., channels: _Optional[_Union[ChannelReport, _Mapping]] = ..., neighbors: _Optional[_Union[NeighborReport, _Mapping]] = ..., seen: _Optional[_Union[PortSeen, _Mapping]] = ..., may_take: _Optional[_Union[MayTake, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ...) -> None: ...
+    several: Several
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., counters: _Optional[_Union[CounterReport, _Mapping]] = ..., attached: _Optional[_Union[PortAttached, _Mapping]] = ..., detached: _Optional[_Union[PortDetached, _Mapping]] = ..., drained: _Optional[_Union[PortDrained, _Mapping]] = ..., uplink: _Optional[_Union[UplinkState, _Mapping]] = ..., macs: _Optional[_Union[MacReport, _Mapping]] = ..., port: _Optional[_Union[PortState, _Mapping]] = ..., event: _Optional[_Union[LogEvent, _Mapping]] = ..., channels: _Optional[_Union[ChannelReport, _Mapping]] = ..., neighbors: _Optional[_Union[NeighborReport, _Mapping]] = ..., seen: _Optional[_Union[PortSeen, _Mapping]] = ..., may_take: _Optional[_Union[MayTake, _Mapping]] = ..., niv: _Optional[_Union[NivReport, _Mapping]] = ..., output: _Optional[_Union[CommandOutput, _Mapping]] = ..., several: _Optional[_Union[Several, _Mapping]] = ...) -> None: ...
+
+class Several(_message.Message):
+    __slots__ = ("messages",)
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[ModuleMessage]
+    def __init__(self, messages: _Optional[_Iterable[_Union[ModuleMessage, _Mapping]]] = ...) -> None: ...
 
 class SupervisorMessage(_message.Message):
     __slots__ = ("welcome", "update", "in_sync", "heartbeat", "attach_refused", "install", "may_take", "command", "cancel")
@@ -68,13 +78,19 @@ class SupervisorMessage(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., in_sync: _Optional[_Union[InSync, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., attach_refused: _Optional[_Union[AttachRefused, _Mapping]] = ..., install: _Optional[_Union[InstallState, _Mapping]] = ..., may_take: _Optional[_Union[MayTakeAnswer, _Mapping]] = ..., command: _Optional[_Union[Command, _Mapping]] = ..., cancel: _Optional[_Union[CancelCommand, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation", "mobility")
+    __slots__ = ("protocol", "domain", "host_uuid", "host_name", "type", "engine", "version", "system", "address", "max_ports", "revision", "digest", "incarnation", "mobility", "role", "through", "modes")
     class ModuleType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         VEM: _ClassVar[Hello.ModuleType]
         VIS: _ClassVar[Hello.ModuleType]
     VEM: Hello.ModuleType
     VIS: Hello.ModuleType
+    class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        HOST: _ClassVar[Hello.Role]
+        CARD: _ClassVar[Hello.Role]
+    HOST: Hello.Role
+    CARD: Hello.Role
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     HOST_UUID_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +105,9 @@ class Hello(_message.Message):
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     MOBILITY_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_FIELD_NUMBER: _ClassVar[int]
+    MODES_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     domain: int
     host_uuid: str
@@ -103,7 +122,10 @@ class Hello(_message.Message):
     digest: str
     incarnation: str
     mobility: str
-    def __init__(self, protocol: _Optional[int] = ..., domain: _Optional[int] = ..., host_uuid: _Optional[str] = ..., host_name: _Optional[str] = ..., type: _Optional[_Union[Hello.ModuleType, str]] = ..., engine: _Optional[str] = ..., version: _Optional[str] = ..., system: _Optional[str] = ..., address: _Optional[str] = ..., max_ports: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ..., incarnation: _Optional[str] = ..., mobility: _Optional[str] = ...) -> None: ...
+    role: Hello.Role
+    through: str
+    modes: _containers.RepeatedScalarFieldContainer[_types_pb2.Mode.Kind]
+    def __init__(self, protocol: _Optional[int] = ..., domain: _Optional[int] = ..., host_uuid: _Optional[str] = ..., host_name: _Optional[str] = ..., type: _Optional[_Union[Hello.ModuleType, str]] = ..., engine: _Optional[str] = ..., version: _Optional[str] = ..., system: _Optional[str] = ..., address: _Optional[str] = ..., max_ports: _Optional[int] = ..., revision: _Optional[int] = ..., digest: _Optional[str] = ..., incarnation: _Optional[str] = ..., mobility: _Optional[str] = ..., role: _Optional[_Union[Hello.Role, str]] = ..., through: _Optional[str] = ..., modes: _Optional[_Iterable[_Union[_types_pb2.Mode.Kind, str]]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("slot", "switch_name", "heartbeat_ms", "counters_ms")
@@ -130,7 +152,7 @@ class Update(_message.Message):
     def __init__(self, revision: _Optional[int] = ..., snapshot: bool = ..., commit: bool = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ...) -> None: ...
 
 class Change(_message.Message):
-    __slots__ = ("set_switch", "set_policy", "set_port", "set_uplink", "remove_port", "remove_policy", "remove_uplink")
+    __slots__ = ("set_switch", "set_policy", "set_port", "set_uplink", "remove_port", "remove_policy", "remove_uplink", "set_mode")
     SET_SWITCH_FIELD_NUMBER: _ClassVar[int]
     SET_POLICY_FIELD_NUMBER: _ClassVar[int]
     SET_PORT_FIELD_NUMBER: _ClassVar[int]
@@ -138,6 +160,7 @@ class Change(_message.Message):
     REMOVE_PORT_FIELD_NUMBER: _ClassVar[int]
     REMOVE_POLICY_FIELD_NUMBER: _ClassVar[int]
     REMOVE_UPLINK_FIELD_NUMBER: _ClassVar[int]
+    SET_MODE_FIELD_NUMBER: _ClassVar[int]
     set_switch: _types_pb2.Switch
     set_policy: _types_pb2.Policy
     set_port: _types_pb2.Port
@@ -145,7 +168,8 @@ class Change(_message.Message):
     remove_port: int
     remove_policy: int
     remove_uplink: int
-    def __init__(self, set_switch: _Optional[_Union[_types_pb2.Switch, _Mapping]] = ..., set_policy: _Optional[_Union[_types_pb2.Policy, _Mapping]] = ..., set_port: _Optional[_Union[_types_pb2.Port, _Mapping]] = ..., set_uplink: _Optional[_Union[_types_pb2.Uplink, _Mapping]] = ..., remove_port: _Optional[int] = ..., remove_policy: _Optional[int] = ..., remove_uplink: _Optional[int] = ...) -> None: ...
+    set_mode: _types_pb2.Mode
+    def __init__(self, set_switch: _Optional[_Union[_types_pb2.Switch, _Mapping]] = ..., set_policy: _Optional[_Union[_types_pb2.Policy, _Mapping]] = ..., set_port: _Optional[_Union[_types_pb2.Port, _Mapping]] = ..., set_uplink: _Optional[_Union[_types_pb2.Uplink, _Mapping]] = ..., remove_port: _Optional[int] = ..., remove_policy: _Optional[int] = ..., remove_uplink: _Optional[int] = ..., set_mode: _Optional[_Union[_types_pb2.Mode, _Mapping]] = ...) -> None: ...
 
 class InSync(_message.Message):
     __slots__ = ("revision",)
@@ -519,3 +543,52 @@ class Neighbor(_message.Message):
     hold_s: int
     left_s: int
     def __init__(self, uplink: _Optional[int] = ..., protocol: _Optional[_Union[Neighbor.Protocol, str]] = ..., chassis: _Optional[str] = ..., port: _Optional[str] = ..., port_description: _Optional[str] = ..., system_name: _Optional[str] = ..., system_description: _Optional[str] = ..., platform: _Optional[str] = ..., capabilities: _Optional[int] = ..., enabled: _Optional[int] = ..., management: _Optional[_Iterable[str]] = ..., native_vlan: _Optional[int] = ..., hold_s: _Optional[int] = ..., left_s: _Optional[int] = ...) -> None: ...
+
+class NivReport(_message.Message):
+    __slots__ = ("links",)
+    LINKS_FIELD_NUMBER: _ClassVar[int]
+    links: _containers.RepeatedCompositeFieldContainer[NivLink]
+    def __init__(self, links: _Optional[_Iterable[_Union[NivLink, _Mapping]]] = ...) -> None: ...
+
+class NivLink(_message.Message):
+    __slots__ = ("uplink", "vis_uuid", "vis_name", "vis_port", "tagging", "state", "reason", "vifs")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        DOWN: _ClassVar[NivLink.State]
+        FOUND: _ClassVar[NivLink.State]
+        UP: _ClassVar[NivLink.State]
+        REFUSED: _ClassVar[NivLink.State]
+    DOWN: NivLink.State
+    FOUND: NivLink.State
+    UP: NivLink.State
+    REFUSED: NivLink.State
+    class Vif(_message.Message):
+        __slots__ = ("veth", "vif", "carries", "vm", "index")
+        VETH_FIELD_NUMBER: _ClassVar[int]
+        VIF_FIELD_NUMBER: _ClassVar[int]
+        CARRIES_FIELD_NUMBER: _ClassVar[int]
+        VM_FIELD_NUMBER: _ClassVar[int]
+        INDEX_FIELD_NUMBER: _ClassVar[int]
+        veth: int
+        vif: int
+        carries: bool
+        vm: str
+        index: int
+        def __init__(self, veth: _Optional[int] = ..., vif: _Optional[int] = ..., carries: bool = ..., vm: _Optional[str] = ..., index: _Optional[int] = ...) -> None: ...
+    UPLINK_FIELD_NUMBER: _ClassVar[int]
+    VIS_UUID_FIELD_NUMBER: _ClassVar[int]
+    VIS_NAME_FIELD_NUMBER: _ClassVar[int]
+    VIS_PORT_FIELD_NUMBER: _ClassVar[int]
+    TAGGING_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    VIFS_FIELD_NUMBER: _ClassVar[int]
+    uplink: int
+    vis_uuid: str
+    vis_name: str
+    vis_port: str
+    tagging: _types_pb2.Mode.Tagging
+    state: NivLink.State
+    reason: str
+    vifs: _containers.RepeatedCompositeFieldContainer[NivLink.Vif]
+    def __init__(self, uplink: _Optional[int] = ..., vis_uuid: _Optional[str] = ..., vis_name: _Optional[str] = ..., vis_port: _Optional[str] = ..., tagging: _Optional[_Union[_types_pb2.Mode.Tagging, str]] = ..., state: _Optional[_Union[NivLink.State, str]] = ..., reason: _Optional[str] = ..., vifs: _Optional[_Iterable[_Union[NivLink.Vif, _Mapping]]] = ...) -> None: ...

@@ -238,6 +238,30 @@ class Switch(_message.Message):
     lldp_hold_s: int
     def __init__(self, name: _Optional[str] = ..., domain: _Optional[int] = ..., mtu: _Optional[int] = ..., keep_priority_tag: bool = ..., snooping: bool = ..., querier_interval_s: _Optional[int] = ..., up_delay_ms: _Optional[int] = ..., mac_aging_s: _Optional[int] = ..., cdp: _Optional[_Union[Discovery, str]] = ..., lldp: _Optional[_Union[Discovery, str]] = ..., cdp_timer_s: _Optional[int] = ..., cdp_hold_s: _Optional[int] = ..., lldp_timer_s: _Optional[int] = ..., lldp_hold_s: _Optional[int] = ...) -> None: ...
 
+class Mode(_message.Message):
+    __slots__ = ("kind", "tagging")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        DVS: _ClassVar[Mode.Kind]
+        NIV: _ClassVar[Mode.Kind]
+        VEPA: _ClassVar[Mode.Kind]
+    DVS: Mode.Kind
+    NIV: Mode.Kind
+    VEPA: Mode.Kind
+    class Tagging(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        NONE: _ClassVar[Mode.Tagging]
+        VNTAG: _ClassVar[Mode.Tagging]
+        ETAG: _ClassVar[Mode.Tagging]
+    NONE: Mode.Tagging
+    VNTAG: Mode.Tagging
+    ETAG: Mode.Tagging
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TAGGING_FIELD_NUMBER: _ClassVar[int]
+    kind: Mode.Kind
+    tagging: Mode.Tagging
+    def __init__(self, kind: _Optional[_Union[Mode.Kind, str]] = ..., tagging: _Optional[_Union[Mode.Tagging, str]] = ...) -> None: ...
+
 class Counters(_message.Message):
     __slots__ = ("rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies", "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded", "drops_in", "drops_out", "life")
     class DropsInEntry(_message.Message):

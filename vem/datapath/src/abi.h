@@ -322,6 +322,7 @@ struct dvs_trace {
 #define DVS_PUNT_SNOOPED 3 /* IGMP or MLD, when snooping; forwarded too */
 #define DVS_PUNT_MOVED 4   /* RARP or gratuitous ARP by an uplink with a local port's MAC (S-089); dropped */
 #define DVS_PUNT_ARRIVED 5 /* out of an awaited port, with its MAC (S-246); dropped */
+#define DVS_PUNT_FOLLOWED 6 /* RARP by an uplink with the MAC of a port that moved away; forwarded too */
 
 #define DVS_EVENT_DATA 1600
 

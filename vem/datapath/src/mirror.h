@@ -16,7 +16,9 @@ static INL void dvs_show_on(__u32 lport, struct dvs_copy *copy)
 	const struct dvs_port *port = dp_port(lport);
 
 	copy->lport = lport;
-	copy->niv = copy->link = copy->niv_word = 0;
+	copy->niv_word = 0;
+	copy->niv = copy->shared = 0;
+	copy->link = 0;
 	if (port && (port->flags & DVS_PORT_UPLINK))
 		copy->padded = 1;
 }
@@ -24,9 +26,8 @@ static INL void dvs_show_on(__u32 lport, struct dvs_copy *copy)
 /* The frame as it came, for p->mirror, which is not 0. */
 static INL void dvs_mirror_in(const struct dvs_pkt *p, struct dvs_copy *copy)
 {
-	copy->reason = DVS_OK;
+	*copy = (struct dvs_copy){ .reason = DVS_OK };
 	copy->tagged = p->tag_present && !p->tag_foreign;
-	copy->padded = 0;
 	dvs_show_on(p->mirror, copy);
 	copy->tci = copy->tagged ? p->tci : 0;
 	dvs_count_mirrored(p);

@@ -70,7 +70,7 @@ static void send_all(struct dvs_mobility *m)
 
 	for (i = 0; i < DVS_MOBILITY_SESSIONS; i++) {
 		s = m->session[i];
-		if (s && s->is.role == DVS_MOBILITY_SOURCE && s->out.used)
+		if (s && s->is.role == DVS_MOBILITY_SOURCE && s->out.used > s->kept)
 			link_send(m, s);
 	}
 }
@@ -87,7 +87,7 @@ static void session_event(struct dvs_mobility *m, struct session *s, __u32 event
 		link_send(m, s);
 	if (s->fd >= 0 && (events & (EPOLLIN | EPOLLERR | EPOLLHUP))) {
 		if (s->counts.ready)
-			link_close(m, s); /* a target says nothing after its greeting: it has gone */
+			link_heard(m, s);
 		else
 			link_greeted(m, s);
 	}
@@ -226,6 +226,7 @@ static void line_clear(struct line *l)
 		l->first = w->next;
 		free(w);
 	}
+	*l = (struct line){ .last = &l->first };
 }
 
 static void session_free(struct dvs_mobility *m, struct session *s)
@@ -326,24 +327,50 @@ API int dvs_mobility_open(struct dvs_mobility *m, __u64 id)
 
 	enter(m);
 	s = session_find(m, id);
-	if (s)
+	if (s) {
 		session_open(m, s);
+		link_tell(s);
+	}
 	leave(m);
 	return s ? 0 : -ENOENT;
 }
 
-API int dvs_mobility_remove(struct dvs_mobility *m, __u64 id)
+API int dvs_mobility_end(struct dvs_mobility *m, __u32 lport, __u32 vlan)
+{
+	struct session *s;
+
+	if (lport >= DVS_MAX_PORTS || vlan >= VLANS)
+		return -EINVAL;
+	enter(m);
+	s = m->at[DVS_MOBILITY_SOURCE][lport];
+	while (s && port_batch(m))
+		; /* what the switch passed on before that */
+	if (s) {
+		link_end(s, vlan);
+		send_all(m);
+	}
+	leave(m);
+	return s ? 0 : -ENOENT;
+}
+
+API int dvs_mobility_remove(struct dvs_mobility *m, __u64 id, int back)
 {
 	struct session *s;
 
 	enter(m);
 	s = session_find(m, id);
 	if (s) {
+		/* What the target said must be read: it decides what comes back; and with something unread, close() would
+		 * throw away what the target has not read yet. */
+		if (s->is.role == DVS_MOBILITY_SOURCE && s->counts.ready)
+			link_heard(m, s);
 		if (s->is.role == DVS_MOBILITY_SOURCE && s->counts.ready)
 			link_send(m, s);
 		gate_open(m, s);
+		if (s->met && !s->open)
+			line_clear(&s->to_port); /* the source has it, too, and the vEth */
 		session_expire(m, s, m->now + 1);
-		records_expire(m, s);
+		records_expire(m, s, back);
 		session_unplace(m, s);
 		m->session[session_index(m, s)] = NULL;
 		m->n_sessions--;
@@ -361,7 +388,8 @@ API int dvs_mobility_count(struct dvs_mobility *m, __u64 id, struct dvs_session_
 	s = session_find(m, id);
 	if (s) {
 		*counts = s->counts;
-		counts->waiting = s->is.role == DVS_MOBILITY_SOURCE ? s->out.used : s->to_port.n + s->from_port.n;
+		counts->kept = s->kept;
+		counts->waiting = s->is.role == DVS_MOBILITY_SOURCE ? s->out.used - s->kept : s->to_port.n + s->from_port.n;
 	}
 	leave(m);
 	return s ? 0 : -ENOENT;

@@ -9,8 +9,8 @@
  *
  * Order of what a vEth sends: a port that holds, or has frames that wait (held != released), sends by the mobility
  * program; only when all have come back does the next frame go straight.  Likewise for what it is sent: once the network
- * knows where it is, frames would overtake those that are still in the tunnel.  So they wait, at the gate, until the tunnel
- * is quiet, and the next one goes straight when all those have passed (gated == passed).
+ * knows where it is, frames would overtake those that are still in the tunnel.  So they wait, at the gate, for the end of
+ * those in the tunnel, and the next one goes straight when all that waited have passed (gated == passed).
  */
 #ifndef DVS_MOBILITY_H
 #define DVS_MOBILITY_H
@@ -144,6 +144,13 @@ DVS_ONCE __u32 dvs_moved(__u64 mac, __u32 vlan, __u32 bank)
 	__u32 lport = dvs_moved_port(dp_mac(dvs_mac_key(mac, DVS_VLAN_ANY)), vlan, bank);
 
 	return lport ? lport : dvs_moved_port(dp_mac(dvs_mac_key(mac, vlan)), vlan, bank);
+}
+
+/* The network delivers by the same uplink what it had for the vEth before this; nothing more comes behind it. */
+static INL void dvs_punt_followed(struct dvs_pkt *p)
+{
+	if (p->uplink && p->ethertype == DVS_TYPE_RARP && dvs_moved(p->src, p->vlan, p->bank))
+		p->punt = DVS_PUNT_FOLLOWED;
 }
 
 /* Nobody owns the destination.  1: it goes to a vEth that has moved away; else why it is dropped, or DVS_OK: it is

@@ -37,6 +37,7 @@ struct dvs_session_counts {
 	__u64 overflow;  /* frames that there was no room for */
 	__u64 expired;   /* frames that waited too long, or had no peer any more */
 	__u64 waiting;   /* frames, or on a source bytes, that wait now */
+	__u64 kept;      /* SOURCE: bytes that are sent, and would be delivered here if the vEth came back */
 	__u64 ready;     /* the connection is there */
 };
 
@@ -49,7 +50,11 @@ void dvs_mobility_stop(struct dvs_mobility *m);
 
 int dvs_mobility_set(struct dvs_mobility *m, const struct dvs_session *session); /* new, or with another lport */
 int dvs_mobility_open(struct dvs_mobility *m, __u64 id);   /* TARGET: the port is active; what waits goes out first */
-int dvs_mobility_remove(struct dvs_mobility *m, __u64 id); /* what waits is dropped, and counted */
+/* What waits is dropped, and counted.  SOURCE with back: the vEth is active here again, so what the target was not
+ * activated for is delivered here; the target, which had it too, drops it without a word. */
+int dvs_mobility_remove(struct dvs_mobility *m, __u64 id, int back);
+/* SOURCE: the network knows the vEth's new place in this VLAN; what it delivered here before, the switch has passed on. */
+int dvs_mobility_end(struct dvs_mobility *m, __u32 lport, __u32 vlan);
 int dvs_mobility_count(struct dvs_mobility *m, __u64 id, struct dvs_session_counts *counts);
 __u64 dvs_mobility_lost(struct dvs_mobility *m);    /* frames that the switch did not take back */
 __u64 dvs_mobility_refused(struct dvs_mobility *m); /* connections that could not show the key, or broke the rules */

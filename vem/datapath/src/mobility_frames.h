@@ -26,13 +26,15 @@
 #define WAIT_BYTES (32u << 20)
 #define STREAM_MAX (32u << 20)
 #define RECORD_HEAD 20     /* hash, number, length of the frame behind it */
+#define RECORD_END 2       /* length of what is no frame: the VLAN in which the network knows the new place */
 #define NONCE 16
 #define PENDING 64         /* connections that have not shown the key yet */
 #define PENDING_NS 3000000000ULL
 #define RETRY_NS 100000000ULL
 #define SENDERS 64            /* told apart by a hash of their MACs */
-#define QUIET_NS 50000000ULL  /* no frame of a sender by the tunnel for so long: there is none on the way any more ... */
-#define GATE_NS 1000000000ULL /* ... but no direct frame waits longer for that */
+#define QUIET_NS 50000000ULL  /* nor has a sender's last frame by the tunnel been here for less ... */
+#define GATE_NS 1000000000ULL /* ... but no direct frame waits longer for all that */
+#define VLANS 4096
 #define SWITCH_MS 3000     /* how long the switch may take to make room */
 
 /* A frame that waits. */
@@ -66,10 +68,11 @@ struct session {
 	struct dvs_session is;
 	struct dvs_session_counts counts;
 	int fd; /* -1: not connected */
-	/* SOURCE: records from the first that was not wholly sent; the first `sealed` bytes have hash and number, of them
-	 * `sent` are sent */
+	/* SOURCE: `kept` bytes of records that are sent, until the target is activated; then records from the first that was
+	 * not wholly sent, of which the first `sealed` bytes have hash and number, and `sent` are sent */
 	struct stream out;
-	size_t sealed, sent;
+	size_t kept, sealed, sent;
+	int settled; /* the target is activated */
 	__u32 greeting; /* bytes of the peer's greeting so far */
 	__u8 nonce[8 + NONCE];
 	__u64 retry; /* when to connect again */
@@ -78,6 +81,8 @@ struct session {
 	struct line to_port, from_port; /* for the vEth, and from it */
 	struct sender *sender;          /* SENDERS, while gated */
 	int open, gated;                /* gated: what comes directly may have to wait */
+	int met;                        /* the source was connected: it keeps what it sent until `open` */
+	__u64 used[VLANS / 64], ended[VLANS / 64]; /* VLANs of frames; those of which the tunnel brings no more */
 	__u64 last, first_direct;       /* when the tunnel brought something; when something else did first, or 0 */
 	/* of the connection */
 	__u8 key[SIP_KEY];
@@ -220,12 +225,33 @@ static void gate_close(struct dvs_mobility *m, struct session *s)
 	gate_set(m, s, 1);
 }
 
+/* VLAN of a frame, whose service tag is in front of its own. */
+static __u32 gate_vlan(const __u8 *frame)
+{
+	return frame[16] == 0x81 && frame[17] == 0 ? (__u32)(frame[18] << 8 | frame[19]) & (VLANS - 1) : 0;
+}
+
+/* Do frames have to wait for the end of what the tunnel brings in these VLANs, 64 a word? */
+static int gate_has_ended(const struct dvs_mobility *m, const struct session *s, __u32 word, __u64 vlans)
+{
+	if (!s->counts.ready || (s->first_direct && m->now - s->first_direct >= GATE_NS))
+		return 1;
+	return !(vlans & ~s->ended[word]);
+}
+
+/* Is a sender's frame in that VLAN behind all that it sent by the tunnel? */
+static int gate_is_due(const struct dvs_mobility *m, const struct session *s, const struct sender *from, __u32 vlan)
+{
+	return m->now - from->last >= QUIET_NS && gate_has_ended(m, s, vlan / 64, 1ULL << vlan % 64);
+}
+
 /* A sender's frames that wait go, if those by the tunnel are all here; returns whether none waits any more. */
 static int gate_release(struct dvs_mobility *m, struct session *s, struct sender *from, int all)
 {
 	struct line *l = &from->direct;
 
-	while (l->first && (all || m->now - from->last >= QUIET_NS || m->now - l->first->since >= GATE_NS))
+	while (l->first && (all || m->now - l->first->since >= GATE_NS ||
+			    gate_is_due(m, s, from, gate_vlan(l->first->bytes))))
 		line_pop(m, l, s->is.lport, DVS_SERVICE_DIRECT);
 	return !l->first;
 }
@@ -243,18 +269,35 @@ static void gate_open(struct dvs_mobility *m, struct session *s)
 }
 
 /* When something comes directly the network knows, or some of it; what it had sent to the source before is here when the
- * tunnel is quiet. */
+ * source, which heard of the new place by the same way, says so, and the tunnel is quiet. */
 static void gate_check(struct dvs_mobility *m, struct session *s)
 {
-	int empty = 1;
+	int done = 1;
 	__u32 i;
 
 	if (!s->gated || !s->first_direct)
 		return;
 	for (i = 0; i < SENDERS; i++)
-		empty &= gate_release(m, s, &s->sender[i], 0);
-	if (empty && m->now - s->last >= QUIET_NS && m->now - s->first_direct >= QUIET_NS)
+		done &= gate_release(m, s, &s->sender[i], 0);
+	for (i = 0; i < VLANS / 64; i++)
+		done &= gate_has_ended(m, s, i, s->used[i]);
+	if (done && m->now - s->last >= QUIET_NS && m->now - s->first_direct >= QUIET_NS)
 		gate_open(m, s);
+}
+
+static void gate_uses(struct session *s, const __u8 *frame)
+{
+	__u32 vlan = gate_vlan(frame);
+
+	s->used[vlan / 64] |= 1ULL << vlan % 64;
+}
+
+/* The source's word that the tunnel brings no more in a VLAN; what it says before the vEth is here is about another
+ * move. */
+static void gate_ended(struct session *s, __u32 vlan)
+{
+	if (s->open && vlan < VLANS)
+		s->ended[vlan / 64] |= 1ULL << vlan % 64;
 }
 
 /* A frame that came directly. */
@@ -264,9 +307,11 @@ static void gate_arrived(struct dvs_mobility *m, struct session *s, __u8 *frame,
 
 	if (from && !s->first_direct)
 		s->first_direct = m->now;
+	if (from)
+		gate_uses(s, frame);
 	if (from && !gate_release(m, s, from, 0) && line_push(&from->direct, m->now, frame, len))
 		return;
-	if (from && m->now - from->last < QUIET_NS && line_push(&from->direct, m->now, frame, len))
+	if (from && !gate_is_due(m, s, from, gate_vlan(frame)) && line_push(&from->direct, m->now, frame, len))
 		return;
 	port_give(m, frame, len, (__u32)(frame[14] << 8 | frame[15]) & DVS_SERVICE_LPORT, DVS_SERVICE_DIRECT);
 }
@@ -288,6 +333,7 @@ static void session_arrived(struct dvs_mobility *m, struct session *s, __u8 *fra
 {
 	s->counts.received++;
 	s->last = m->now;
+	gate_uses(s, frame);
 	if (s->gated)
 		gate_sender(s, frame)->last = m->now;
 	if (s->open) {

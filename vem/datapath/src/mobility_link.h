@@ -3,9 +3,11 @@
  * Connections of the mobility program: one TCP connection per move, from source to target, so that frames of any size
  * cross an underlay of any MTU whole and in order.
  *
- *   target: "DVSMOB01", 16 bytes at random
- *   source: "DVSMOB01", the session's id (8), hash of these 16 bytes (8)
+ *   target: "DVSMOB02", 16 bytes at random
+ *   source: "DVSMOB02", the session's id (8), hash of these 16 bytes (8)
  *   source: for each frame: hash of what follows (8), its number from 0 (8), its length (4), the frame
+ *           or, of length 2, a VLAN in which the network has heard of the vEth's new place, so that no more frames come
+ *   target: a byte when the vEth is activated; until then the source keeps what it has sent, in case it comes back
  *
  * Numbers are little-endian.  Hashes are SipHash-2-4 with a key made of the session's key and the random bytes, so what
  * is replayed, or comes from anybody who does not have the key from the supervisor, is refused.  Frames are not
@@ -20,7 +22,7 @@
 
 #include "mobility_frames.h"
 
-#define MAGIC "DVSMOB01"
+#define MAGIC "DVSMOB02"
 #define WATCH_PORT 0
 #define WATCH_LISTENER 1
 #define WATCH_WAKEUP 2
@@ -106,8 +108,8 @@ static void records_seal(struct session *s)
 	__u8 *record;
 	__u64 hash;
 
-	while (s->sealed < s->out.used) {
-		record = s->out.bytes + s->out.start + s->sealed;
+	while (s->kept + s->sealed < s->out.used) {
+		record = s->out.bytes + s->out.start + s->kept + s->sealed;
 		memcpy(record + 8, &s->number, 8);
 		s->number++;
 		hash = siphash(s->key, record + 8, record_bytes(record) - 8);
@@ -116,16 +118,23 @@ static void records_seal(struct session *s)
 	}
 }
 
-/* Records that were wholly given to the connection are done. */
+static int record_is_frame(__u32 bytes) { return bytes > RECORD_HEAD + RECORD_END; }
+
+/* Records that were wholly given to the connection are done, once they can't be wanted back. */
 static void records_done(struct session *s)
 {
 	__u32 bytes;
 
-	while (s->out.used && s->sent >= (bytes = record_bytes(s->out.bytes + s->out.start))) {
-		stream_drop(&s->out, bytes);
+	while (s->out.used > s->kept &&
+	       s->sent >= (bytes = record_bytes(s->out.bytes + s->out.start + s->kept))) {
+		s->kept += bytes;
 		s->sent -= bytes;
 		s->sealed -= bytes;
-		s->counts.sent++;
+		s->counts.sent += (__u64)record_is_frame(bytes);
+	}
+	if (s->settled) {
+		stream_drop(&s->out, s->kept);
+		s->kept = 0;
 	}
 }
 
@@ -136,21 +145,22 @@ static void link_send(struct dvs_mobility *m, struct session *s)
 	if (!s->counts.ready)
 		return;
 	records_seal(s);
-	while (s->sent < s->out.used) {
-		n = send(s->fd, s->out.bytes + s->out.start + s->sent, s->out.used - s->sent, MSG_NOSIGNAL);
+	while (s->kept + s->sent < s->out.used) {
+		n = send(s->fd, s->out.bytes + s->out.start + s->kept + s->sent, s->out.used - s->kept - s->sent,
+			 MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
 		s->sent += (size_t)n;
 	}
-	n = s->sent < s->out.used && errno != EAGAIN ? -1 : 0;
+	n = s->kept + s->sent < s->out.used && errno != EAGAIN ? -1 : 0;
 	records_done(s);
 	if (n)
 		link_close(m, s);
 	else
-		link_watch(m, s->fd, WATCH_SESSION + session_index(m, s), s->out.used ? EPOLLIN | EPOLLOUT : EPOLLIN,
-			   EPOLL_CTL_MOD);
+		link_watch(m, s->fd, WATCH_SESSION + session_index(m, s),
+			   s->out.used > s->kept ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
 }
 
 static void link_hello(struct dvs_mobility *m, struct session *s)
@@ -186,6 +196,22 @@ static void link_greeted(struct dvs_mobility *m, struct session *s)
 		link_hello(m, s);
 }
 
+/* A target says that it is activated, and nothing else; or it has gone. */
+static void link_heard(struct dvs_mobility *m, struct session *s)
+{
+	__u8 said[16];
+	ssize_t n = recv(s->fd, said, sizeof(said), 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		link_close(m, s);
+		return;
+	}
+	s->settled = 1;
+	records_done(s);
+}
+
 /* The source's switch has a frame for the vEth (service tag and all): it goes to the peer. */
 static void link_frame(struct dvs_mobility *m, struct session *s, __u8 *frame, __u32 len)
 {
@@ -203,18 +229,41 @@ static void link_frame(struct dvs_mobility *m, struct session *s, __u8 *frame, _
 	s->out.used += RECORD_HEAD + plain;
 }
 
-/* What could not be sent any more is dropped in the vEth's name. */
-static void records_expire(struct dvs_mobility *m, struct session *s)
+/* The network knows the new place in a VLAN. */
+static void link_end(struct session *s, __u32 vlan)
+{
+	__u8 *record = stream_room(&s->out, RECORD_HEAD + RECORD_END);
+	__u32 plain = RECORD_END;
+	__u16 number = (__u16)vlan;
+
+	if (!record)
+		return; /* the target does not wait for ever */
+	memcpy(record + 16, &plain, 4);
+	memcpy(record + RECORD_HEAD, &number, RECORD_END);
+	s->out.used += RECORD_HEAD + RECORD_END;
+}
+
+/* What was not wanted elsewhere: the vEth is active here again (back), or it is dropped in the vEth's name, but for what
+ * the target has. */
+static void records_expire(struct dvs_mobility *m, struct session *s, int back)
 {
 	__u32 bytes;
 	__u8 *record;
 
+	if (!back)
+		stream_drop(&s->out, s->kept);
 	while (s->out.used) {
 		record = s->out.bytes + s->out.start;
 		bytes = record_bytes(record);
+		if (!record_is_frame(bytes)) {
+			stream_drop(&s->out, bytes);
+			continue;
+		}
 		memcpy(m->frame, record + RECORD_HEAD, 12);
 		memcpy(m->frame + 12 + SERVICE_BYTES, record + RECORD_HEAD + 12, bytes - RECORD_HEAD - 12);
-		if (m->at[DVS_MOBILITY_TARGET][s->is.lport]) { /* the vEth is back */
+		if (back) {
+			port_give(m, m->frame, bytes - RECORD_HEAD + SERVICE_BYTES, s->is.lport, DVS_SERVICE_TO);
+		} else if (m->at[DVS_MOBILITY_TARGET][s->is.lport]) { /* the vEth is back */
 			session_arrived(m, m->at[DVS_MOBILITY_TARGET][s->is.lport], m->frame,
 					bytes - RECORD_HEAD + SERVICE_BYTES);
 		} else {
@@ -233,11 +282,12 @@ static int record_take(struct dvs_mobility *m, struct session *s)
 	const __u8 *record = s->in.bytes + s->in.start;
 	__u64 hash, number;
 	__u32 bytes;
+	__u16 vlan;
 
 	if (s->in.used < RECORD_HEAD)
 		return 0;
 	bytes = record_bytes(record);
-	if (bytes > RECORD_HEAD + FRAME_MAX || bytes < RECORD_HEAD + FRAME_MIN)
+	if (bytes > RECORD_HEAD + FRAME_MAX || (bytes < RECORD_HEAD + FRAME_MIN && bytes != RECORD_HEAD + RECORD_END))
 		return -1;
 	if (s->in.used < bytes)
 		return 0;
@@ -246,6 +296,12 @@ static int record_take(struct dvs_mobility *m, struct session *s)
 	if (number != s->number || hash != siphash(s->key, record + 8, bytes - 8))
 		return -1;
 	s->number++;
+	if (!record_is_frame(bytes)) {
+		memcpy(&vlan, record + RECORD_HEAD, RECORD_END);
+		gate_ended(s, vlan);
+		stream_drop(&s->in, bytes);
+		return (int)bytes;
+	}
 	memcpy(m->frame, record + RECORD_HEAD, 12);
 	memcpy(m->frame + 12 + SERVICE_BYTES, record + RECORD_HEAD + 12, bytes - RECORD_HEAD - 12);
 	session_arrived(m, s, m->frame, bytes - RECORD_HEAD + SERVICE_BYTES);
@@ -318,6 +374,13 @@ static struct session *session_find(struct dvs_mobility *m, __u64 id)
 	return NULL;
 }
 
+/* The vEth is activated.  (A source that does not hear of it hears so on its next connection.) */
+static void link_tell(const struct session *s)
+{
+	if (s->open && s->fd >= 0)
+		(void)!send(s->fd, "A", 1, MSG_NOSIGNAL);
+}
+
 /* The session that the hello is for, if it shows the key.  A newer connection takes the place of an older one. */
 static int pending_settle(struct dvs_mobility *m, struct pending *p)
 {
@@ -338,6 +401,8 @@ static int pending_settle(struct dvs_mobility *m, struct pending *p)
 	link_key(s, p->nonce);
 	s->fd = p->fd;
 	s->counts.ready = 1;
+	s->met = 1;
+	link_tell(s);
 	link_watch(m, s->fd, WATCH_SESSION + session_index(m, s), EPOLLIN, EPOLL_CTL_MOD);
 	p->fd = -1;
 	return 1;

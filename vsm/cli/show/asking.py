@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from dvswitch.errors import DvsError
 from vsm.cli.command import Run, View
+from vsm.model.cards import CARD_WORD, niv_slots
 
 _PATIENCE = 5.0
 """Seconds to wait for modules."""
@@ -16,6 +17,15 @@ def connected(view: View) -> list[int]:
     """Slots of the modules that can be asked."""
     found = ((slot, view.runtime.module(slot)) for slot in sorted(view.state.inventory.modules))
     return [slot for slot, status in found if status is not None and status.connected]
+
+
+def questions(view: View, words: Sequence[str]) -> list[tuple[int, list[str]]]:
+    """A command for everybody that can be asked: modules, and cards that hold their ports."""
+    slots, state = connected(view), view.state
+    cards = [(slot, view.runtime.card(slot)) for slot in sorted(niv_slots(state))]
+    held = [slot for slot, card in cards if card is not None and card.connected]
+    asked = [(slot, list(words)) for slot in slots] + [(slot, [CARD_WORD, *words]) for slot in held]
+    return sorted(asked, key=lambda question: question[0])
 
 
 async def answers(questions: Iterable[tuple[int, Sequence[str]]], run: Run, what: str) -> list[tuple[int, str]]:

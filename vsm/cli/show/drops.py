@@ -13,6 +13,7 @@ from vsm.cli.command import Call, Run, View
 from vsm.cli.report import Report, Table, lines
 from vsm.cli.show import asking
 from vsm.cli.show.interfaces import named
+from vsm.model.cards import for_holder
 from vsm.model.interfaces import Ethernet, parse_interface
 from vsm.model.state import State
 from vsm.policy.ports import interfaces
@@ -56,7 +57,8 @@ async def show_interface_drops(view: View, call: Call, run: Run) -> Report:
     """What was dropped on an interface; with `last` only the last frames."""
     (name,) = named(view.state, call)
     place = _place(view.state, name)
-    last = await asking.answers([(place[0], ["drops", place[1], "--last"])], run, _LAST_FRAMES) if place else []
+    asked = [(place[0], [*place[1], "--last"])] if place else []
+    last = await asking.answers(asked, run, _LAST_FRAMES)
     if call.has("last"):
         return Report(_joined(last), (_last_table(last),))
     rows = _rows(view, [name])
@@ -66,8 +68,7 @@ async def show_interface_drops(view: View, call: Call, run: Run) -> Report:
 
 async def show_drops(view: View, call: Call, run: Run) -> Report:
     """What was dropped anywhere; with `last` only the last frames, module by module."""
-    questions = [(slot, ["drops", "--last"]) for slot in asking.connected(view)]
-    last = await asking.answers(questions, run, _LAST_FRAMES)
+    last = await asking.answers(asking.questions(view, ["drops", "--last"]), run, _LAST_FRAMES)
     if call.has("last"):
         return Report(_joined(last, titles=True), (_last_table(last),))
     rows = _rows(view, interfaces(view.state))
@@ -104,13 +105,16 @@ def _one_way(interface: str, direction: str, counts: Mapping[str, int]) -> list[
     ]
 
 
-def _place(state: State, name: str) -> tuple[int, str] | None:
-    """The module an interface is on, and the interface's name there; None for one that is nowhere."""
+def _place(state: State, name: str) -> tuple[int, list[str]] | None:
+    """The module an interface is on, and the command that asks it or its card; None for one that is nowhere."""
     interface = parse_interface(name)
+    words = ["drops", interface.short]
     if isinstance(interface, Ethernet):
-        return interface.slot, interface.short
+        return interface.slot, words
     veth = state.inventory.veths.get(interface.number)
-    return (veth.slot, interface.short) if veth and veth.slot is not None else None
+    if veth is None or veth.slot is None:
+        return None
+    return veth.slot, for_holder(state, veth.slot, words)
 
 
 def _joined(last: Iterable[tuple[int, str]], titles: bool = False) -> str:

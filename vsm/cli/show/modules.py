@@ -8,6 +8,7 @@ import dvswitch
 from dvswitch.errors import NotFound
 from vsm.cli.command import Call, View
 from vsm.cli.report import Report, Table, lines
+from vsm.cli.show import niv
 from vsm.model.state import MAX_VETH, Module, State
 from vsm.observed import SessionCounts
 
@@ -66,7 +67,7 @@ class MappingRow:
 
 
 def show_module(view: View, call: Call) -> Report:
-    """All modules, or the one asked for, in four tables."""
+    """All modules, or the one asked for, in four tables; and one of the modes where they are not all the default."""
     slots = _slots(view.state, call.get("slot"))
     if not slots:
         raise NotFound(f"module {call['slot']}", "does not exist")
@@ -77,12 +78,14 @@ def show_module(view: View, call: Call) -> Report:
         versions.insert(0, VersionRow(SUPERVISOR_SLOT, dvswitch.__version__, "NA"))
     addresses = [AddressRow(module.slot, _addresses(view.state, module.slot), "NA") for module in seen]
     servers = [_server_row(view.state, slot) for slot in slots if slot != SUPERVISOR_SLOT]
-    text = _text(modules, versions, addresses, servers)
+    modes = niv.mode_rows(view, slots)
+    text = _text(modules, versions, addresses, servers, niv.modes_text(modes))
     tables = (
         Table("modinfo", modules),
         Table("modwwninfo", versions),
         Table("modmacinfo", addresses),
         Table("modsrvinfo", servers),
+        *([Table("modmodeinfo", modes)] if modes else []),
     )
     return Report(text, tables)
 
@@ -264,7 +267,11 @@ def _server_row(state: State, slot: int) -> ServerRow:
 
 
 def _text(
-    modules: list[ModuleRow], versions: list[VersionRow], addresses: list[AddressRow], servers: list[ServerRow]
+    modules: list[ModuleRow],
+    versions: list[VersionRow],
+    addresses: list[AddressRow],
+    servers: list[ServerRow],
+    modes: str,
 ) -> str:
     text = lines(
         "Mod  Ports  Module-Type                       Model               Status",
@@ -283,5 +290,6 @@ def _text(
         "---  ---------------  ------------------------------------  --------------------",
         *(f"{row.modsrv:<3}  {row.srvip:<15}  {row.srvuuid:<36}  {row.srvname}" for row in servers),
     )
+    text += modes
     local = any(row.modinf == SUPERVISOR_SLOT for row in modules)
     return text + (lines("", "* this terminal session") if local else "")

@@ -26,7 +26,7 @@ class GroupRow:
 
 async def show_groups(view: View, call: Call, run: Run) -> Report:
     """Groups of all connected hosts, or in one vlan."""
-    told = await asking.answers(((slot, ["show", "groups"]) for slot in asking.connected(view)), run, "groups")
+    told = await asking.answers(asking.questions(view, ["show", "groups"]), run, "groups")
     found = [
         GroupRow(int(row["vlan"]), row["group"], slot, tuple(row["ports"].split(", ")))
         for slot, answer in told

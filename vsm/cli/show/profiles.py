@@ -9,7 +9,9 @@ from dvswitch.errors import NotFound
 from vsm.cli.command import Call, View
 from vsm.cli.report import RULE, Report, Table, lines
 from vsm.cli.tables.settings import settings_lines
+from vsm.model.cards import holder
 from vsm.model.interfaces import Ethernet, Interface, Vethernet, parse_interface, short_name
+from vsm.model.niv import Role
 from vsm.model.settings import Settings
 from vsm.model.state import Config, PortProfile, ProfileType, State
 from vsm.policy.inherit import said
@@ -328,9 +330,10 @@ def _module_trouble(view: View, name: str) -> list[str]:
     slot, label = _place(view.state, name)
     if slot is None:
         return []
-    status = view.runtime.module(slot)
+    of_card = label.startswith("veth") and holder(view.state, slot) is Role.CARD
+    status = view.runtime.card(slot) if of_card else view.runtime.module(slot)
     if status is None or not status.connected:
-        return [f"module {slot} is absent"]
+        return [f"the card of module {slot} is absent" if of_card else f"module {slot} is absent"]
     refused = [f"module {slot} refused {subject}: {why}" for subject, why in status.refusals if subject == label]
     if not refused and status.acked_revision < status.sent_revision:
         return [f"module {slot} has not confirmed revision {status.sent_revision} yet"]

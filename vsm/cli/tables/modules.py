@@ -8,6 +8,7 @@ from dvswitch.host_commands import COMMANDS, TRACE, HostCommand, Option
 from vsm.cli.command import Ask, Call, Command, Mode, Run, View
 from vsm.cli.report import Report
 from vsm.cli.show import drops, multicast
+from vsm.model.cards import CARD_WORD, for_holder
 from vsm.model.interfaces import Ethernet
 from vsm.model.state import State
 
@@ -18,6 +19,7 @@ _WORDS = {
     "vem": "Hosts",
     "<slot>": "Slot of the module",
     "execute": "Run a command on the host",
+    "card": "Ask the part of a VIS that holds the module's ports (mode niv)",
     "vemcmd": "The host's program (may be left out)",
     "show": "Show tables of the host",
     "vethernet": "Virtual ports",
@@ -29,13 +31,15 @@ _WORDS = {
 
 async def _execute(_view: View, call: Call, run: Run) -> Report:
     words = list(call.said[4:])  # module vem N execute
-    return Report(await run(call["slot"], words[1:] if words[0] in _PROGRAM else words))
+    whose = [words.pop(0)] if words[0] == CARD_WORD else []
+    return Report(await run(call["slot"], whose + (words[1:] if words[0] in _PROGRAM else words)))
 
 
 async def _trace(view: View, call: Call, run: Run) -> Report:
     slot, name = _place(view.state, call)
     first = next(at for at, word in enumerate([*call.said, "--"]) if word.startswith("--"))
-    return Report(await run(slot, ["trace", "--in", name, *call.said[first:]]))
+    words = ["trace", "--in", name, *call.said[first:]]
+    return Report(await run(slot, for_holder(view.state, slot, words) if name.startswith("Veth") else words))
 
 
 def _place(state: State, call: Call) -> tuple[int, str]:
@@ -64,7 +68,7 @@ def _host(command: HostCommand) -> Command:
     helps = {**_WORDS, **_options(*command.required, *command.options, *argument)}
     # The last word says what the command does; of `port vlans` the first is a view of its own.
     helps[words[-1]] = command.help
-    return _row(f"module vem <slot:3-66> execute [vem | vemcmd] {command.syntax}", command.help, _execute, helps)
+    return _row(f"module vem <slot:3-66> execute [card] [vem | vemcmd] {command.syntax}", command.help, _execute, helps)
 
 
 def _row(syntax: str, text: str, ask: Ask, words: dict[str, str]) -> Command:

@@ -9,7 +9,8 @@ from typing import Any
 from dvswitch.errors import Conflict
 from dvswitch.lldp_agent import Mode as DiscoveryMode
 from vsm.cli.command import Call, Command, Edit, Mode, Position, unsupported
-from vsm.cli.tables import guards, mobility
+from vsm.cli.tables import guards, mobility, modes
+from vsm.model.cards import forgotten
 from vsm.model.channels import with_channels
 from vsm.model.state import Config, State, VemSlot
 
@@ -56,9 +57,13 @@ def _not_connected(call: Call, slot: int, subject: str, problem: str) -> None:
     status = call.runtime.module(slot) if call.runtime else None
     if status and status.connected:
         raise Conflict(subject, problem, "stop the agent on the host first")
+    card = call.runtime.card(slot) if call.runtime else None
+    if card and card.connected:
+        raise Conflict(subject, "its card is connected", "say 'mode dvs' there first")
 
 
 def _without_module(state: State, slot: int) -> State:
+    state = forgotten(state, slot)
     inventory = state.inventory
     modules = {number: module for number, module in inventory.modules.items() if number != slot}
     uplinks = {key: uplink for key, uplink in inventory.uplinks.items() if key[0] != slot}
@@ -272,6 +277,7 @@ VEM: tuple[Command, ...] = (
         edit=_bind,
         render=lambda slot: [f"host id {slot.host_uuid}"],
     ),
+    modes.MODE,
 )
 
 SVS_HEADER = Command(

@@ -1,0 +1,243 @@
+"""A card: the part of a VIS that holds one NIV host's NICs, as an agent of the host's slot.
+
+To the supervisor it is a session of the host's module with the role CARD; all that an agent does with a NIC (attach,
+policies, counters, moves, learned addresses) it does as on a host.  What differs is here: NICs come and go by the word
+of VIF control, not of a local API, and what becomes of them is told the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from dvswitch.errors import DvsError, Unavailable
+from dvswitch.v1 import fabric_pb2 as fabric
+from dvswitch.vif.bridge import BridgeNic
+from dvswitch.vif.messages import Granted, NicKey, Phase, State
+from physical.niv.announcing import Announcing
+from physical.niv.hub import Hub
+from physical.niv.merge import Place
+from physical.niv.part import PartEngine, plug_of
+from vem.agent.agent import Agent, Identity
+from vem.agent.attaching import Attaching, AttachRequest, PortState
+from vem.agent.attachments import Attachment, Stage
+from vem.agent.session import Endpoint
+from vem.agent.state import StateFile
+from vem.agent.wanted import Nic
+from vem.datapath.engine import EngineError
+
+RETRY = 0.5
+"""Seconds until what could not be done yet is tried again."""
+WAIT = 2.0
+"""Seconds that an attach waits for the supervisor; what it says later is noticed, too."""
+LOOK = 1.0
+"""Seconds at most between two looks at what became of the NICs."""
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a card has to say of a NIC."""
+
+    ident: str
+    state: Granted
+    refused: str = ""
+    """Why it can't be had."""
+
+
+class CardAgent(Agent):
+    """An agent that says whose card it is."""
+
+    def __init__(self, identity: Identity, endpoint: Endpoint, state: StateFile, engine: PartEngine, vis: str) -> None:
+        super().__init__(identity, endpoint, [], state, lambda: engine)
+        self._vis = vis
+
+    def hello(self) -> fabric.Hello:
+        """The host's, with its role."""
+        message = super().hello()
+        message.role, message.through = fabric.Hello.CARD, self._vis
+        return message
+
+
+class Card:
+    """One host's.  ``tell`` is called, on the event loop, with what became of its NICs."""
+
+    def __init__(
+        self,
+        host: Identity,
+        vis_uuid: str,
+        endpoint: Endpoint,
+        directory: Path,
+        hub: Hub,
+        tell: Callable[[str, list[Told]], None],
+    ) -> None:
+        self.host = host.host_uuid
+        self._directory = directory / "cards" / self.host
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._state = StateFile(self._directory)
+        self._engine = PartEngine(hub, self.host)
+        self.agent = CardAgent(host, endpoint, self._state, self._engine, vis_uuid)
+        self._announcing = Announcing(self.agent, hub)
+        self._attaching = Attaching(self.agent)
+        self._tell = tell
+        self._wanted: dict[str, BridgeNic] = {}
+        self._known: dict[str, tuple[Attachment, BridgeNic]] = {}
+        """By NIC: its attachment, and for what it was made."""
+        self._told: dict[str, Told] = {}
+        self._dirty = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Take up what the state file and the datapath hold, and look for the supervisor."""
+        await self.agent.start()
+        self._tasks = [asyncio.create_task(job) for job in (self._follow(), self._watch(), self._announcing.run())]
+
+    async def run(self) -> None:
+        """Until a part of the card fails (a bug): then that error."""
+        jobs = [asyncio.ensure_future(self.agent.run()), *self._tasks]
+        done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_EXCEPTION)
+        for job in done:
+            job.result()
+
+    async def stop(self, keep: bool) -> None:
+        """End; without ``keep`` the ports and the memory go, too."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.agent.stop(keep)
+        if not keep:
+            self._state.remove()
+            with suppress(OSError):
+                self._directory.rmdir()
+
+    @property
+    def slot(self) -> int:
+        """The host's; 0: not known yet."""
+        return self.agent.holdings.slot if hasattr(self.agent, "holdings") else 0
+
+    @property
+    def connected(self) -> bool:
+        """The supervisor takes this card."""
+        return self.agent.session.connected
+
+    # --- NICs that the host has ---------------------------------------------------------------------------------
+
+    def set_nics(self, nics: Iterable[BridgeNic]) -> None:
+        """All NICs of the host, as VIF control has them."""
+        wanted = {nic.key.ident: nic for nic in nics}
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._dirty.set()
+
+    async def _follow(self) -> None:
+        """Bring the agent's NICs to those wanted, again and again."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            for attachment in self.agent.holdings.attachments.plugged():
+                if not any(_nic(nic.key).same(attachment.nic) for nic in self._wanted.values()):
+                    await self._attaching.detach(attachment.nic, 0)
+            self._known = {ident: known for ident, known in self._known.items() if ident in self._wanted}
+            await asyncio.gather(*(self._try(ident, nic) for ident, nic in self._wanted.items()))
+            await self._look_at_carriers()
+            self._report()
+
+    async def _try(self, ident: str, nic: BridgeNic) -> None:
+        try:
+            await self._bring(ident, nic)
+        except (Unavailable, EngineError) as error:
+            log.warning("NIC not attached yet", nic=str(nic.key), reason=str(error))
+            asyncio.get_running_loop().call_later(RETRY, self._dirty.set)
+        except DvsError as error:
+            self._say([Told(ident, nic.state, str(error))])
+
+    async def _bring(self, ident: str, nic: BridgeNic) -> None:
+        """One NIC to what its host told of it last."""
+        if not nic.port:
+            return  # its link has another host now; VIF control decides
+        attach, place = nic.attach, Place(nic.port, nic.vif)
+        attachment = self.agent.holdings.attachments.find(_nic(nic.key))
+        if attachment and (attachment.mac, attachment.profile) != (attach.mac, attach.profile):
+            await self._attaching.detach(attachment.nic, 0)
+            attachment = None
+        known = self._known.get(ident)
+        asked_anew = known is not None and known[1].attach.request != attach.request
+        if attachment is None or attachment.stage is Stage.LEAVING or (asked_anew and attachment.prepare):
+            request = AttachRequest(_nic(nic.key), attach.mac, attach.profile, plug_of(place), attach.prepare, WAIT)
+            await self._attaching.attach(request)
+            attachment = self.agent.holdings.attachments.find(_nic(nic.key))
+        if attachment is None:
+            raise Unavailable(str(nic.key), "was refused just now")
+        if attachment.prepare and not attach.prepare and not asked_anew:
+            request = AttachRequest(attachment.nic, attach.mac, attach.profile, attachment.plug, False, WAIT)
+            await self._attaching.attach(request)
+        if attachment.plug != plug_of(place):
+            async with self.agent.lock:
+                attachment.plug = plug_of(place)
+            await self.agent.reconcile()
+        if (attachment.effective or attachment.mac) != (attach.effective or attach.mac):
+            await self._attaching.set_mac(attachment.nic, attach.effective or attach.mac)
+        self._known[ident] = attachment, nic
+
+    async def _look_at_carriers(self) -> None:
+        """Links of hosts and guests that came or went."""
+        agent = self.agent
+        down = [item.lport for item, nic in self._known.values() if not nic.attach.link_up]
+        self._engine.set_guest_carriers(down)
+        async with agent.lock:
+            changed = await agent.datapath.poll_links([item.lport for item in agent.holdings.attachments.plugged()])
+        if changed:
+            await agent.reconcile()
+
+    def links_changed(self) -> None:
+        """A link came or went."""
+        self._dirty.set()
+
+    # --- what became of them ------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        while True:
+            await self.agent.changed(LOOK)
+            self._report()
+
+    def _report(self) -> None:
+        """Tell what is new."""
+        self._say([self._state_of(ident, nic) for ident, (_, nic) in self._known.items()])
+
+    def _say(self, found: Iterable[Told]) -> None:
+        news = [told for told in found if self._told.get(told.ident) != told]
+        self._told.update((told.ident, told) for told in news)
+        self._told = {ident: told for ident, told in self._told.items() if ident in self._wanted}
+        if news:
+            self._tell(self.host, news)
+
+    def _state_of(self, ident: str, nic: BridgeNic) -> Told:
+        attachment = self._known[ident][0]
+        if attachment.refused:
+            return Told(ident, nic.state, attachment.refused)
+        outcome = self._attaching.outcome(attachment)
+        port = self.agent.compiled.wanted.ports.get(attachment.veth)
+        phase = Phase(port.phase.value) if port else Phase.PREPARED
+        state = {PortState.PENDING: State.PENDING, PortState.FORWARDING: State.FORWARDING}.get(
+            outcome.state, State.BLOCKED
+        )
+        generation = port.generation if port else attachment.generation
+        return Told(ident, Granted(nic.key, 0, attachment.veth, generation, phase, state, outcome.detail))
+
+
+def _nic(key: NicKey) -> Nic:
+    return Nic(key.vm, key.index, key.vm_uuid, key.adapter)
+
+
+def instance() -> int:
+    """64 random bits."""
+    return uuid.uuid4().int >> 64
+
+
+__all__ = ["Card", "CardAgent", "Told", "instance"]

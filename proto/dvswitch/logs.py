@@ -1,0 +1,32 @@
+"""How the daemons log: one line per event on standard error, and a plain traceback for what nobody foresaw.
+
+Plain, because structlog's own choice is to draw every frame with its variables, which takes a daemon's event loop
+seconds in which it answers nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from dvswitch.errors import InvalidValue
+
+
+def set_up(level: str) -> None:
+    """Log from ``level`` on ("debug", "info", "warning", "error"; case does not matter); InvalidValue for others."""
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise InvalidValue("option --log-level", f"'{level}' is unknown", "use debug, info, warning or error")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
