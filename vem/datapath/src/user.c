@@ -624,7 +624,7 @@ API int dvs_get_list(struct dvs *e, __u32 key, struct dvs_members *members)
 	list = e->list[key];
 	members->n = list ? list->n : 0;
 	if (list)
-		memcpy(members->lport, list->lport, list->n * sizeof(list->lport[0]));
+		memcpy(members, list, offsetof(struct dvs_members, lport) + list->n * sizeof(list->lport[0]));
 	engine_leave(e);
 	return list ? 0 : -ENOENT;
 }

@@ -71,7 +71,10 @@ static void trace_vifs(const struct dvs_pkt *p, const struct dvs_members *vifs)
 	for (i = 0; vifs && i < vifs->n; i++) {
 		if (dvs_is_sender(p, vifs->lport[i]))
 			continue;
-		if (!dvs_join(p, vifs->lport[i], vifs->link, &copy, &next))
+		if (!dvs_wants(p, vifs->lport[i]))
+			break;
+		dvs_judge(p, vifs->lport[i], &next);
+		if (!dvs_joins(&next, vifs->link, &copy))
 			break;
 		n++;
 	}
