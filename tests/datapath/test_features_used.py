@@ -38,7 +38,7 @@ PORTS: tuple[Callable[[Port], Port], ...] = (
     lambda port: replace(port, tunnel=True),
     lambda port: replace(port, is_lag=True),
 )
-USUAL = ALL & ~bits("mirror", "mobility")
+USUAL = ALL & ~bits("mirror", "mobility", "niv")
 VLAN = 10
 
 

@@ -338,6 +338,13 @@ static INL int send_straight(struct __sk_buff *skb, __u32 ifindex)
 	return (int)bpf_redirect_peer(ifindex, 0);
 }
 
+/* A frame whose NIV tag was taken off is IP to the kernel until it leaves by a NIC (kernel_niv.h): what is not must leave
+ * so, lest the guest's stack takes ARP for it. */
+static INL int is_mistaken(const struct dvs_pkt *p)
+{
+	return DVS_HAS(NIV) && p->niv && p->ethertype != DVS_TYPE_IPV4 && p->ethertype != DVS_TYPE_IPV6;
+}
+
 /* The last copy is the frame itself. */
 static INL int send_frame(const struct way *way, struct dvs_copy *copy)
 {
@@ -347,7 +354,7 @@ static INL int send_frame(const struct way *way, struct dvs_copy *copy)
 	count_copy(way, copy, leave.lacks, leave.ifindex != 0);
 	if (!leave.ifindex)
 		return TC_ACT_SHOT;
-	if (way->job->direct && (leave.port->flags & DVS_PORT_PEER))
+	if (way->job->direct && (leave.port->flags & DVS_PORT_PEER) && !is_mistaken(&way->job->p))
 		return send_straight(way->skb, leave.ifindex);
 	return (int)bpf_redirect(leave.ifindex, 0);
 }
