@@ -27,6 +27,7 @@ EDIT_LIMIT = 5.0
 """Seconds a profile edit may take to be felt by a guest."""
 ACCOUNT_PATIENCE = 15.0
 """Seconds until frames under way must have arrived."""
+_WORDS = {3: "Three", 6: "Six"}
 MOVE_GUEST, MOVE_FROM, MOVE_TO = "web1", "vem1", "vem2"
 
 
@@ -137,7 +138,7 @@ def _uplink_forwards(lab: Lab, host: str) -> bool:
 def guests_attach(story: Story) -> None:
     """Chapter."""
     guests = story.lab.network.guests
-    story.chapter(f"{['No', 'One', 'Two', 'Three', 'Four', 'Five'][len(guests)]} guests are plugged in")
+    story.chapter(f"{_WORDS[len(guests)]} guests are plugged in")
     for plan in guests:
         guest = story.lab.attach(plan)
         story.check(guest.veth, f"{plan.name} on {plan.host} with profile {plan.profile} is vEthernet {guest.veth}")

@@ -87,7 +87,8 @@ NIV = Network(
         GuestPlan("web2", 2, "vem1", "web"),
         GuestPlan("web3", 3, "vem2", "web"),
         GuestPlan("web4", 4, "vem3", "web"),
-        GuestPlan("db1", 5, "vem2", "db"),
+        GuestPlan("web5", 5, "vem1", "web"),
+        GuestPlan("db1", 6, "vem2", "db"),
     ),
     niv=("vem1", "vem2"),
 )
