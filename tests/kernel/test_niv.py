@@ -1,5 +1,5 @@
 """Linux network stacks talk through a host that only tags and the switch that forwards for it, back to the same host by
-the link that they came by: with VNTag and E-TAG, on both engines, and where the link's NIC does nothing for superframes.
+the link that they came by: with VNTag and E-TAG, on both engines, and where the link's NIC can't segment.
 """
 
 from __future__ import annotations
