@@ -50,6 +50,8 @@ class FabricRuntime:
         self.port_listeners: list[Callable[[int], None]] = []
         """Called with the number of each vEth that a module reported."""
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self.confirmed: set[int] = set()
+        """vEths whose target forwards, and whose move only has to be stored as done; kept by vsm/mobility/driver.py."""
         self.timeouts: Mapping[str, float] = {}
         """Kept by vsm/mobility/driver.py."""
         self.final = asyncio.Event()

@@ -319,7 +319,10 @@ class ModuleSession:
     def _attached(self, message: fabric_pb2.PortAttached) -> None:
         try:
             report = wire.read_attached(self.slot, message, time.time())
-            state = self._supervisor.transact(lambda state: reports.attached(state, report))
+            over = self._runtime.confirmed
+            state = self._supervisor.transact(
+                lambda state: reports.attached(reports.ended(state, over, report.time), report)
+            )
         except DvsError as error:
             self._refuse_attach(message, error)
             return

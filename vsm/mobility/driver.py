@@ -91,8 +91,7 @@ class Mobility:
         self._clock, self._batch = clock, Batch(supervisor)
         runtime.timeouts = self.patience.by_state
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._confirmed: set[int] = set()
-        """vEths whose target forwards, and whose move only has to be stored as done."""
+        self._confirmed = runtime.confirmed
         self._unsubscribe = supervisor.subscribe(lambda old, new: self._changed(old, new))
 
     def start(self) -> None:
@@ -277,12 +276,17 @@ class Mobility:
 
     # ---- answers
 
+    def _is_confirmed(self, number: int) -> bool:
+        """It is over in all but name."""
+        move = self._move(number)
+        return move is not None and move.state is MoveState.ACTIVATED and number in self._confirmed
+
     def _is_over(self, number: int) -> bool:
-        return number in self._confirmed or self._move(number) is None
+        return self._move(number) is None or self._is_confirmed(number)
 
     async def _ended(self, number: int, seconds: float) -> None:
         """A move that is over in all but name comes to its end."""
-        await self._runtime.until(lambda: number not in self._confirmed or self._move(number) is None, seconds)
+        await self._runtime.until(lambda: not self._is_confirmed(number), seconds)
 
     def _move(self, number: int) -> Move | None:
         return self._supervisor.state.inventory.moves.get(number)
@@ -295,8 +299,7 @@ class Mobility:
 
     def _outcome(self, number: int, ended: MoveState = MoveState.DONE) -> Outcome:
         veth, move = self._veth(number), self._move(number)
-        going_on = move is not None and ended is MoveState.DONE and number not in self._confirmed
-        state = move.state if move and going_on else ended
+        state = move.state if move and ended is MoveState.DONE and not self._is_confirmed(number) else ended
         return Outcome(number, state, veth.generation, veth.slot or 0)
 
     def _repeated(self, number: int) -> Outcome:

@@ -6,7 +6,7 @@ place that the vEth has left is told to go away: of two claims the higher genera
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from dvswitch.errors import Conflict, NotFound
@@ -46,6 +46,15 @@ class AttachReport:
     def occasion(self) -> Occasion:
         """For the machine."""
         return Occasion(self.time, "attach with prepare" if self.prepare else "attach")
+
+
+def ended(state: State, numbers: Iterable[int], time: float) -> State:
+    """Moves whose target has confirmed are over: who attaches a NIC now means another, not to take that one back."""
+    moves = state.inventory.moves
+    for number in sorted(numbers):
+        if number in moves and moves[number].state is MoveState.ACTIVATED:
+            state = machine.step(state, number, Input.APPLIED, Occasion(time))
+    return state
 
 
 def attached(state: State, report: AttachReport) -> State:
