@@ -107,9 +107,11 @@ class Card:
 
     async def stop(self, keep: bool) -> None:
         """End; without ``keep`` the ports and the memory go, too."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        left = set(self._tasks)
+        while left:  # a wait that ends in the same instant swallows a cancellation (asyncio.wait_for of Python 3.11)
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=RETRY)
         await self.agent.stop(keep)
         if not keep:
             self._state.remove()

@@ -260,6 +260,7 @@ API int dvs_emit(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len)
 		out_part(o, frame, len);
 		queue_commit(e, lport);
 		queues_flush(e);
+		e->nic[lport].queue->failed = 0; /* if it was: that is nothing to the next frame that counts */
 	}
 	wake_for_held(e);
 	engine_leave(e);
