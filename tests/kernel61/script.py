@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tests.rows.row import Row, Step
 from vem.datapath import abi, tables
+from vem.datapath.groups import VifListNumbers
 from vem.datapath.image import Image, Policy, Team
 from vem.datapath.kernel_trace import context, given
 
@@ -34,7 +35,7 @@ def _update(name: str, key: bytes, value: bytes) -> str:
 def world_commands(old: Image, new: Image) -> Iterator[str]:
     """Takes tables that hold ``old`` to ``new``; always in bank 0, since nothing runs meanwhile."""
     yield from _forgetting(old, new)
-    for name in ("dvs_lists", "dvs_groups"):
+    for name in ("dvs_lists", "dvs_groups", "dvs_vifs"):
         yield f"flush {name}"
     for lport in old.ports.keys() - new.ports.keys():
         yield _update("dvs_ports", _u32(lport), tables.pack_port(None))
@@ -46,6 +47,8 @@ def world_commands(old: Image, new: Image) -> Iterator[str]:
         yield _update("dvs_teams", _u32(number), tables.pack_team(team) if team else _NO_TEAM)
     for lport, port in new.ports.items():
         yield _update("dvs_ports", _u32(lport), tables.pack_port(port, IFINDEX + lport))
+        if port.link and port.vif:
+            yield _update("dvs_vifs", _u32(tables.vif_key(port.link, port.vif)), _u32(lport))
     for mac, lport in new.static_macs.items():
         yield _update("dvs_macs", tables.pack_mac_key(mac), tables.pack_mac(lport))
     yield from _list_commands(new)
@@ -71,8 +74,13 @@ def _list_commands(image: Image) -> Iterator[str]:
     for number, (group, lports) in enumerate(sorted(image.groups.items())):
         lists[tables.list_key("GROUP", number)] = lports
         yield _update("dvs_groups", tables.pack_group(group), _u32(tables.list_key("GROUP", number)))
+    vif_lists = VifListNumbers({vif_list: number for number, vif_list in enumerate(image.vif_lists)})
+    for vif_list, lports in image.vif_lists.items():
+        key = tables.list_key("VIFS", vif_lists.held()[vif_list])
+        yield f"list {_u32(key).hex()} {tables.pack_members(lports, *vif_list).hex()}"
+        yield _update("dvs_vifs", _u32(tables.vif_list_key(*vif_list)), _u32(key))
     for key, lports in lists.items():
-        yield f"list {_u32(key).hex()} {tables.pack_members(lports).hex()}"
+        yield f"list {_u32(key).hex()} {tables.pack_members(vif_lists.to_table(lports)).hex()}"
 
 
 def _policy_commands(number: int, policy: Policy) -> Iterator[str]:

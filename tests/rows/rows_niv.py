@@ -337,7 +337,7 @@ def _alone(image: Image, *links: int) -> Image:
     """Without the links in the receiver lists, as nothing goes there but for VIFs."""
     lists = {vlan: tuple(n for n in lports if n not in links) for vlan, lports in image.members.items()}
     unknown = {vlan: tuple(n for n in lports if n not in links) for vlan, lports in image.unknown_members.items()}
-    return replace(image, members=lists, unknown_members=unknown)
+    return replace(image, members=lists, unknown_members={vlan: lports for vlan, lports in unknown.items() if lports})
 
 
 def vis(*more: At, tagging: Tagging = VN, **control: object) -> Image:

@@ -22,6 +22,7 @@ STEPS = {
     Step.STORM: ("storm control", "not numbered"),
     Step.LEARN: ("learning", "S-062 to S-074"),
     Step.LOOKUP: ("receivers", "S-080 to S-094"),
+    Step.NIV: ("NIV link", "S-092"),
 }
 """What each step looks at, and its rules."""
 
@@ -108,6 +109,8 @@ def _storm(trace: Trace, frame: bytes) -> tuple[str, ...]:
 def _passed(trace: Trace, step: Step, names: Names) -> str:
     if step is Step.CLASSIFY:
         return f"VLAN {trace.vlan}" if trace.vlan else "untagged"
+    if step is Step.NIV:
+        return _tagged(trace, names)
     if step is not Step.LOOKUP:
         return "ok"
     if trace.out:
@@ -116,9 +119,19 @@ def _passed(trace: Trace, step: Step, names: Names) -> str:
     return f"{'unknown destination' if trace.unknown else 'flooded'}: ports of the VLAN that take it{uplink}"
 
 
+def _tagged(trace: Trace, names: Names) -> str:
+    """What became of a frame at a NIV link: it came with a tag, or goes by one instead of being looked up."""
+    if trace.niv:
+        return str(trace.niv)
+    return f"goes by {names.port(trace.out)}" if trace.out and len(trace.steps) <= 2 else "no tag"
+
+
 def _receiver(copy: TraceCopy, trace: Trace, names: Names, image: Image) -> list[str]:
     """One receiver: its tag, or why it gets nothing, and the lines that decide."""
     tag = "untagged" if copy.tci is None else f"tag vlan {copy.tci & 4095} priority {copy.tci >> 13}"
+    tag += f", {copy.niv}" if copy.niv else ""
+    tag += f", by {names.port(copy.link)}" if copy.link else ""
+    tag += ", with the copy before" if copy.shared else ""
     result = f"DROP {copy.reason} [{VERDICTS[copy.reason].rules}]" if copy.reason else f"delivered, {tag}"
     settings = VERDICTS[copy.reason].settings if copy.reason else VLANS
     port = image.ports.get(copy.lport)

@@ -97,5 +97,12 @@ VERDICTS: dict[str, Verdict] = {
         "lower the sender's rate, or raise the storm-control rate",
         ("storm_broadcast", "storm_multicast", "storm_unknown"),
     ),
+    "NIV_UNTAGGED": Verdict("S-092", "set the same `mode niv tagging` on the host as its switch has; `show niv` tells"),
+    "NIV_DIRECTION": Verdict("S-092", "look where the cable goes: a NIV host's uplink belongs to a VIS"),
+    "NIV_VERSION": Verdict("S-092", "none: only version 0 of the VNTag is known"),
+    "NIV_UNKNOWN_VIF": Verdict("S-092", "none if it passes: the VIF came or went just then; else compare `show niv`"),
+    "NIV_LOOPED": Verdict("S-092", "none: the sender has it already"),
+    "NIV_NESTED": Verdict("S-092", "let guests send no VNTag or E-TAG of their own"),
+    "NO_VIF": Verdict("S-092", "see by `show niv` whether the host has a switch at its uplink that gives it VIFs"),
 }
 """By name of the reason; of every reason."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dvswitch.drops import BY_NAME
 from dvswitch.mac import MacAddress
 from vem.datapath.image import Counters
-from vem.datapath.watch import CapturedFrame, LastDrop
+from vem.datapath.watch import CapturedFrame, LastDrop, niv_tag
 
 _TYPES = {0x0800: "IPv4", 0x0806: "ARP", 0x8035: "RARP", 0x86DD: "IPv6", 0x8809: "LACP", 0x88CC: "LLDP"}
 _PROTOCOLS = {1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 58: "ICMPv6"}
@@ -22,6 +22,10 @@ def headers(frame: bytes) -> str:
         return f"{len(frame)} bytes"
     text = f"{MacAddress(frame[6:12])} > {MacAddress(frame[:6])}"
     at, kind = 12, int.from_bytes(frame[12:14], "big")
+    if niv := niv_tag(frame):
+        text += f" {niv}"
+        at += len(bytes(niv))
+        kind = int.from_bytes(frame[at : at + 2], "big")
     while kind in (0x8100, 0x88A8) and len(frame) >= at + 6:
         text += f" vlan {int.from_bytes(frame[at + 2 : at + 4], 'big') & 4095}"
         at += 4
@@ -42,8 +46,13 @@ def captured(event: CapturedFrame, names: Names, epoch: float) -> str:
     drop = f" {event.reason} (came by {names(event.came_by)})" if event.reason else ""
     return (
         f"{clock} #{event.packet} {names(event.lport)} {event.point.label}{drop}: "
-        f"{headers(event.frame)}, length {event.length - (0 if event.tci is None else TAG)}\n"
+        f"{headers(event.frame)}, length {event.length - _tag_bytes(event)}\n"
     )
+
+
+def _tag_bytes(event: CapturedFrame) -> int:
+    niv = niv_tag(event.frame)
+    return (0 if event.tci is None else TAG) + (len(bytes(niv)) if niv else 0)
 
 
 def last_drop(drop: LastDrop, names: Names, now: float) -> str:

@@ -102,8 +102,8 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def set_vif_lists(self, lists: Mapping[tuple[int, int], tuple[int, ...] | None]) -> None:
-        """Replace or remove (None) lists of VIFs, each whole, by (lport of the link, number).  Before a member list, or a
-        group's, refers to one it must be there; EngineError if lists of two links have the number."""
+        """Replace or remove (None) lists of VIFs, each whole, by (lport of the link, number).  A list must be there
+        before a member list refers to it, and then no other link may have one of its number; else EngineError."""
 
     @abc.abstractmethod
     def image(self) -> Image:

@@ -217,8 +217,8 @@ class Image:
     groups: Mapping[Group, tuple[int, ...]] = field(default_factory=dict)
     """Registered multicast groups -> lports (no uplinks) that joined; sorted."""
     vif_lists: Mapping[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
-    """(lport of the link, number of the list) -> lports with a VIF on that link; sorted.  On an IV: whom a frame for the
-    list is for.  On a VIS: what ``LIST_RECEIVER`` + number stands for in ``members``, ``unknown_members`` and
+    """(lport of the link, number of the list) -> lports with a VIF on that link; sorted.  On an IV: whom a frame for
+    the list is for.  On a VIS: what ``LIST_RECEIVER`` + number stands for in ``members``, ``unknown_members`` and
     ``groups``; no two links may have lists of the same number there."""
 
 

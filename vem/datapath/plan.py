@@ -254,8 +254,8 @@ class _ConfigMove:
             self._place_changed(lport, before, port)
 
     def _place_changed(self, lport: int, before: Port, port: Port) -> None:
-        """vNICs close before the flip and open after it; uplinks the other way round, as teams rely on them.  A port has
-        its VIF before the flip that makes it send by it."""
+        """vNICs close before the flip and open after it; uplinks the other way round, as teams rely on them.  A port
+        has its VIF before the flip that makes it send by it."""
         opens = _is_open(port) and not _is_open(before)
         closes = _is_open(before) and not _is_open(port)
         tags = port.vif and not before.vif

@@ -1,13 +1,13 @@
 """Which lists of VIFs a VIS needs, so that a flood goes over each link to a NIV host once instead of once per VIF.
 
-Pure.  An Image as it is compiled names VIF ports one by one in its member lists; lists_for() says which of them to put
-together, and with_lists() puts them in: ``LIST_RECEIVER`` + number in the member lists, and ``Image.vif_lists``.  The host
-is told the same lists (number -> its VIFs) by VIF control before the VIS uses them.
+Pure.  An Image as it is compiled names VIF ports one by one in its member lists; lists_for() says which of them to
+put together, and with_lists() puts them in: ``LIST_RECEIVER`` + number in the member lists, and ``Image.vif_lists``.
+The host is told the same lists (number -> its VIFs) by VIF control before the VIS uses them.
 
-Who is put together: ports with a VIF on one link that get the same broadcasts of a VLAN (or the same unknown unicast, or
-the packets of the same multicast group) and get them in the same form, tagged or not.  Ports that need a look of their own
-are left alone: promiscuous ones, those that a mirror shows, and those that are closed.  The datapath makes single copies
-where a list turns out not to be of one mind after all, so nothing is lost when one is out of date.
+Who is put together: ports with a VIF on one link that get the same broadcasts of a VLAN (or the same unknown unicast,
+or the packets of the same multicast group) and get them in the same form, tagged or not.  Ports that need a look of
+their own are left alone: promiscuous ones, those that a mirror shows, and those that are closed.  The datapath makes
+single copies where a list turns out not to be of one mind after all, so nothing is lost when one is out of date.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Lists:
 
 
 def lists_for(image: Image, before: Lists | None = None, keep: Iterable[int] = ()) -> Lists:
-    """The lists that ``image``, which has none yet, should have.  A use keeps its number; a number that has become free
-    is the last to be given out again, and those in ``keep`` (hosts may still have them) are not.  Uses for which no
-    number is left have no list, and get single copies."""
+    """The lists that ``image``, which has none yet, should have.  A use keeps its number; one that has become free is
+    the last to be given out again, and those in ``keep`` (hosts may still have them) are not at all.  Uses for which
+    no number is left have no list, and get single copies."""
     before = before or Lists()
     wanted = {use: lports for use, lports in _uses(image) if len(lports) >= 2}
     numbers = {use: before.numbers[use] for use in wanted if use in before.numbers}
-    fresh = _fresh({*numbers.values(), *keep}, max(before.numbers.values(), default=FIRST - 1) + 1)
+    fresh = _fresh({*before.numbers.values(), *keep}, max(before.numbers.values(), default=FIRST - 1) + 1)
     for use in sorted((use for use in wanted if use not in numbers), key=_order):
         number = next(fresh, None)
         if number is None:

@@ -174,6 +174,13 @@ class NivTag:
         return f"E-TAG of {'list' if vif > 0xFFF else 'VIF'} {vif}{looped}"
 
 
+def niv_tag(frame: bytes) -> NivTag | None:
+    """The NIV tag that a frame begins with."""
+    found = {b"\x89\x26": Tagging.VNTAG, b"\x89\x3f": Tagging.ETAG}.get(frame[12:14])
+    tag = NivTag(found, int.from_bytes(frame[14:18], "big")) if found else None
+    return tag if tag and len(frame) >= 14 + len(bytes(tag)) else None
+
+
 class Step(Enum):
     """A step of the pipeline; numbers as DVS_STEP_* in abi.h."""
 

@@ -27,12 +27,12 @@
 struct job {
 	struct dvs_pkt p;
 	struct dvs_copy waiting; /* a receiver still to be served: lport 0 = none */
-	__u32 copies;
-	__u32 dropped; /* the reason; only a mirror gets it */
-	__u32 direct; /* the waiting copy is for the port whose own MAC the frame is for */
-	__u16 tci; /* the outer tag as it is now */
-	__u16 tagged;
-	__u32 padded; /* bytes that were added so far */
+	__u16 copies;
+	__u16 tci;     /* the outer tag as it is now */
+	__u8 tagged;
+	__u8 dropped;  /* the reason; only a mirror gets it */
+	__u8 direct;   /* the waiting copy is for the port whose own MAC the frame is for */
+	__u8 padded;   /* bytes that were added so far */
 };
 
 /* What a stage has at hand besides: pointers, which have no place in a struct job. */
@@ -379,19 +379,30 @@ static INL void hold(const struct way *way, const struct dvs_copy *copy)
 	job->waiting = *copy;
 }
 
+/* The copy as a mirror shows it. */
+static INL void show_out(const struct way *way, const struct dvs_copy *copy)
+{
+	struct niv_work *work = niv_work();
+
+	if (!work)
+		return;
+	work->copy = *copy;
+	if (dvs_mirror_out(&way->job->p, &work->copy))
+		hold(way, &work->copy);
+}
+
 static INL int receive_live(const struct way *way, __u32 lport)
 {
 	struct job *job = way->job;
-	struct dvs_copy copy = {}, shown;
+	struct dvs_copy copy = {};
 
 	job->copies++;
 	kernel_receive(&job->p, lport, &copy);
 	watch_copy(way, &copy);
 	if (copy.reason)
 		return 0;
-	shown = copy;
-	if (dvs_mirror_out(&job->p, &shown))
-		hold(way, &shown);
+	if (DVS_HAS(MIRROR))
+		show_out(way, &copy);
 	hold(way, &copy);
 	return 1;
 }
@@ -413,27 +424,32 @@ static INL void record(const struct way *way, const struct dvs_copy *copy)
 
 static INL int receive_test(const struct way *way, __u32 lport)
 {
-	struct dvs_copy copy = {};
+	struct niv_work *work = niv_work();
 
+	if (!work)
+		return 0;
 	way->job->copies++;
-	kernel_receive(&way->job->p, lport, &copy);
-	watch_copy(way, &copy);
-	record(way, &copy);
-	if (!copy.reason && dvs_mirror_out(&way->job->p, &copy))
-		record(way, &copy);
-	return !copy.reason;
+	kernel_receive(&way->job->p, lport, &work->copy);
+	watch_copy(way, &work->copy);
+	record(way, &work->copy);
+	if (!work->copy.reason && dvs_mirror_out(&way->job->p, &work->copy))
+		record(way, &work->copy);
+	return !work->copy.reason;
 }
 
 /* The frame as it came, for a mirror. */
 static INL void show(const struct way *way, int live)
 {
-	struct dvs_copy copy = {};
+	struct niv_work *work = niv_work();
 
-	dvs_mirror_in(&way->job->p, &copy);
+	if (!work)
+		return;
+	work->copy = (struct dvs_copy){};
+	dvs_mirror_in(&way->job->p, &work->copy);
 	if (live)
-		hold(way, &copy);
+		hold(way, &work->copy);
 	else
-		record(way, &copy);
+		record(way, &work->copy);
 }
 
 /* --- to all receivers ------------------------------------------------------------------------------------------- */
@@ -457,14 +473,20 @@ static INL void offer_spy(const struct way *way, __u32 lport, int live)
 
 /* --- to all of a list ------------------------------------------------------------------------------------------- */
 
-/* The one for all of a list of VIFs is in niv_work. */
-STAGE int kernel_join(struct dvs_pkt *p, __u32 lport, __u32 link)
+STAGE int kernel_judge(struct dvs_pkt *p, __u32 lport, struct dvs_copy *copy)
 {
-	struct niv_work *work = niv_work();
+	if (p && copy)
+		dvs_judge(p, lport, copy);
+	return 0;
+}
 
-	if (!p || !work)
+/* Will the one copy do for this receiver, too? */
+static INL int joins(const struct dvs_pkt *p, struct niv_work *work, __u32 lport, __u32 link)
+{
+	if (!dvs_wants(p, lport))
 		return 0;
-	return dvs_join(p, lport, link, &work->first, &work->copy);
+	kernel_judge((struct dvs_pkt *)p, lport, &work->copy);
+	return dvs_joins(&work->copy, link, &work->first);
 }
 
 /* The one copy of a list of VIFs; but for the first receiver it is only counted (and, in a test run, recorded). */
@@ -512,7 +534,7 @@ static INL void vifs_step(const struct way *way, struct niv_work *work, int live
 	} else if (!dvs_is_sender(&way->job->p, lport)) {
 		if (work->looks == SHARING) {
 			share(way, work, lport, live);
-		} else if (!kernel_join(&way->job->p, lport, vifs->link)) {
+		} else if (!joins(&way->job->p, work, lport, vifs->link)) {
 			work->looks = OFFERING;
 			work->at = 0;
 		} else {

@@ -45,7 +45,7 @@ struct niv_work {
 	__u16 joined; /* who of the list are to have the frame, as far as was looked */
 	__u16 looks;
 	struct dvs_copy first; /* the one for all of the list */
-	struct dvs_copy copy;  /* the one that is looked at */
+	struct dvs_copy copy;  /* the one that is looked at, or shown by a mirror */
 };
 
 struct {

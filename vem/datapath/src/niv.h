@@ -118,13 +118,20 @@ static INL int dvs_niv_from_bridge(struct dvs_pkt *p)
 	return DVS_OK;
 }
 
+static INL int dvs_niv_at_link(const struct dvs_pkt *p)
+{
+	const struct dvs_port *port = dp_port(p->lport);
+
+	return port && (port->flags & DVS_NIV_LINK);
+}
+
 /* Whose is it?  Before anything is counted. */
 static INL int dvs_niv_enter(struct dvs_pkt *p)
 {
 	const struct dvs_port *port = dp_port(p->lport);
 	int reason;
 
-	if (!port || !(port->flags & DVS_NIV_LINK))
+	if (!port)
 		return DVS_OK;
 	p->by_link = 1;
 	p->uplink = !!(port->flags & DVS_PORT_UPLINK);

@@ -102,11 +102,11 @@ struct dvs_pkt {
 	__u8 bridge : 1;     /* ... without a tag, on a VIS */
 	__u8 reflective : 1; /* may go back where it came from */
 	__u8 own_mac;   /* the destination is the own MAC of p->out: never flooded */
-	__u64 packet;   /* number of the frame, when a capture is in force */
 	__u16 nic;      /* ingress: the port by which it came in */
 	__u16 to_tunnel; /* the service tag with which it goes to the mobility program, by p->out; 0 = it does not */
 	__u8 held;      /* ... to come back later: counts nothing yet */
 	__u8 doomed;    /* why its receiver will not have it after all */
+	__u64 packet;   /* number of the frame, when a capture is in force */
 	__u8 in_time;   /* out of the tunnel, for a port that was open when that was decided */
 	__u16 mirror;   /* lport that gets it as it came, whatever becomes of it; 0 = none */
 

@@ -87,7 +87,7 @@ static INL int dvs_decide(struct dvs_pkt *p)
 	int reason = DVS_STEP(PARSE, dvs_parse(p));
 
 	p->nic = p->lport;
-	if (DVS_HAS(NIV) && !reason)
+	if (DVS_HAS(NIV) && !reason && dvs_niv_at_link(p))
 		reason = DVS_STEP(NIV, dvs_niv_enter(p));
 	if (DVS_HAS(MOBILITY) && p->serviced && !dvs_is_for_port(p))
 		reason = reason ? reason : dvs_released(p);
@@ -212,17 +212,14 @@ static INL void dvs_receive(const struct dvs_pkt *p, __u32 lport, struct dvs_cop
 }
 
 /* A list of VIFs among the receivers (DVS_RECEIVERS) gets one copy if all that are to have the frame may have it, and
- * have it in the same form.  A driver asks dvs_join() for one after the other, all but dvs_is_sender(), with the link of
- * the list, the copy that it made of the first (lport 0 before that), and room for the next: 0 = no.  Then, if there were several, it sends that copy with dvs_niv_to_list(), and counts it
- * for each of them; else it gives each its own. */
-static INL int dvs_join(const struct dvs_pkt *p, __u32 lport, __u32 link, struct dvs_copy *first, struct dvs_copy *copy)
+ * have it in the same form.  A driver asks of all but dvs_is_sender() whether dvs_wants(), and whether what dvs_judge()
+ * makes of it dvs_joins() the others of that link; first, of lport 0 before that, becomes the copy of the first.  Then, if
+ * there were several, it sends that with dvs_niv_to_list(), and counts it for each of them; else it gives each its own. */
+static INL int dvs_joins(const struct dvs_copy *copy, __u32 link, struct dvs_copy *first)
 {
-	const struct dvs_port *port = dp_port(lport);
+	const struct dvs_port *port = dp_port(copy->lport);
 
-	if (!port || port->mirror_tx || !dvs_wants(p, lport))
-		return 0;
-	dvs_judge(p, lport, copy);
-	if (copy->reason || !copy->link || copy->link != link)
+	if (copy->reason || !copy->link || copy->link != link || !port || port->mirror_tx)
 		return 0;
 	if (!first->lport)
 		*first = *copy;

@@ -624,7 +624,7 @@ API int dvs_get_list(struct dvs *e, __u32 key, struct dvs_members *members)
 	list = e->list[key];
 	members->n = list ? list->n : 0;
 	if (list)
-		memcpy(members->lport, list->lport, list->n * sizeof(list->lport[0]));
+		memcpy(members, list, offsetof(struct dvs_members, lport) + list->n * sizeof(list->lport[0]));
 	engine_leave(e);
 	return list ? 0 : -ENOENT;
 }
@@ -834,6 +834,7 @@ static const __u8 *bench_batch(struct dvs *e, __u32 lport, const __u8 *at, const
 	for (i = 0; i < n; i++) {
 		memcpy(rx_buffer(e, i), at, lengths[i]);
 		frame_init(&e->rx.frame[i], lport, rx_buffer(e, i), lengths[i], lengths[i]);
+		frame_niv(e, &e->rx.frame[i]);
 		expect(e, &e->rx.frame[i]);
 		at += lengths[i];
 	}

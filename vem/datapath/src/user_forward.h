@@ -78,7 +78,10 @@ static __u32 join(const struct dvs_pkt *p, const struct dvs_members *vifs, struc
 	for (i = 0; i < vifs->n; i++) {
 		if (dvs_is_sender(p, vifs->lport[i]))
 			continue;
-		if (!dvs_join(p, vifs->lport[i], vifs->link, copy, &next))
+		if (!dvs_wants(p, vifs->lport[i]))
+			return 0;
+		dvs_judge(p, vifs->lport[i], &next);
+		if (!dvs_joins(&next, vifs->link, copy))
 			return 0;
 		n++;
 	}

@@ -71,7 +71,10 @@ static void trace_vifs(const struct dvs_pkt *p, const struct dvs_members *vifs)
 	for (i = 0; vifs && i < vifs->n; i++) {
 		if (dvs_is_sender(p, vifs->lport[i]))
 			continue;
-		if (!dvs_join(p, vifs->lport[i], vifs->link, &copy, &next))
+		if (!dvs_wants(p, vifs->lport[i]))
+			break;
+		dvs_judge(p, vifs->lport[i], &next);
+		if (!dvs_joins(&next, vifs->link, &copy))
 			break;
 		n++;
 	}
@@ -135,7 +138,7 @@ static int trace_forward(struct dvs *e, struct dvs_pkt *p)
 	if (reason)
 		return reason;
 	trace_receivers(e, p);
-	return receivers ? DVS_OK : dvs_nobody(p);
+	return receivers || p->held ? DVS_OK : dvs_nobody(p);
 }
 
 API int dvs_trace_frame(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32 gso, struct dvs_trace *trace)
