@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from dvswitch import client
 from dvswitch.v1 import manager_pb2
+from physical import vis as physical_switch
 from tests.e2e.scenes import BASICS, WEB, Stack
 from tests.support.fabric import CALL_SECONDS, DOMAIN, Fabric, Host, home, veth
 from tests.support.netns import Lab, Namespace
@@ -86,8 +87,9 @@ def niv_scene(engine: str) -> Iterator[NivScene]:
             ports = [f"{number},device=p{number},mode=niv" for number in (1, 2)]
             ports.append("3,device=p3,mode=trunk,allowed=1-4094,native=1")
             arguments = [word for port in ports for word in ("--port", port)]
+            ident = str(uuid.uuid4())
             vis = fabric.add_switch(
-                "vis1", "--name", "vis1", "--uuid", str(uuid.uuid4()), "--vsm", f"unix:{fabric.socket}",
+                "vis1", "--name", "vis1", "--uuid", ident, "--vsm", f"unix:{fabric.socket}",
                 "--domain", str(DOMAIN), "--state-dir", str(path / "vis"), "--socket", str(path / "vis.ctl"),
                 "--engine", engine, *arguments, where=at_vis,
             )  # fmt: skip
@@ -96,6 +98,9 @@ def niv_scene(engine: str) -> Iterator[NivScene]:
             hosts = {name: fabric.add_host(name, engine, where=spaces[name], uplinks=uplink) for name in names}
             slots = {name: fabric.status(host).slot for name, host in hosts.items()}
             yield NivScene(lab, fabric, vis, at_vis, hosts, slots)
+        if engine == "kernel":
+            with at_vis.enter():
+                physical_switch.main(["purge", "--uuid", ident, "--state-dir", str(path / "vis")])
 
 
 __all__ = ["PATIENCE", "VNTAG", "NivScene", "niv_scene"]

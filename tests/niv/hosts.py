@@ -164,10 +164,9 @@ class NivHost:
             await self._report()
             due = self.side.next_timer()
             wait = 0.5 if due is None else min(0.5, max(0.0, due - time.monotonic()))
-            try:
-                await asyncio.wait_for(self._wake.wait(), wait)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):  # (wait_for may lose a cancellation)
+                    await self._wake.wait()
 
     def _put(self, number: int, frame: bytes) -> None:
         uplink = self.uplinks[number]

@@ -58,6 +58,8 @@ class NivSide:
         self._core = HostSide(host_uuid, host_name, random.getrandbits(64))
         self._before = {key: lports for key, lports in datapath.image.vif_lists.items() if self._memory.bound}
         self._heard: set[int] = set()
+        self._lists: Mapping[tuple[int, int], tuple[int, ...]] = {}
+        """VIF lists of the Image that was compiled last."""
         """Uplinks whose VIS has told all since the agent started."""
         self._since = clock()
         self._refused: set[str] = set()
@@ -206,6 +208,7 @@ class NivSide:
         uplinks = self._holdings.uplinks.items()
         links = {number: (status.lport, self._memory.taggings.get(number)) for number, status in uplinks}
         lists = {key: vifs for key, vifs in self._core.lists().items() if key[0] in self._heard}
+        self._lists = lists
         heard = {links[number][0] for number in self._heard if number in links}
         before = {key: lports for key, lports in self._before.items() if key[0] not in heard}
         return overlay.overlaid(compiled, overlay.Places(self.stage, links, nics, lists, before))
@@ -239,6 +242,7 @@ class NivSide:
             core.set_uplink(number, status.mac, self._usable(number, status), now)
         core.set_mode(asks, self._tagging(), stage in (Stage.SWITCHED, Stage.FINAL), now)
         core.set_wishes([self._wish(item) for item in self._plugged()] if stage.asks else [], now)
+        core.set_lists(self._lists, now)
         self._asked = stage.asks
 
     def _usable(self, number: int, status: UplinkStatus) -> bool:
