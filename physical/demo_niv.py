@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from dvswitch.mac import MacAddress
 from physical import demo
 from physical.demo import RATE, Story
+from physical.frames import TYPE_ARP, TYPE_IPV4
 from physical.lab import Lab
 from physical.plan import SWITCH
-from physical.frames import TYPE_ARP, TYPE_IPV4
 from physical.tap import Seen
 from physical.traffic import Transfer
 
@@ -85,13 +85,17 @@ def _to_niv(story: Story) -> None:
     for host in lab.network.niv:
         rows = [line.split() for line in shown.splitlines()]
         wanted = [str(story.slots[host]), "niv", "vntag", "connected", SWITCH]
-        story.check(wanted in rows, f"module {story.slots[host]} ({host}) is in mode niv, its card on {SWITCH} connected")
+        story.check(
+            wanted in rows, f"module {story.slots[host]} ({host}) is in mode niv, its card on {SWITCH} connected"
+        )
     story.cli("show niv")
     rows = [line.split() for line in story.cli("show vif").splitlines()]
     for guest in lab.guests.values():
         if guest.host in lab.network.niv:
             found = [row for row in rows if row[:2] == [f"Veth{guest.veth}", str(story.slots[guest.host])]]
-            story.check(len(found) == 1 and found[0][5] == "carries", f"{guest.plan.name} is VIF {found[0][2]} of its host")
+            story.check(
+                len(found) == 1 and found[0][5] == "carries", f"{guest.plan.name} is VIF {found[0][2]} of its host"
+            )
     demo_isolation(story)
 
 
@@ -187,7 +191,9 @@ def _is_list(seen: Seen, mac: str) -> bool:
 
 
 def _hairpin(story: Story) -> None:
-    story.chapter("The hairpin: the VIS counts what two guests of one host say to each other; without it they are silent")
+    story.chapter(
+        "The hairpin: the VIS counts what two guests of one host say to each other; without it they are silent"
+    )
     lab = story.lab
     names = ("web1", "web2")
     before = {name: (lab.counters(name), _handed(lab, name)) for name in names}
@@ -196,7 +202,10 @@ def _hairpin(story: Story) -> None:
     transfer = stream.finish()
     story.check(transfer.lost == transfer.duplicates == 0, f"web1 to web2: {transfer}")
     after = {name: (lab.counters(name), _handed(lab, name)) for name in names}
-    rx, tx = after["web1"][0].rx_frames - before["web1"][0].rx_frames, after["web2"][0].tx_frames - before["web2"][0].tx_frames
+    rx, tx = (
+        after["web1"][0].rx_frames - before["web1"][0].rx_frames,
+        after["web2"][0].tx_frames - before["web2"][0].tx_frames,
+    )
     handed = after["web1"][1] - before["web1"][1]
     story.check(rx == handed, f"the VIS counted {rx} frames from web1: all that web1 sent", f"{handed} sent")
     story.check(tx >= transfer.received, f"and {tx} to web2, by the same port of {SWITCH}")

@@ -118,4 +118,3 @@ def save(path: Path, frames: Iterable[Seen]) -> None:
             second, rest = divmod(seen.at, 1)
             file.write(_PCAP_FRAME.pack(int(second), int(rest * 1e6), len(seen.frame), len(seen.frame)))
             file.write(seen.frame)
-
