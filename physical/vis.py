@@ -14,12 +14,14 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from dvswitch.errors import DvsError, InvalidValue
 from dvswitch.lldp_agent import INTERVAL, Mode
 from physical import control
 from physical.neighbours import Neighbours, port_mac
 from physical.niv.options import add_options, vis_settings
+from physical.niv.state import VisState
 from physical.niv.view import niv_view
 from physical.niv.vis import Vis
 from physical.switch import AGEING, MTU, Switch
@@ -287,6 +289,14 @@ def port(options: argparse.Namespace) -> int:
     return 0
 
 
+def purge(options: argparse.Namespace) -> int:
+    """`vis purge`."""
+    open_engine("kernel", options.uuid).close(keep=False)
+    VisState.forget(options.state_dir)
+    print(f"the datapath of VIS {options.uuid} is removed")
+    return 0
+
+
 def clear(options: argparse.Namespace) -> int:
     """`vis clear`."""
     with control.Client(options.socket, "switch") as client:
@@ -311,6 +321,10 @@ def _parser() -> argparse.ArgumentParser:
     ported.set_defaults(run=port)
     cleared = commands.add_parser("clear", help="forget all learned addresses of a running switch")
     cleared.set_defaults(run=clear)
+    purged = commands.add_parser("purge", help="remove the kernel datapath and the state that a stopped VIS left")
+    purged.add_argument("--uuid", required=True, help="as the VIS was started with")
+    purged.add_argument("--state-dir", type=Path, required=True, metavar="DIR", help="likewise")
+    purged.set_defaults(run=purge)
     for asking in (shown, ported, cleared):
         asking.add_argument("--socket", required=True, metavar="PATH", help="the switch's control socket")
     return parser

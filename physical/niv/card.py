@@ -29,7 +29,7 @@ from vem.agent.attaching import Attaching, AttachRequest, PortState
 from vem.agent.attachments import Attachment, Stage
 from vem.agent.session import Endpoint
 from vem.agent.state import StateFile
-from vem.agent.wanted import Nic
+from vem.agent.wanted import ModeKind, Nic
 from vem.datapath.engine import EngineError
 
 RETRY = 0.5
@@ -148,11 +148,23 @@ class Card:
             self._dirty.clear()
             for attachment in self.agent.holdings.attachments.plugged():
                 if not any(_nic(nic.key).same(attachment.nic) for nic in self._wanted.values()):
-                    await self._attaching.detach(attachment.nic, 0)
+                    await self._let_go(attachment)
             self._known = {ident: known for ident, known in self._known.items() if ident in self._wanted}
             await asyncio.gather(*(self._try(ident, nic) for ident, nic in self._wanted.items()))
             await self._look_at_carriers()
             self._report()
+
+    async def _let_go(self, attachment: Attachment) -> None:
+        """A NIC left the VIS: its VM is gone from the host, or the host has left the mode and has it as its own now.
+
+        In the second case the supervisor must hear nothing of it, not even later, when the host is back in the mode.
+        """
+        if self.agent.holdings.staging.committed.mode.kind is ModeKind.NIV:
+            await self._attaching.detach(attachment.nic, 0)
+            return
+        async with self.agent.lock:
+            self.agent.holdings.attachments.remove(attachment)
+        await self.agent.reconcile()
 
     async def _try(self, ident: str, nic: BridgeNic) -> None:
         try:

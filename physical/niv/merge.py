@@ -125,11 +125,15 @@ def _static(parts: Iterable[Image], ports: Mapping[int, Port]) -> dict[MacAddres
 
 
 def _joined(parts: Iterable[Lists[int]]) -> dict[int, tuple[int, ...]]:
-    found: dict[int, set[int]] = defaultdict(set)
+    """What only one part has stays the very same object: it is most, and cheap to compare then."""
+    found: dict[int, list[tuple[int, ...]]] = defaultdict(list)
     for lists in parts:
         for vlan, lports in lists.items():
-            found[vlan].update(lports)
-    return {vlan: tuple(sorted(lports)) for vlan, lports in sorted(found.items())}
+            found[vlan].append(lports)
+    return {
+        vlan: lists[0] if len(lists) == 1 else tuple(sorted({lport for lports in lists for lport in lports}))
+        for vlan, lists in sorted(found.items())
+    }
 
 
 def _groups(plain: Image, cards: Iterable[Image]) -> dict[Group, tuple[int, ...]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -55,6 +56,12 @@ class VisState:
         except (ValueError, KeyError, TypeError, DvsError) as error:
             self.nics, self.ports = [], []
             log.error("the state file can't be read; hosts tell again what they have", reason=str(error))
+
+    @staticmethod
+    def forget(directory: Path) -> None:
+        """Remove the file, and those of the cards; no error if there is nothing."""
+        (directory / "vis.json").unlink(missing_ok=True)
+        shutil.rmtree(directory / "cards", ignore_errors=True)
 
     def save(self) -> None:
         """Write what is held now, if it is not written already; a disk that refuses is in the log."""

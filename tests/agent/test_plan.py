@@ -15,8 +15,8 @@ from dvswitch.vlan import VlanSet
 from tests.support.examples import many
 from tests.support.recording_engine import RecordingEngine
 from vem.datapath.apply import apply_image
-from vem.datapath.image import Control, Group, Image, Policy, Port, Team
-from vem.datapath.plan import SetConfig, SetMembers, SetPort, SetStaticMacs, transition
+from vem.datapath.image import LIST_RECEIVER, Control, Group, Image, Policy, Port, Team
+from vem.datapath.plan import SetConfig, SetMembers, SetPort, SetStaticMacs, SetVifLists, transition
 
 MACS = [MacAddress(bytes([2, 0, 0, 0, 0, n])) for n in range(6)]
 VLANS = (10, 20, 30)
@@ -58,6 +58,7 @@ def images(draw: st.DrawFn) -> Image:
         unknown_members={vlan: found for vlan, found in members.items() if draw(st.booleans())},
         promiscuous_members={vlan: found for vlan, found in members.items() if draw(st.booleans())},
         groups={Group(vlan, b"\xef\0\0\1"): found for vlan, found in members.items() if draw(st.booleans())},
+        vif_lists={(9, 4096 + vlan): found for vlan, found in members.items() if draw(st.booleans())},
     )
 
 
@@ -188,3 +189,16 @@ def test_a_port_moving_to_a_policy_that_is_edited_goes_by_a_spare_index() -> Non
 def test_uplinks_open_before_teams_use_them_and_close_after(up: bool, expected: list[str]) -> None:
     down = replace(BASE, ports={**BASE.ports, 9: replace(BASE.ports[9], link_up=False)}, teams={})
     assert (kinds(down, BASE) if up else kinds(BASE, down)) == expected
+
+
+def test_a_port_has_its_vif_before_the_host_sends_by_it_and_lists_are_there_before_they_are_used() -> None:
+    old = Image(ports={1: Port(0, 1, MACS[1])}, policies={0: Policy()}, members={0: (1,)})
+    niv = replace(old.control, niv=True)
+    ports = {1: replace(old.ports[1], link=9, vif=5)}
+    new = replace(old, control=niv, ports=ports, members={0: (LIST_RECEIVER + 4096,)}, vif_lists={(9, 4096): (1,)})
+    steps = transition(old, new)
+    assert steps.index(SetPort(1, new.ports[1])) < steps.index(SetConfig(niv, new.policies, new.teams))
+    uses = [step for step in steps if isinstance(step, SetMembers) and LIST_RECEIVER + 4096 in (step.members[0] or ())]
+    assert steps.index(SetVifLists(new.vif_lists)) < steps.index(uses[0])
+    back = transition(new, old)
+    assert back.index(SetVifLists({(9, 4096): None})) > back.index(SetMembers({0: (1,)}, {}))

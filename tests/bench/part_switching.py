@@ -23,7 +23,7 @@ Maker = Callable[[Lab], AbstractContextManager[Path]]
 
 def measure(results: Results, rounds: int, seconds: float) -> None:
     """Fill tcp.<path>, small.<path> and their ratios."""
-    if reason := _unavailable():
+    if reason := unavailable():
         results.skip("switching", reason)
         return
     with Lab() as lab, ExitStack() as stack:
@@ -35,7 +35,8 @@ def measure(results: Results, rounds: int, seconds: float) -> None:
     _compare(results)
 
 
-def _unavailable() -> str:
+def unavailable() -> str:
+    """Why nothing can be measured between namespaces, or ""."""
     if os.geteuid():
         return "not root"
     absent = [name for name in ("ip", "ethtool", "iperf3") if not shutil.which(name)]

@@ -43,6 +43,7 @@ BARS = (
     Bar("ratio.tcp.kernel_all_on.direct_veth", 0.90, True, "TCP, all features on: at least 0.90 of a direct veth"),
     Bar("ratio.small.kernel_all_on.direct_veth", 0.85, True, "small, all features on: at least 0.85 of a direct veth"),
     Bar("ratio.small.kernel_all_on.linux_bridge", 1.2, True, "small, all features on: at least 1.2 bridges"),
+    Bar("ratio.niv.tcp.hairpin.direct_veth", 0.80, True, "TCP by way of a VIS: at least 0.80 of a direct veth"),
     Bar("features.user.off.asked_once_ns", 2, False, "user engine, all features used once, not used any more"),
     Bar("features.user.off.asked_once_features", 1, False, "the same, features left in its code"),
     Bar("features.kernel.off.asked_once_ns", 2, False, "kernel engine, all features asked for once, not used any more"),

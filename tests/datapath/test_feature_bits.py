@@ -6,7 +6,7 @@ import pytest
 
 from dvswitch.mac import MacAddress
 from vem.datapath import abi, feature_bits
-from vem.datapath.image import Control, Method, Policy, Port, Storm, Team
+from vem.datapath.image import Control, Method, Niv, Policy, Port, Storm, Tagging, Team
 
 MAC = MacAddress(bytes.fromhex("020000000001"))
 
@@ -28,6 +28,8 @@ def test_the_list_is_that_of_the_header() -> None:
         (Control(), Policy(), Team((1,), Method.IP_HASH), ["read_ip", "uplink"]),
         (Control(), Policy(), Team((), Method.IP_HASH), ["read_ip"]),
         (Control(reverse_teaming=False), Policy(trunk=True), Team((1,)), ["uplink"]),
+        (Control(niv=True), Policy(), Team(), ["niv"]),
+        (Control(vepa=True), Policy(), Team((1,)), ["uplink", "niv"]),
     ],
 )
 def test_what_a_configuration_needs(control: Control, policy: Policy, team: Team, wanted: list[str]) -> None:
@@ -45,6 +47,10 @@ def test_what_a_configuration_needs(control: Control, policy: Policy, team: Team
         (Port(0, 1, MAC, lag=7), ["lag"]),
         (Port(0, 1, MAC, mirror_rx=7), ["mirror"]),
         (Port(0, 1, MAC, mirror_tx=7), ["mirror"]),
+        (Port(0, 1, MAC, niv=Niv.BRIDGE), ["niv"]),
+        (Port(0, 1, MAC, uplink=True, niv=Niv.EXTENDER, tagging=Tagging.ETAG), ["uplink", "niv"]),
+        (Port(0, 1, MAC, link=7, vif=5), ["niv"]),
+        (Port(0, 1, MAC, reflective=True), ["niv"]),
     ],
 )
 def test_what_a_port_needs(port: Port | None, wanted: list[str]) -> None:

@@ -1,107 +1,106 @@
-"""Hosts in mode NIV and one that switches, on a VIS with the kernel engine: namespaces, joined by veth pairs.
+"""Two hosts that may be in mode NIV, one that never is, and the VIS that all three are cabled to: real daemons, guests
+that are namespaces.
 
-    near, beside (guests' taps) - host "one" (NIV) == p1 \
-    a stack                     - host "two" (NIV) == p2  - vis1
-    a stack                     - host "dvs"       == p3 /
+    a, b - alpha ====.
+    c    - beta  ==== VIS
+    d    - gamma ----'        (always in mode DVS)
 """
 
 from __future__ import annotations
 
-import contextlib
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from dvswitch.errors import DvsError
-from dvswitch.v1 import types_pb2
-from physical import control
+from dvswitch import client
+from dvswitch.v1 import manager_pb2
+from physical import vis as physical_switch
 from tests.e2e.scenes import BASICS, WEB, Stack
-from tests.support.fabric import DOMAIN, HOSTS, Fabric, Host, home, purge, veth
+from tests.support.fabric import CALL_SECONDS, DOMAIN, Fabric, Host, home, veth
 from tests.support.netns import Lab, Namespace
-from tests.support.processes import wait_until
+from tests.support.processes import Process, wait_until
 
-NAMES = ("one", "two", "dvs")
-NIV = ("one", "two")
+PATIENCE = 90.0
+VNTAG = b"\x89\x26"
 
 
-@dataclass(frozen=True)
+@dataclass
 class NivScene:
-    """All of it; the uplink of every host is its ``up0``, the VIS's ports are ``p1`` to ``p3``."""
+    """All of it."""
 
     lab: Lab
     fabric: Fabric
-    vis: Host
+    vis: Process
+    at_vis: Namespace
     hosts: dict[str, Host]
+    slots: dict[str, int]
+    guests: dict[str, Stack] = field(default_factory=dict)
+    _nics: int = 0
 
-    def space(self, host: str) -> Namespace:
-        """Of a host, or the VIS ("vis")."""
-        where = (self.vis if host == "vis" else self.hosts[host]).where
-        assert where is not None
-        return where
-
-    def show(self) -> dict[str, Any]:
-        """`vis show niv`."""
-        with control.Client(str(self.vis.socket), "switch") as client:
-            return client.call("niv")
-
-    def stack(self, host: str, number: int) -> Stack:
-        """A guest that is a namespace, plugged in by a veth pair; it forwards."""
-        mac, address, name = f"02:00:00:00:20:{number:02x}", f"10.0.0.{number}", f"stack{number}"
+    def guest(self, host: str, name: str) -> Stack:
+        """Plug a new guest in, by a veth pair, and wait until it forwards."""
+        number = len(self.guests) + 1
+        mac, address = f"02:00:00:00:20:{number:02x}", f"10.0.0.{number}"
         space = self.lab.namespace(name)
-        self.lab.veth(self.space(host), f"vm{number}", space, "eth0", peer_mac=mac, peer_address=f"{address}/24")
-        ident = self.fabric.attach_forwarding(self.hosts[host], name, mac=mac, profile=WEB, plug=veth(f"vm{number}"))
-        return Stack(name, space, mac, address, ident)
+        port = self.nic(host, space, "eth0", mac, f"{address}/24")
+        ident = self.fabric.attach_forwarding(self.hosts[host], name, mac=mac, profile=WEB, plug=veth(port))
+        made = self.guests[name] = Stack(name, space, mac, address, ident)
+        return made
+
+    def nic(self, host: str, space: Namespace, link: str, mac: str, address: str = "") -> str:
+        """A veth pair between a host and a guest; returns the host's end."""
+        where = self.hosts[host].where
+        assert where is not None
+        self._nics += 1
+        self.lab.veth(where, f"vm{self._nics}", space, link, peer_mac=mac, peer_address=address)
+        return f"vm{self._nics}"
+
+    def mode(self, host: str, mode: str) -> None:
+        """Say it at the supervisor, and wait until the host is there."""
+        self.fabric.configure(f"vem {self.slots[host]}\nmode {mode}")
+        stage = "final" if mode.startswith("niv") else "local"
+        wait_until(lambda: self.stage(host) == stage, f"{host} is in mode {mode}", PATIENCE)
+
+    def stage(self, host: str) -> str:
+        """How far a host is with its mode."""
+        return self.show(host, "niv").split(maxsplit=2)[1]
+
+    def show(self, host: str, view: str) -> str:
+        """`vem show` there."""
+        request = manager_pb2.HostCommand(words=["show", *view.split()])
+        with client.open_channel(f"unix:{self.hosts[host].socket}") as channel:
+            output = client.host_stub(channel).Execute(request, timeout=CALL_SECONDS)
+            return b"".join(piece.data for piece in output).decode()
 
 
-@contextlib.contextmanager
-def niv_scene(engine: str = "kernel", tagging: str = "vntag") -> Iterator[NivScene]:
-    """Everything up, the profiles configured, the hosts in their modes."""
-    with Lab() as lab, home() as path, contextlib.ExitStack() as stack:
-        spaces = {name: lab.namespace(name) for name in (*NAMES, "vis")}
-        for number, name in enumerate(NAMES, 1):
-            lab.veth(spaces[name], "up0", spaces["vis"], f"p{number}", mtu=9000)
-        fabric = stack.enter_context(Fabric(path))
-        fabric.configure(*BASICS)
-        vis = _vis(fabric, engine, spaces["vis"])
-        stack.callback(purge, vis)
-        stack.callback(vis.process.end)
-        uplink = ["1,profile=UPLINK,device=up0"]
-        hosts = {name: fabric.add_host(name, engine, where=spaces[name], uplinks=uplink) for name in NAMES}
-        scene = NivScene(lab, fabric, vis, hosts)
-        wait_until(lambda: _connected(scene), "the VIS is a module")
-        for name in NIV:
-            fabric.configure(f"vem {fabric.status(hosts[name]).slot}\nmode niv tagging {tagging}")
-        wait_until(lambda: sum(link["final"] for link in scene.show()["links"]) == len(NIV), "the hosts only tag")
-        yield scene
-        for name, host in hosts.items():
-            wait_until(partial(_accounted, fabric, host), f"{name}: frames accounted for")
-        wait_until(lambda: all(_balanced(info.counters) for info in fabric.veths().values()), "vEths accounted for")
+@contextmanager
+def niv_scene(engine: str) -> Iterator[NivScene]:
+    """Everybody up, in mode DVS, nobody plugged in."""
+    names = ("alpha", "beta", "gamma")
+    with Lab() as lab, home() as path:
+        spaces, at_vis = {name: lab.namespace(name) for name in names}, lab.namespace("vis")
+        for number, name in enumerate(names, 1):
+            lab.veth(spaces[name], "up0", at_vis, f"p{number}", mtu=1600)
+        with Fabric(path) as fabric:
+            fabric.configure(*BASICS)
+            ports = [f"{number},device=p{number},mode=niv" for number in (1, 2)]
+            ports.append("3,device=p3,mode=trunk,allowed=1-4094,native=1")
+            arguments = [word for port in ports for word in ("--port", port)]
+            ident = str(uuid.uuid4())
+            vis = fabric.add_switch(
+                "vis1", "--name", "vis1", "--uuid", ident, "--vsm", f"unix:{fabric.socket}",
+                "--domain", str(DOMAIN), "--state-dir", str(path / "vis"), "--socket", str(path / "vis.ctl"),
+                "--engine", engine, *arguments, where=at_vis,
+            )  # fmt: skip
+            vis.wait_ready((path / "vis.ctl").exists, "listens")
+            uplink = ["1,profile=UPLINK,device=up0"]
+            hosts = {name: fabric.add_host(name, engine, where=spaces[name], uplinks=uplink) for name in names}
+            slots = {name: fabric.status(host).slot for name, host in hosts.items()}
+            yield NivScene(lab, fabric, vis, at_vis, hosts, slots)
+        if engine == "kernel":
+            with at_vis.enter():
+                physical_switch.main(["purge", "--uuid", ident, "--state-dir", str(path / "vis")])
 
 
-def _accounted(fabric: Fabric, host: Host) -> bool:
-    """What a host says of its own ports; on a cable that is cut frames are lost that nobody counts."""
-    return all(_balanced(port.counters) for port in fabric.status(host).ports)
-
-
-def _balanced(counters: types_pb2.Counters) -> bool:
-    return counters.rx_frames == counters.rx_forwarded + sum(counters.drops_in.values())
-
-
-def _vis(fabric: Fabric, engine: str, where: Namespace) -> Host:
-    ident, socket, state = str(uuid.uuid4()), fabric.path / "vis1.ctl", fabric.path / "vis1.d"
-    HOSTS.add(ident)
-    ports = [word for number in range(1, len(NAMES) + 1) for word in ("--port", f"{number},device=p{number},mode=niv")]
-    process = fabric.add_switch(
-        "vis1", "--name", "vis1", "--uuid", ident, "--vsm", f"unix:{fabric.socket}", "--domain", str(DOMAIN),
-        "--state-dir", str(state), "--socket", str(socket), "--engine", engine, *ports, where=where,
-    )  # fmt: skip
-    process.wait_ready(socket.exists, "listens")
-    return Host("vis1", engine, process, where, socket, ident, state)
-
-
-def _connected(scene: NivScene) -> bool:
-    with contextlib.suppress(DvsError):
-        return bool(scene.show()["connected"])
-    return False
+__all__ = ["PATIENCE", "VNTAG", "NivScene", "niv_scene"]

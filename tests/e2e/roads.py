@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,18 +70,31 @@ class Roads:
 
     def start_switch(self) -> None:
         """The physical switch, with all its ports."""
+        self.open_mouth()
+        self.run_switch([f"{number},{self.cable(number)},{TRUNK}" for number in range(1, PORTS + 1)])
+
+    def open_mouth(self) -> None:
+        """Where the VMs are, and the physical switch."""
         if self.lab:
             self.spaces = {name: self.lab.namespace(name) for name in ("sw", "vms")}
-            for number in range(1, PORTS + 1):
-                self._host_space(number)
             with self.spaces["vms"].enter():
                 self.mouth = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         else:
             self.mouth = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        ends = [self._switch_end(number) for number in range(1, PORTS + 1)]
-        words = [word for number, end in enumerate(ends, 1) for word in ("--port", f"{number},{end},{TRUNK}")]
+
+    def run_switch(self, ports: Sequence[str]) -> None:
+        """The physical switch itself; ports as on its command line."""
+        words = [word for port in ports for word in ("--port", port)]
         switch = self.fabric.add_switch("sw1", "--socket", f"{self.path}/sw.ctl", *words, where=self.spaces.get("sw"))
         switch.wait_ready((self.path / "sw.ctl").exists, "listens")
+
+    def cable(self, number: int, switch: str = "sw") -> str:
+        """From the place of a host (or of the network) to a switch; returns the switch's end."""
+        if self.lab:
+            space = self.spaces[f"host{number}"] = self.lab.namespace(f"host{number}")
+            self.lab.veth(space, "up0", self.spaces[switch], f"p{number}", mtu=9000)
+            return f"device=p{number}"
+        return f"wire=unix:{self.path}/sw.{number}>unix:{self.path}/up.{number}"
 
     def add_host(self, name: str, engine: str, supervisor: Path | None = None) -> Host:
         """On the next port of the switch; ``supervisor``: the socket by which it reaches that, if not the usual one."""
@@ -169,15 +182,13 @@ class Roads:
                 places.setdefault(row["disp_mac_addr"], []).append(row["disp_module"])
         return places
 
-    def _host_space(self, number: int) -> None:
-        assert self.lab
-        space = self.spaces[f"host{number}"] = self.lab.namespace(f"host{number}")
-        self.lab.veth(space, "up0", self.spaces["sw"], f"p{number}", mtu=9000)
+    def slot(self, host: Host) -> str:
+        """Number of its module."""
+        return str(self.fabric.status(host).slot)
 
-    def _switch_end(self, number: int) -> str:
-        if self.lab:
-            return f"device=p{number}"
-        return f"wire=unix:{self.path}/sw.{number}>unix:{self.path}/up.{number}"
+    def port(self, host: Host) -> str:
+        """The port of the physical switch that leads to it."""
+        return f"0/{list(self.fabric.hosts).index(host.name) + 1}"
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import pytest
 from dvswitch.mac import MacAddress
 from dvswitch.v1.manager_pb2 import AttachReply, MigrateRequest, VethInfo
 from physical.frames import Ipv4, checksum
+from tests.e2e.niv_roads import niv_roads
 from tests.e2e.roads import BEGIN, CANCEL, COMMIT, Chatter, Roads, Vm, again, new_vm, roads, stopped
 from tests.e2e.scenes import DB, DB_VLAN, WEB_VLAN
 from tests.support.fabric import Host
@@ -33,13 +34,25 @@ ENGINES = [
     pytest.param(("kernel", "kernel"), id="kernel", marks=pytest.mark.kernel),
     pytest.param(("kernel", "user"), id="kernel-to-user", marks=pytest.mark.kernel),
 ]
-BOTH_WAYS = pytest.mark.parametrize("scene", ENGINES, indirect=True)
-"""For what one engine hands over to the other."""
+USER, KERNEL = ("user", "user"), ("kernel", "kernel")
+NIV = [
+    pytest.param((USER, (True, True)), id="niv"),
+    pytest.param((USER, (True, False)), id="niv-to-dvs"),
+    pytest.param((USER, (False, True)), id="dvs-to-niv"),
+    pytest.param((USER, (True, True), 2), id="niv-over-two"),
+    pytest.param((KERNEL, (True, True)), id="niv-kernel", marks=pytest.mark.kernel),
+]
+SWITCHING = pytest.mark.parametrize("scene", ENGINES[:2], indirect=True)
+"""For what hosts do that switch by themselves."""
+BOTH_WAYS = pytest.mark.parametrize("scene", [*ENGINES, *NIV], indirect=True)
+"""For what one engine hands over to the other, or one mode."""
 
 
-@pytest.fixture(scope="module", params=ENGINES[:2])
+@pytest.fixture(scope="module", params=[*ENGINES[:2], NIV[0]])
 def scene(request: pytest.FixtureRequest) -> Iterator[Roads]:
-    with roads(*request.param) as found:
+    """Of two engines; or of whether the hosts are in mode NIV, too, and how many VISes there are."""
+    made = roads(*request.param) if isinstance(request.param[0], str) else niv_roads(*request.param)
+    with made as found:
         yield found
 
 
@@ -51,8 +64,9 @@ def vm(scene: Roads) -> Vm:
 # ---- the target
 
 
+@SWITCHING
 def test_a_target_without_the_vlan_refuses_beforehand(scene: Roads) -> None:
-    """S-256."""
+    """S-256.  (In mode NIV the host's uplink carries whatever the VIS switches: no VLAN can be missing there.)"""
     vm, fabric = new_vm(scene, DB), scene.fabric
     fabric.configure("interface ethernet 4/1\n switchport trunk allowed vlan 10")
     try:
@@ -248,16 +262,16 @@ def test_guests_within_the_guest_are_known_and_announced(scene: Roads) -> None:
     vm = new_vm(scene, "nested")
     inner = nested_in(vm)
     vm.says(scene.alpha, broadcast(inner))
-    wait_until(lambda: scene.learned().get(inner.dotted) == ["3"], "the source has learned it")
+    wait_until(lambda: scene.learned().get(inner.dotted) == [scene.slot(scene.alpha)], "the source has learned it")
     vm.prepare()
     assert vm.step(COMMIT).state == "done"
-    places = [("4", "0/2", "alpha"), ("3", "0/1", "beta")]
-    for module, port, back in places if len(set(scene.engines)) > 1 else places[:1]:
+    for here, back in stations(scene):
+        module, port = scene.slot(here), scene.port(here)
         wait_until(lambda module=module: scene.learned().get(inner.dotted) == [module], "only the target knows it")  # type: ignore[misc]
         wait_until(
             lambda port=port: scene.outside(inner) == {WEB_VLAN: port}, "the physical switch has heard of it from there"
         )  # type: ignore[misc]
-        vm.moves(back)
+        vm.moves(back.name)
 
 
 TRUNKED = f"""\
@@ -276,16 +290,18 @@ def test_a_trunk_is_announced_in_each_of_its_vlans_and_its_groups_follow(scene: 
     scene.fabric.configure(TRUNKED)
     vm = new_vm(scene, "trunked")
     vm.says(scene.alpha, membership(vm.address, DB_VLAN))
-    wait_until(lambda: listeners(scene) == [["3", f"Veth{vm.veth}"]], "the source knows that it listens")
+    wait_until(
+        lambda: listeners(scene) == [[scene.slot(scene.alpha), f"Veth{vm.veth}"]], "the source knows that it listens"
+    )
     vm.prepare()
     assert vm.step(COMMIT).state == "done"
-    places = [("4", "0/2", "alpha"), ("3", "0/1", "beta")]
-    for module, port, back in places if len(set(scene.engines)) > 1 else places[:1]:
+    for here, back in stations(scene):
+        module, port = scene.slot(here), scene.port(here)
         found = {WEB_VLAN: port, DB_VLAN: port}
         wait_until(lambda found=found: scene.outside(vm.address) == found, "both VLANs have heard of it")  # type: ignore[misc]
         there = [[module, f"Veth{vm.veth}"]]
         wait_until(lambda there=there: listeners(scene) == there, "only the target has it in the group")  # type: ignore[misc]
-        vm.moves(back)
+        vm.moves(back.name)
     scene.fabric.configure("no ip igmp snooping")
 
 
@@ -305,6 +321,13 @@ def listeners(scene: Roads) -> list[list[str]]:
     """Module and port of each that is in the group."""
     rows = map(str.split, scene.fabric.cli("show ip igmp snooping groups").splitlines())
     return [row[2:] for row in rows if row[:2] == [str(DB_VLAN), str(GROUP)]]
+
+
+def stations(scene: Roads) -> list[tuple[Host, Host]]:
+    """Where a VM of alpha's runs after each of its moves, and where it goes from there; twice where it is not the same
+    in both directions."""
+    there = [(scene.beta, scene.alpha), (scene.alpha, scene.beta)]
+    return there if len(set(scene.engines)) > 1 else there[:1]
 
 
 def nested_in(vm: Vm) -> MacAddress:
@@ -394,7 +417,7 @@ def test_fifty_at_once(scene: Roads) -> None:
     wait_until(lambda: forwarding(scene.beta, scene) >= numbers, "all forward on beta")
     wait_until(lambda: not forwarding(scene.alpha, scene) & numbers, "none does on alpha")
     wait_until(lambda: said_and_counted(scene, vms), "what they sent was counted, once")
-    inner = {nested_in(vm).dotted: ["4"] for vm in vms}
+    inner = {nested_in(vm).dotted: [scene.slot(scene.beta)] for vm in vms}
     wait_until(lambda: scene.learned().items() >= inner.items(), "the target knows the guests within them")
     if scene.lab:
         wait_until(lambda: heard_and_counted(scene, vms), "what they were sent is what was counted")

@@ -191,3 +191,18 @@ def test_a_vm_moves_between_hosts_of_either_mode(scene: NivScene, mover: Stack, 
     )
     fabric.detach(scene.hosts[source], mover.veth)
     mover.space.delete_link(here)
+
+
+def test_a_killed_vis_forwards_on_and_is_taken_up_again(scene: NivScene) -> None:
+    """By the kernel engine without a program; whatever the engine, all VIFs are what they were."""
+    a, b = scene.guests["a"], scene.guests["b"]
+    acquaint(a, b)
+    shown = scene.fabric.cli("show vif")
+    scene.vis.kill()
+    try:
+        if scene.hosts["alpha"].engine == "kernel":
+            acquaint(a, b)
+    finally:
+        scene.vis.start()
+    acquaint(a, b)
+    wait_until(lambda: scene.fabric.cli("show vif") == shown, "the same VIFs")

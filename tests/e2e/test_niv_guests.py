@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.niv_scene import NivScene, niv_scene
+from tests.e2e.niv_machines import NivScene, niv_scene
 from tests.e2e.scenes import WEB, Stack, reaches
 from tests.support.fabric import tap
 from tests.support.lookout import Lookout

@@ -158,7 +158,8 @@ class FarVis:
                 timer = self.core.next_timer()
                 wait = 0.05 if timer is None else min(0.05, max(0.0, timer - time.monotonic()))
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), wait)
+                    async with asyncio.timeout(wait):
+                        await self._wake.wait()
                 self._wake.clear()
         finally:
             for end in self._ends.values():

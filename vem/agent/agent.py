@@ -282,7 +282,8 @@ class Agent:
     async def changed(self, seconds: float) -> None:
         """Wait for the end of a pass, at most so many seconds."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._passed.wait(), seconds)
+            async with asyncio.timeout(seconds):  # (wait_for() may lose a cancellation that comes with the event)
+                await self._passed.wait()
 
     async def _reconcile_loop(self) -> None:
         while True:

@@ -65,13 +65,20 @@ def lists_for(image: Image, before: Lists | None = None, keep: Iterable[int] = (
 
 def with_lists(image: Image, lists: Lists) -> Image:
     """``image`` with its member lists and groups going by these lists."""
-    used = [(use, number, set(lists.members[use])) for use, number in lists.numbers.items()]
+    used: dict[tuple[str | Group, int], list[tuple[int, set[int]]]] = {}
+    for use, number in lists.numbers.items():
+        used.setdefault((use.flood, use.vlan), []).append((number, set(lists.members[use])))
+
+    def put(lports: tuple[int, ...], flood: str | Group, vlan: int) -> tuple[int, ...]:
+        here = used.get((flood, vlan))
+        return _put(lports, here) if here else lports
+
     return replace(
         image,
-        members={vlan: _put(lports, used, "all", vlan) for vlan, lports in image.members.items()},
-        unknown_members={vlan: _put(lports, used, "unknown", vlan) for vlan, lports in image.unknown_members.items()},
-        groups={group: _put(lports, used, group, group.vlan) for group, lports in image.groups.items()},
-        vif_lists={(use.link, number): lists.members[use] for use, number, _ in used},
+        members={vlan: put(lports, "all", vlan) for vlan, lports in image.members.items()},
+        unknown_members={vlan: put(lports, "unknown", vlan) for vlan, lports in image.unknown_members.items()},
+        groups={group: put(lports, group, group.vlan) for group, lports in image.groups.items()},
+        vif_lists={(use.link, number): lists.members[use] for use, number in lists.numbers.items()},
     )
 
 
@@ -81,11 +88,8 @@ def vif_lists_of(image: Image, before: Lists | None = None, keep: Iterable[int] 
     return with_lists(image, lists), lists
 
 
-def _put(
-    lports: tuple[int, ...], used: list[tuple[Use, int, set[int]]], flood: str | Group, vlan: int
-) -> tuple[int, ...]:
-    here = [(number, members) for use, number, members in used if (use.flood, use.vlan) == (flood, vlan)]
-    here = [(number, members) for number, members in here if members.issubset(lports)]
+def _put(lports: tuple[int, ...], used: list[tuple[int, set[int]]]) -> tuple[int, ...]:
+    here = [(number, members) for number, members in used if members.issubset(lports)]
     together = set().union(*(members for _, members in here))
     return (
         *(lport for lport in lports if lport not in together),
@@ -98,13 +102,15 @@ def _uses(image: Image) -> Iterator[tuple[Use, tuple[int, ...]]]:
     floods += [("all", vlan, lports) for vlan, lports in image.members.items()]
     floods += [("unknown", vlan, lports) for vlan, lports in image.unknown_members.items()]
     floods += [(group, group.vlan, lports) for group, lports in image.groups.items()]
+    able = {lport for lport, port in image.ports.items() if _joins(image, port)}
     for flood, vlan, lports in floods:
+        if able.isdisjoint(lports):
+            continue  # most VLANs of a switch whose ports carry all
         together: dict[Use, list[int]] = {}
-        for lport in lports:
-            port = image.ports.get(lport)
-            if port and _joins(image, port):
-                use = Use(port.link, flood, vlan, image.policies[port.policy].tags(vlan))
-                together.setdefault(use, []).append(lport)
+        for lport in filter(able.__contains__, lports):
+            port = image.ports[lport]
+            use = Use(port.link, flood, vlan, image.policies[port.policy].tags(vlan))
+            together.setdefault(use, []).append(lport)
         yield from ((use, tuple(sorted(members))) for use, members in together.items())
 
 

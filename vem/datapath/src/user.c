@@ -834,6 +834,7 @@ static const __u8 *bench_batch(struct dvs *e, __u32 lport, const __u8 *at, const
 	for (i = 0; i < n; i++) {
 		memcpy(rx_buffer(e, i), at, lengths[i]);
 		frame_init(&e->rx.frame[i], lport, rx_buffer(e, i), lengths[i], lengths[i]);
+		frame_niv(e, &e->rx.frame[i]);
 		expect(e, &e->rx.frame[i]);
 		at += lengths[i];
 	}

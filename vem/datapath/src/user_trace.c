@@ -138,7 +138,7 @@ static int trace_forward(struct dvs *e, struct dvs_pkt *p)
 	if (reason)
 		return reason;
 	trace_receivers(e, p);
-	return receivers ? DVS_OK : dvs_nobody(p);
+	return receivers || p->held ? DVS_OK : dvs_nobody(p);
 }
 
 API int dvs_trace_frame(struct dvs *e, __u32 lport, const __u8 *frame, __u32 len, __u32 gso, struct dvs_trace *trace)

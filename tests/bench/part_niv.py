@@ -1,0 +1,132 @@
+"""What switching behind the uplink costs: TCP and small packets between two guests of one host by way of a VIS, and the
+NIV tag of a frame, off and on.
+
+The kernel engine's share is taken from single test runs, since a run takes the tag off for good: with a tag less
+without, each the median of many, in turns.  A test run records copies instead of sending, so it puts no tag on.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+from dvswitch.mac import MacAddress
+from dvswitch.vlan import VlanSet
+from tests.bench import rates
+from tests.bench.kernel import kernel_switch
+from tests.bench.part_switching import unavailable
+from tests.bench.paths import FAR_MAC, NEAR_MAC, Path, direct_veth, plug_both
+from tests.bench.results import Results, best
+from tests.support.netns import Lab
+from vem.datapath.apply import apply_image
+from vem.datapath.choose import why_no_kernel
+from vem.datapath.engine import Engine, EngineError, Plug
+from vem.datapath.image import Control, Image, Niv, Policy, Port, Tagging, Team
+from vem.datapath.user import UserEngine
+
+LINK, NEAR, FAR, PLAIN = 1, 2, 3, 4
+VLAN, LINK_MTU = 10, 1520
+NEAR_VIF, FAR_VIF = 5, 7
+RUNS = 2000
+FRAMES, REPEAT = 1024, 12
+MACS = {NEAR: MacAddress.parse(NEAR_MAC), FAR: MacAddress.parse(FAR_MAC)}
+PLAIN_MAC = MacAddress.parse("02:00:00:00:00:03")
+POLICIES = {0: Policy(vlan=VLAN), 1: Policy(trunk=True, allowed=VlanSet.parse("1-4094"))}
+
+
+def measure(results: Results, rounds: int, seconds: float) -> None:
+    """Fill niv.*."""
+    if reason := unavailable() or why_no_kernel():
+        results.skip("niv", reason)
+        return
+    _tags(results, rounds)
+    with Lab() as lab, ExitStack() as stack:
+        paths = [stack.enter_context(direct_veth(lab)), stack.enter_context(hairpin(lab))]
+        for path in paths:
+            path.check()
+        for _ in range(rounds):
+            for path in paths:
+                results.add(f"niv.tcp.{path.name}", rates.tcp(path, seconds), "Gbit/s")
+                results.add(f"niv.small.{path.name}", rates.small_packets(path, seconds), "kpps")
+    for kind in ("niv.tcp", "niv.small"):
+        results.compare(kind, "hairpin", "direct_veth")
+
+
+def _ports(niv: Niv) -> dict[int, Port]:
+    vifs = {NEAR: NEAR_VIF, FAR: FAR_VIF}
+    ports = {lport: Port(0, lport, MACS[lport], link=LINK, vif=vif) for lport, vif in vifs.items()}
+    link = Port(1, 1, MacAddress(bytes(6)), uplink=niv is Niv.EXTENDER, niv=niv, tagging=Tagging.VNTAG, plain=False)
+    return {**ports, LINK: link}
+
+
+def host_image() -> Image:
+    """The NIV host's."""
+    return Image(control=Control(niv=True), ports=_ports(Niv.EXTENDER), policies=POLICIES, teams={0: Team((LINK,))})
+
+
+def vis_image() -> Image:
+    """The VIS's, with a port of the usual kind for comparison."""
+    return Image(
+        ports={**_ports(Niv.BRIDGE), PLAIN: Port(0, PLAIN, PLAIN_MAC)},
+        policies=POLICIES,
+        teams={0: Team()},
+        static_macs={MACS[NEAR]: NEAR, MACS[FAR]: FAR, PLAIN_MAC: PLAIN},
+        members={VLAN: (NEAR, FAR, PLAIN)},
+    )
+
+
+@contextmanager
+def hairpin(lab: Lab) -> Iterator[Path]:
+    """Two guests of one NIV host, whose frames go to a VIS and back."""
+    host, vis = lab.namespace("niv_host"), lab.namespace("niv_vis")
+    lab.veth(host, "up0", vis, "up0", mtu=LINK_MTU)
+    path = plug_both(lab, "hairpin", host, host)
+    with kernel_switch("iv") as iv, kernel_switch("vis") as bridge:
+        for lport, device in ((LINK, "up0"), (NEAR, "near"), (FAR, "far")):
+            iv.plug(lport, Plug("raw" if lport == LINK else "veth", device, netns=host.name))
+        bridge.plug(LINK, Plug("raw", "up0", netns=vis.name))
+        apply_image(iv, Image(), host_image())
+        apply_image(bridge, Image(), vis_image())
+        yield path
+
+
+# --- the tag alone -----------------------------------------------------------------------------------------------
+
+
+def _frame(destination: MacAddress, source: MacAddress, tag: bytes = b"") -> bytes:
+    return destination.octets + source.octets + tag + b"\x08\x00\x45" + bytes(63)
+
+
+TAGGED = _frame(MACS[FAR], MACS[NEAR], bytes.fromhex("89260000") + NEAR_VIF.to_bytes(2, "big"))
+UNTAGGED = _frame(MACS[FAR], PLAIN_MAC)
+
+
+def _tags(results: Results, rounds: int) -> None:
+    with kernel_switch("niv") as engine:
+        apply_image(engine, Image(), vis_image())
+        for _ in range(rounds):
+            results.add("niv.kernel.pop_ns", _pop_ns(engine), "ns/frame")
+    try:
+        user = UserEngine()
+    except EngineError as problem:
+        results.skip("niv.user", str(problem))
+        return
+    with closing(user):
+        for lport in (LINK, PLAIN, FAR):
+            user.plug(lport, Plug("memory"))
+        apply_image(user, Image(), vis_image())
+        for _ in range(rounds):
+            results.add("niv.user.hairpin_ns", _user_ns(user, LINK, TAGGED), "ns/frame")
+            results.add("niv.user.push_ns", _user_ns(user, PLAIN, UNTAGGED), "ns/frame")
+
+
+def _pop_ns(engine: Engine) -> float:
+    """Of single runs, in turns."""
+    with engine.loaded_for_tests() as tracer:  # type: ignore[attr-defined]
+        runs = [(tracer.test_ns(LINK, TAGGED, 1), tracer.test_ns(PLAIN, UNTAGGED, 1)) for _ in range(RUNS)]
+    return statistics.median(tagged for tagged, _ in runs) - statistics.median(plain for _, plain in runs)
+
+
+def _user_ns(engine: UserEngine, lport: int, frame: bytes) -> float:
+    return best(lambda: engine.bench(lport, [frame] * FRAMES, REPEAT))

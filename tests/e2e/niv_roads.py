@@ -1,0 +1,108 @@
+"""The roads of a migration (roads.py) with hosts in mode NIV: a VIS, or two, between them and the physical switch.
+
+    one VIS:    alpha, beta, a third host - vis1 - physical switch - the network
+    two VISes:  alpha, a third host - vis1 - physical switch - vis2 - beta
+                                                        |
+                                                   the network
+
+Hosts that are not in mode NIV are on plain ports of a VIS.  All of it is datagram wires, or network namespaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.e2e.roads import PORTS, TRUNK, Roads
+from tests.e2e.scenes import BASICS
+from tests.support.fabric import Fabric, Host, home
+from tests.support.netns import Lab
+from tests.support.vis import Vis, set_mode, vis
+
+
+@dataclass
+class NivRoads(Roads):
+    """Two hosts, each in mode NIV or not, and their VISes."""
+
+    niv: tuple[bool, bool] = (True, True)
+    """Whether alpha, and beta, is; a third host is what beta is."""
+    count: int = 1
+    """Of VISes."""
+    outside_kind: str = TRUNK
+    """Of the port of the physical switch where no VIS is."""
+    vises: list[Vis] = field(default_factory=list)
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def start_switch(self) -> None:
+        """The VISes, and the physical switch behind them."""
+        self.open_mouth()
+        names = [f"vis{number}" for number in range(1, self.count + 1)]
+        if self.lab:
+            self.spaces.update((name, self.lab.namespace(name)) for name in names)
+        near = {port: self.cable(port, names[self._vis_of(port)]) for port in range(1, PORTS)}
+        ends = [f"{PORTS},{self.cable(PORTS)},{self.outside_kind}"]
+        for index, name in enumerate(names):
+            up, down = self._uplink(name, index + 1)
+            ports = [f"{port},{near[port]},{self._kind(port)}" for port in near if self._vis_of(port) == index]
+            engine = "kernel" if "kernel" in self.engines else "user"
+            made = vis(self.fabric, name, engine, [*ports, f"{PORTS},{up},{TRUNK}"], self.spaces.get(name))
+            self.vises.append(self.stack.enter_context(made))
+            ends.append(f"{index + 1},{down},{TRUNK}")
+        self.run_switch(ends)
+
+    def _uplink(self, name: str, number: int) -> tuple[str, str]:
+        """Both ends of the cable between a VIS and the physical switch."""
+        if self.lab:
+            self.lab.veth(self.spaces[name], f"p{PORTS}", self.spaces["sw"], f"p{number}", mtu=9000)
+            return f"device=p{PORTS}", f"device=p{number}"
+        ends = f"unix:{self.path}/v.{number}", f"unix:{self.path}/s.{number}"
+        return f"wire={ends[0]}>{ends[1]}", f"wire={ends[1]}>{ends[0]}"
+
+    def _vis_of(self, port: int) -> int:
+        """Index of the VIS that a host is cabled to."""
+        return 1 if port == 2 and self.count == 2 else 0
+
+    def _is_niv(self, port: int) -> bool:
+        return self.niv[min(port, 2) - 1]
+
+    def _kind(self, port: int) -> str:
+        return "mode=niv" if self._is_niv(port) else TRUNK
+
+    def add_host(self, name: str, engine: str, supervisor: Path | None = None) -> Host:
+        """In its mode."""
+        host = super().add_host(name, engine, supervisor)
+        if self._is_niv(self.taken):
+            set_mode(self.fabric, host, "niv")
+        return host
+
+    def vis_of(self, host: Host) -> Vis:
+        """Where it is cabled to."""
+        return self.vises[self._vis_of(list(self.fabric.hosts).index(host.name) + 1)]
+
+    def port(self, host: Host) -> str:
+        """The physical switch knows VISes only."""
+        return f"0/{self.vises.index(self.vis_of(host)) + 1}"
+
+
+@contextmanager
+def niv_roads(engines: tuple[str, str], niv: tuple[bool, bool], count: int = 1, station: int = 0) -> Iterator[NivRoads]:
+    """Both hosts up and in their modes, and the profiles configured.  ``station``: the VLAN of a station in a namespace
+    where else the network is; then nothing is of wires."""
+    with ExitStack() as stack:
+        lab = None if set(engines) == {"user"} and not station else stack.enter_context(Lab())
+        path = stack.enter_context(home())
+        fabric = stack.enter_context(Fabric(path))
+        scene = NivRoads(path, fabric, engines, lab, niv=niv, count=count, stack=stack)
+        scene.outside_kind = f"mode=access,vlan={station}" if station else TRUNK
+        fabric.configure(*BASICS)
+        scene.start_switch()
+        stack.callback(lambda: scene.mouth.close())
+        for name, engine in zip(("alpha", "beta"), engines, strict=True):
+            scene.add_host(name, engine)
+        yield scene
+        fabric.check_accounts(some_left=True)
+
+
+__all__ = ["NivRoads", "niv_roads"]
