@@ -1,7 +1,7 @@
 """`dvs lab --niv --demo`: the story of hosts that only tag, and of the switch that returns their frames.
 
 As demo.py, whose teller and some of whose chapters it uses: every statement is checked.  What is said of the tags is
-read from frames on the cable (tap.py).
+read from frames on the cable (tap.py), which are kept as capture files in the lab's directory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from physical.demo import RATE, Story
 from physical.frames import TYPE_ARP, TYPE_IPV4
 from physical.lab import Lab
 from physical.plan import SWITCH
-from physical.tap import Seen
+from physical.tap import Seen, save
 from physical.traffic import Transfer
 from physical.watch import drops, host_accounts
 
@@ -125,6 +125,7 @@ def _tags(story: Story) -> None:
     vif = {name: _vif(lab, name) for name in ("web1", "web2")}
     with lab.tap("vem1") as tap:
         reached = lab.ping("web1", "web2", 1)
+        save(lab.directory / "vem1.pcap", tap.seen())
         frames = [seen for seen in tap.seen() if taken_apart(seen.frame)]
     _show(story, frames)
     found = [(seen.end, tag.to, tag.source) for seen in frames if (tag := taken_apart(seen.frame))]
@@ -176,6 +177,7 @@ def _announces(story: Story, sender: str) -> None:
         guest.control.call("announce")
         tap.wait(lambda seen: _is_list(seen, guest.plan.mac), f"{sender}'s broadcast to a list")
         lab.processes.wait("all get it", lambda: all(count >= wanted[name] for name, count in got().items()))
+        save(lab.directory / f"vem1-broadcast-{sender}.pcap", tap.seen())
         frames = [seen for seen in tap.seen() if _from(seen, guest.plan.mac)]
     _show(story, frames)
     down = [tag for seen in frames if seen.end == "b" and (tag := taken_apart(seen.frame))]
@@ -250,6 +252,7 @@ def _there_and_back(story: Story) -> None:
     _turn(story, "vem2", "niv tagging etag", "web1", "web3")
     with lab.tap("vem2") as tap:
         reached = lab.ping("web1", "web3")
+        save(lab.directory / "vem2-etag.pcap", tap.seen())
         frames = [seen for seen in tap.seen() if taken_apart(seen.frame)]
     for seen in frames[:2]:
         tag = taken_apart(seen.frame)
