@@ -45,8 +45,8 @@ class Story:
     slots: dict[str, int] = field(default_factory=dict)
     """Module numbers by host, as given when they first joined."""
     unseen: int = 0
-    """Frames of MOVE_GUEST that its host got while its cable was cut: on a host that only tags nobody counts them, unless
-    they are sent when it is mended."""
+    """Frames of MOVE_GUEST that its host got while its cable was cut: on a host that only tags nobody counts them,
+    unless they are sent when it is mended."""
     began: float = field(default_factory=time.monotonic)
 
     def chapter(self, title: str) -> None:

@@ -81,6 +81,7 @@ def test_an_image_there_and_back() -> None:
 def test_a_nic_that_is_nowhere_is_down() -> None:
     out = merge.outward(card(1), lambda n: n + 100, lambda n: n + 100, {})
     assert not out.ports[101].link_up
+    assert not out.static_macs and out.members == {10: ()}, "what is for it may be behind a plain port by now"
 
 
 def test_groups_go_to_members_and_to_all_plain_ports_of_the_vlan() -> None:

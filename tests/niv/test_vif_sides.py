@@ -38,6 +38,22 @@ def test_a_nic_gets_a_vif_and_learns_what_became_of_its_veth() -> None:
     assert (bound.veth, bound.generation, bound.phase, bound.state) == (7, 3, Phase.ACTIVE, State.FORWARDING)
 
 
+def test_a_link_is_empty_only_when_the_vis_has_heard_so() -> None:
+    """Until then the VIS may send to the VIFs, so the host must know them."""
+    scene = Scene()
+    scene.set_wishes(wish(1))
+    scene.run(0.1)
+    scene.cables[1].loss = 1.0
+    scene.set_wishes()
+    scene.run(1.0)
+    assert scene.granted() and states(scene) == [LinkState.UP]
+    assert not scene.host.links()[0].empty
+    scene.cables[1].loss = 0.0
+    scene.run(2.0)
+    assert not scene.granted()
+    assert scene.host.links()[0].empty
+
+
 def test_a_detached_nic_is_forgotten_and_its_vif_comes_last() -> None:
     scene = Scene()
     scene.set_wishes(wish(1), wish(2))
