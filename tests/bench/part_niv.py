@@ -18,6 +18,8 @@ from tests.bench.kernel import kernel_switch
 from tests.bench.part_switching import unavailable
 from tests.bench.paths import FAR_MAC, NEAR_MAC, Path, direct_veth, plug_both
 from tests.bench.results import Results, best
+from tests.e2e.niv_scene import niv_scene
+from tests.e2e.test_niv import edited
 from tests.support.netns import Lab
 from vem.datapath.apply import apply_image
 from vem.datapath.choose import why_no_kernel
@@ -51,6 +53,16 @@ def measure(results: Results, rounds: int, seconds: float) -> None:
                 results.add(f"niv.small.{path.name}", rates.small_packets(path, seconds), "kpps")
     for kind in ("niv.tcp", "niv.small"):
         results.compare(kind, "hairpin", "direct_veth")
+    _edits(results, rounds)
+
+
+def _edits(results: Results, rounds: int) -> None:
+    """From the operator's answer to the last frame that a VIF, which the edit shuts, still got."""
+    with niv_scene("kernel") as scene:
+        near, far = (scene.guest("alpha", name) for name in ("near", "far"))
+        scene.mode("alpha", "niv")
+        for _ in range(rounds):
+            results.add("niv.edit_ms", edited(scene, near, far) * 1e3, "ms")
 
 
 def _ports(niv: Niv) -> dict[int, Port]:
