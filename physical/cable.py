@@ -22,7 +22,7 @@ class Cable:
     """A cable called ``name`` in ``directory``; making one finds or lays it, uncut."""
 
     def __init__(self, directory: str | Path, name: str) -> None:
-        self._directory = Path(directory)
+        self.directory = Path(directory)
         self.name = name
         if not name or "/" in name:
             raise InvalidValue(f"cable '{name}'", "can't be called so", "use letters, digits and dashes")
@@ -50,6 +50,18 @@ class Cable:
             with contextlib.suppress(FileExistsError):
                 os.symlink(f"{self.name}.{end}", link)
 
+    def lead(self, end: str, to: str) -> None:
+        """Let frames from an end go to another socket of the directory ("": to the other end), unless the cable is cut.
+
+        In one step: no frame finds no link.
+        """
+        other = ENDS[1 - ENDS.index(end)]
+        link = Path(f"{self.directory / self.name}.to-{other}")
+        if link.is_symlink():
+            beside = link.with_name(f"{link.name}.new")
+            os.symlink(to or f"{self.name}.{other}", beside)
+            os.replace(beside, link)
+
     def remove(self) -> None:
         """Take the cable away, with what unplugged ends left behind."""
         self.cut()
@@ -58,8 +70,8 @@ class Cable:
                 os.unlink(wire.local.path)
 
     def _wire(self, end: str, other: str) -> Wire:
-        base = self._directory / self.name
+        base = self.directory / self.name
         return Wire(WireEnd.parse(f"unix:{base}.{end}"), WireEnd.parse(f"unix:{base}.to-{other}"))
 
     def _links(self) -> list[Path]:
-        return [self._directory / f"{self.name}.to-{end}" for end in ENDS]
+        return [self.directory / f"{self.name}.to-{end}" for end in ENDS]

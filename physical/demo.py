@@ -7,7 +7,7 @@ not true ends the story with DemoFailed.  Figures are measured while it runs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,7 +17,7 @@ from rich.markup import escape
 from dvswitch.errors import DvsError
 from dvswitch.v1 import manager_pb2, types_pb2
 from physical.lab import Lab
-from physical.plan import GUESTS, HOSTS, PROFILES, SUPERVISOR
+from physical.plan import PROFILES, SUPERVISOR
 from physical.traffic import Transfer
 from physical.watch import PortWatch, drops, host_accounts, switch_accounts
 
@@ -27,6 +27,7 @@ EDIT_LIMIT = 5.0
 """Seconds a profile edit may take to be felt by a guest."""
 ACCOUNT_PATIENCE = 15.0
 """Seconds until frames under way must have arrived."""
+_WORDS = {3: "Three", 6: "Six"}
 MOVE_GUEST, MOVE_FROM, MOVE_TO = "web1", "vem1", "vem2"
 
 
@@ -43,6 +44,9 @@ class Story:
     checks: int = 0
     slots: dict[str, int] = field(default_factory=dict)
     """Module numbers by host, as given when they first joined."""
+    unseen: int = 0
+    """Frames of MOVE_GUEST that its host got while its cable was cut: on a host that only tags nobody counts them, unless
+    they are sent when it is mended."""
     began: float = field(default_factory=time.monotonic)
 
     def chapter(self, title: str) -> None:
@@ -91,10 +95,13 @@ class Story:
         self.console.print(text, soft_wrap=True, highlight=False)
 
 
-def play(lab: Lab, console: Console) -> None:
+Chapter = Callable[[Story], None]
+
+
+def play(lab: Lab, console: Console, chapters: Sequence[Chapter]) -> None:
     """The whole story; DemoFailed or LabError when it does not go as told."""
     story = Story(lab, console)
-    for chapter in CHAPTERS:
+    for chapter in chapters:
         chapter(story)
     elapsed = time.monotonic() - story.began
     console.print(f"\nAll {story.checks} statements were checked and hold; {elapsed:.1f} s.", highlight=False)
@@ -103,18 +110,25 @@ def play(lab: Lab, console: Console) -> None:
 def _hosts_join(story: Story) -> None:
     story.chapter("A supervisor, a physical switch and two hosts start; the hosts join")
     story.lab.start()
+    check_modules(story)
+
+
+def check_modules(story: Story) -> str:
+    """All hosts are modules; returns what the supervisor shows."""
     shown = story.cli("show module")
-    for host in HOSTS:
+    for host in story.lab.network.hosts:
         status = story.lab.host_status(host)
         slot = status.slot if status else 0
         story.check(slot and host in shown, f"{host} has joined as module {slot}")
         story.slots[host] = slot
+    return shown
 
 
-def _profiles(story: Story) -> None:
+def profiles(story: Story) -> None:
+    """Chapter."""
     story.chapter("Port profiles are applied")
     story.enter("configure terminal", *PROFILES, "end")
-    for host in HOSTS:
+    for host in story.lab.network.hosts:
         story.lab.processes.wait(f"the uplink of {host} forwards", partial(_uplink_forwards, story.lab, host))
         story.check(True, f"the uplink of {host} forwards")
 
@@ -124,22 +138,26 @@ def _uplink_forwards(lab: Lab, host: str) -> bool:
     return status is not None and any(port.name.startswith("Eth") and port.state == "FWD" for port in status.ports)
 
 
-def _guests_attach(story: Story) -> None:
-    story.chapter("Three guests are plugged in")
-    for plan in GUESTS:
+def guests_attach(story: Story) -> None:
+    """Chapter."""
+    guests = story.lab.network.guests
+    story.chapter(f"{_WORDS[len(guests)]} guests are plugged in")
+    for plan in guests:
         guest = story.lab.attach(plan)
         story.check(guest.veth, f"{plan.name} on {plan.host} with profile {plan.profile} is vEthernet {guest.veth}")
     shown = story.cli("show interface virtual")
-    story.check(all(plan.name in shown for plan in GUESTS), "the supervisor lists all three")
+    story.check(all(plan.name in shown for plan in guests), f"the supervisor lists all {len(guests)}")
 
 
-def _isolation(story: Story) -> None:
+def isolation(story: Story) -> None:
+    """Chapter."""
     story.chapter("Who reaches whom: VLAN 10 spans both hosts, VLAN 20 is apart")
-    profile = {plan.name: plan.profile for plan in GUESTS}
+    profile = {plan.name: plan.profile for plan in story.lab.network.guests}
     story.matrix(lambda a, b: profile[a] == profile[b])
 
 
-def _live_edit(story: Story) -> None:
+def live_edit(story: Story) -> None:
+    """Chapter."""
     story.chapter("A profile is edited; its guest moves to the other VLAN while it runs")
     lab = story.lab
     story.enter("configure terminal", "port-profile type vethernet db")
@@ -158,7 +176,8 @@ def _live_edit(story: Story) -> None:
     story.matrix(lambda a, b: True)
 
 
-def _migration(story: Story) -> None:
+def migration(story: Story) -> None:
+    """Chapter."""
     story.chapter(f"{MOVE_GUEST} migrates from {MOVE_FROM} to {MOVE_TO} under traffic")
     lab = story.lab
     before = lab.counters(MOVE_GUEST)
@@ -198,9 +217,11 @@ def _check_identity(story: Story, was: manager_pb2.VethInfo, before: types_pb2.C
     story.check(info.host == MOVE_TO and info.generation > was.generation, f"it lives on {MOVE_TO} now")
     nic = story.lab.guest(MOVE_GUEST).control.call("counters")["nics"]["0"]
     handed_over = nic["tx_frames"] - nic["tx_lost"]
+    counted = handed_over - story.unseen <= after.rx_frames <= handed_over
+    but = f" but {handed_over - after.rx_frames} of {story.unseen} that met a cut cable" if story.unseen else ""
     story.check(
-        after.rx_frames == handed_over and after.tx_frames >= max(before.tx_frames, nic["rx_frames"]),
-        f"its counters went on: rx counts all {handed_over} frames that {MOVE_GUEST} handed over on both hosts",
+        counted and after.tx_frames >= max(before.tx_frames, nic["rx_frames"]),
+        f"its counters went on: rx counts all {handed_over} frames that {MOVE_GUEST} handed over on both hosts{but}",
         f"rx {after.rx_frames}, tx {after.tx_frames}; the guest received {nic['rx_frames']}",
     )
 
@@ -220,13 +241,13 @@ def _headless(story: Story) -> None:
     with PortWatch(lab) as watch:
         lab.kill_process(SUPERVISOR)
         story.tell("  kill -9 vsm")
-        for host in HOSTS:
+        for host in lab.network.hosts:
             lab.processes.wait(f"{host} is headless", partial(_headless_host, lab, host))
             story.check(True, f"{host} is headless and forwards on")
         lab.flow(streams.values(), 0.5, RATE)
         began = time.monotonic()
         lab.start_process(SUPERVISOR)
-        for host in HOSTS:
+        for host in lab.network.hosts:
             lab.wait_ready(host)
         lab.processes.wait("hosts and vEths are in sync", lab.in_sync)
         story.check(True, f"the supervisor is back and both hosts are in sync after {time.monotonic() - began:.1f} s")
@@ -239,7 +260,7 @@ def _headless(story: Story) -> None:
     story.check(
         not watch.fallen(), f"no port flapped, no counter fell ({watch.looks} looks)", "; ".join(watch.fallen())
     )
-    slots = {host: status.slot for host in HOSTS if (status := lab.host_status(host))}
+    slots = {host: status.slot for host in lab.network.hosts if (status := lab.host_status(host))}
     story.check(slots == story.slots, "both hosts kept their module numbers", str(slots))
     story.check({name: info.veth for name, info in lab.veths().items()} == veths, "all vEths kept their numbers")
     shown = story.cli("show running-config port-profile db")
@@ -254,11 +275,11 @@ def _headless_host(lab: Lab, host: str) -> bool:
 def _accounts(story: Story) -> None:
     story.chapter("The books are closed")
     lab = story.lab
-    for host in HOSTS:
+    for host in lab.network.hosts:
         what = f"the counters of {host} add up"
         story.check(True, lab.processes.wait(what, partial(host_accounts, lab, host), ACCOUNT_PATIENCE))
     story.check(True, lab.processes.wait("the counters of sw1 add up", partial(switch_accounts, lab), ACCOUNT_PATIENCE))
     story.matrix(lambda a, b: True)
 
 
-CHAPTERS = (_hosts_join, _profiles, _guests_attach, _isolation, _live_edit, _migration, _headless, _accounts)
+CHAPTERS = (_hosts_join, profiles, guests_attach, isolation, live_edit, migration, _headless, _accounts)

@@ -39,6 +39,9 @@ def _lab_arguments(parser: argparse.ArgumentParser) -> None:
         "--demo", action="store_true", help="tell and check the lab's story, then end; exit code 0: all true"
     )
     parser.add_argument(
+        "--niv", action="store_true", help="with a VIS and hosts in mode NIV, which only tag what it switches"
+    )
+    parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="use this empty directory, and keep logs and data in it"
     )
 
@@ -47,15 +50,17 @@ def _lab(options: argparse.Namespace) -> int:
     # Imported late: guests, which are started by the same command, need none of it.
     from rich.console import Console
 
-    from physical.demo import play
+    from physical.demo import CHAPTERS, play
+    from physical.demo_niv import CHAPTERS as NIV_CHAPTERS
     from physical.lab import Lab
+    from physical.plan import NIV, PLAIN
     from physical.shell import Shell, furnish
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
-    with Lab(options.keep) as lab:
+    with Lab(options.keep, NIV if options.niv else PLAIN) as lab:
         if options.demo:
-            play(lab, Console())
+            play(lab, Console(), NIV_CHAPTERS if options.niv else CHAPTERS)
             return 0
         furnish(lab)
         return Shell(lab).run()

@@ -32,8 +32,9 @@ from dvswitch.errors import DvsError, NotFound
 from dvswitch.v1 import manager_pb2, operator_pb2, types_pb2
 from physical import broker, control
 from physical.cable import Cable
-from physical.plan import BROKER, HOSTS, SUPERVISOR, SWITCH, UPLINK_PROFILE, GuestPlan
+from physical.plan import BROKER, PLAIN, SUPERVISOR, SWITCH, UPLINK_PROFILE, GuestPlan, Network
 from physical.processes import LabError, Processes
+from physical.tap import Tap
 from physical.traffic import Guest, Probe, Stream
 
 RPC_PATIENCE = 10.0
@@ -61,11 +62,12 @@ class Pause:
 class Lab:
     """The running lab; everything ends with close()."""
 
-    def __init__(self, keep: Path | None = None) -> None:
+    def __init__(self, keep: Path | None = None, network: Network = PLAIN) -> None:
+        self.network = network
         self.processes = Processes(keep)
         self.directory = self.processes.directory
         self.guests: dict[str, Guest] = {}
-        self._cables = {host: Cable(self.directory, f"up-{host}") for host in HOSTS}
+        self._cables = {host: Cable(self.directory, f"up-{host}") for host in self.network.hosts}
         self.prompt = "vsm# "
         """Of the lab's own CLI session, as last told."""
         self.broker_port = broker.free_port() if broker.available() else 0
@@ -92,8 +94,8 @@ class Lab:
 
     # --- processes ------------------------------------------------------------------------------------------
     def start(self) -> None:
-        """Start switch, supervisor and hosts; returns when both hosts have joined."""
-        names = (SWITCH, SUPERVISOR, *HOSTS)
+        """Start switch, supervisor and hosts; returns when all hosts have joined."""
+        names = (SWITCH, SUPERVISOR, *self.network.hosts)
         if self.broker_port:
             # Nobody waits for it: the supervisor publishes as soon as it answers.
             self.processes.start(BROKER, _module("physical.broker", str(self.broker_port)))
@@ -103,14 +105,15 @@ class Lab:
             self.wait_ready(name)
 
     def start_process(self, name: str, wait: bool = True) -> None:
-        """Start "vsm", "sw1", "vem1" or "vem2" (again)."""
+        """Start "vsm", "sw1" or a host (again)."""
         commands = {SUPERVISOR: self._vsm_command, SWITCH: self._switch_command}
-        if name in HOSTS:
+        if name in self.network.hosts:
             command = self._vem_command(name)
         elif name in commands:
             command = commands[name]()
         else:
-            raise NotFound(f"process {name}", "is none of the lab's", f"choose {', '.join((*commands, *HOSTS))}")
+            known = ", ".join((*commands, *self.network.hosts))
+            raise NotFound(f"process {name}", "is none of the lab's", f"choose {known}")
         self._hang_up(name)
         self.processes.start(name, command)
         if wait:
@@ -123,7 +126,7 @@ class Lab:
     def wait_ready(self, name: str) -> None:
         """Wait until a process does its work: a host, until the supervisor knows it."""
         checks = {SUPERVISOR: self._vsm_answers, SWITCH: self._switch_answers}
-        if name in HOSTS:
+        if name in self.network.hosts:
             self.processes.wait(f"{name} joins the supervisor", lambda: self.host_status(name, joined=True))
         else:
             self.processes.wait(f"{name} answers", checks[name])
@@ -149,11 +152,20 @@ class Lab:
         ]
 
     def _switch_command(self) -> list[str]:
+        mode = "mode=niv" if self.network.niv else "mode=trunk,allowed=1-4094,native=1"
         ports = [
-            f"--port={number},wire={self._cables[host].end('b')},mode=trunk,allowed=1-4094,native=1"
-            for number, host in enumerate(HOSTS, 1)
+            f"--port={number},wire={self._cables[host].end('b')},{mode}"
+            for number, host in enumerate(self.network.hosts, 1)
         ]
-        return [*_module("physical.vis", "run"), "--name", SWITCH, *ports, "--socket", str(self.directory / "sw1.ctl")]
+        command = _module("physical.vis", "run")
+        return [*command, "--name", SWITCH, *ports, "--socket", str(self.directory / "sw1.ctl"), *self._vis_options()]
+
+    def _vis_options(self) -> tuple[str, ...]:
+        if not self.network.niv:
+            return ()
+        ident = uuid.uuid5(uuid.NAMESPACE_DNS, f"{SWITCH}.lab")
+        endpoint = ("--vsm", f"unix:{self.directory}/fabric.sock", "--domain", _DOMAIN)
+        return (*endpoint, "--uuid", str(ident), "--state-dir", str(self.directory / SWITCH))
 
     def _vsm_answers(self) -> bool:
         with suppress(grpc.RpcError):
@@ -196,9 +208,9 @@ class Lab:
         self.execute("end")
 
     def in_sync(self) -> bool:
-        """Whether both hosts have a session and the supervisor sees all guests' vEths up."""
+        """Whether all hosts have a session and the supervisor sees all guests' vEths up."""
         veths = self.veths()
-        return all(self.host_status(host, joined=True) for host in HOSTS) and all(
+        return all(self.host_status(host, joined=True) for host in self.network.hosts) and all(
             name in veths and veths[name].state == "up" for name in self.guests
         )
 
@@ -214,6 +226,42 @@ class Lab:
             return reply if not joined or (reply.slot and not reply.headless) else None
         self._hang_up(host)
         return None
+
+    def set_mode(self, host: str, mode: str) -> float:
+        """Turn a host to "niv", "niv tagging etag" or "dvs" by the CLI; the seconds until host and VIS are through."""
+        began = time.monotonic()
+        self.configure(self.mode_lines(host, mode))
+        self.wait_mode(host, mode)
+        return time.monotonic() - began
+
+    def mode_lines(self, host: str, mode: str) -> tuple[str, str]:
+        """The configuration for it."""
+        self.network.check_host(host)
+        status = self.host_status(host)
+        return f"vem {status.slot if status else 0}", f"mode {mode}"
+
+    def wait_mode(self, host: str, mode: str) -> None:
+        """Wait until host and VIS are through with a change of mode."""
+        done = self._tags_all if mode.startswith("niv") else self._tags_nothing
+        self.processes.wait(f"{host} is in mode {mode}", lambda: done(host))
+
+    def niv_link(self, host: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """What the VIS says of a host's link, and of the VIFs on it."""
+        view, number = self.switch.call("niv"), self.network.hosts.index(host) + 1
+        (link,) = [row for row in view["links"] if row["port"] == number]
+        return link, [row for row in view["vifs"] if row["port"] == number]
+
+    def _tags_all(self, host: str) -> bool:
+        link, vifs = self.niv_link(host)
+        here = {guest.veth for guest in self.guests.values() if guest.host == host}
+        return link["final"] and here == {row["veth"] for row in vifs if row["state"] == "forwarding"}
+
+    def _tags_nothing(self, host: str) -> bool:
+        link, vifs = self.niv_link(host)
+        status = self.host_status(host)
+        forwarding = {port.name for port in status.ports if port.state == "FWD"} if status else set()
+        here = {f"Veth{guest.veth}" for guest in self.guests.values() if guest.host == host}
+        return not vifs and not link["final"] and here <= forwarding
 
     # --- guests ---------------------------------------------------------------------------------------------
     def attach(self, plan: GuestPlan) -> Guest:
@@ -299,8 +347,7 @@ class Lab:
         """
         guest = self.guest(name)
         source = guest.host
-        if host not in HOSTS:
-            raise NotFound(f"host {host}", "does not exist", f"choose {' or '.join(HOSTS)}")
+        self.network.check_host(host)
         reply = self._plug(guest, host, prepare=True)
         if reply.state != manager_pb2.AttachReply.PREPARED:
             raise LabError(f"guest {name}", f"{host} is not prepared for it: {reply.detail or reply.state}")
@@ -355,9 +402,12 @@ class Lab:
         """Mend it."""
         self._uplink_cable(host).mend()
 
+    def tap(self, host: str) -> Tap:
+        """To be entered: sees all frames on the cable between a host and the physical switch."""
+        return Tap(self._uplink_cable(host))
+
     def _uplink_cable(self, host: str) -> Cable:
-        if host not in self._cables:
-            raise NotFound(f"host {host}", "does not exist", f"choose {' or '.join(HOSTS)}")
+        self.network.check_host(host)
         return self._cables[host]
 
     def _guest_cable(self, guest: str, host: str) -> Cable:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dvswitch.errors import NotFound
+
 HOSTS = ("vem1", "vem2")
 SWITCH = "sw1"
 SUPERVISOR = "vsm"
@@ -59,3 +61,35 @@ GUESTS = (
     GuestPlan("web2", 2, "vem2", "web"),
     GuestPlan("db1", 3, "vem1", "db"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A lab's hosts and guests."""
+
+    hosts: tuple[str, ...]
+    """Each with one uplink, to the physical switch's port of the same place in this list."""
+    guests: tuple[GuestPlan, ...]
+    niv: tuple[str, ...] = ()
+    """Hosts that are to be in mode NIV; with any the physical switch is a VIS, a module of the supervisor."""
+
+    def check_host(self, name: str) -> None:
+        """NotFound when there is none called so."""
+        if name not in self.hosts:
+            raise NotFound(f"host {name}", "does not exist", f"choose {' or '.join(self.hosts)}")
+
+
+PLAIN = Network(HOSTS, GUESTS)
+NIV = Network(
+    ("vem1", "vem2", "vem3"),
+    (
+        GuestPlan("web1", 1, "vem1", "web"),
+        GuestPlan("web2", 2, "vem1", "web"),
+        GuestPlan("web3", 3, "vem2", "web"),
+        GuestPlan("web4", 4, "vem3", "web"),
+        GuestPlan("web5", 5, "vem1", "web"),
+        GuestPlan("db1", 6, "vem2", "db"),
+    ),
+    niv=("vem1", "vem2"),
+)
+"""`dvs lab --niv`: two hosts that only tag, one that switches, all on one VIS."""

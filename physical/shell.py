@@ -22,7 +22,7 @@ from prompt_toolkit.shortcuts import CompleteStyle
 
 from dvswitch.errors import DvsError, InvalidValue
 from physical.lab import Lab
-from physical.plan import GUESTS, HOSTS, PROFILES
+from physical.plan import PROFILES
 from physical.vis_show import VIEWS
 
 PROMPT = "lab# "
@@ -112,8 +112,8 @@ COMMANDS = {
     "status": Command("", (0,), "processes, guests, and where the logs are", _status),
     "ping": Command("GUEST GUEST", (2,), "whether the second answers the first", _ping),
     "reachable": Command("", (0,), "ping between all guests", _reachable),
-    "move": Command("GUEST to HOST", (2, 3), f"migrate a guest ({' or '.join(HOSTS)})", _move),
-    "kill": Command("PROCESS", (1,), "kill -9 vsm, vem1, vem2 or sw1", _kill),
+    "move": Command("GUEST to HOST", (2, 3), "migrate a guest", _move),
+    "kill": Command("PROCESS", (1,), "kill -9 vsm, sw1 or a host", _kill),
     "start": Command("PROCESS", (1,), "start it again", _start),
     "cut": Command("HOST", (1,), "cut its cable to the physical switch", _cut),
     "mend": Command("HOST", (1,), "mend it", _mend),
@@ -124,11 +124,13 @@ COMMANDS = {
 
 def furnish(lab: Lab) -> None:
     """Start everything, configure it and plug the guests in."""
-    print("starting supervisor, physical switch and two hosts ...", flush=True)
+    print(f"starting supervisor, physical switch and {len(lab.network.hosts)} hosts ...", flush=True)
     lab.start()
     lab.configure(PROFILES)
-    for plan in GUESTS:
+    for plan in lab.network.guests:
         lab.attach(plan)
+    for host in lab.network.niv:
+        lab.set_mode(host, "niv")
     print(f"{', '.join(lab.guests)} are plugged in; 'lab help' lists the lab's own words, 'exit' ends it", flush=True)
 
 

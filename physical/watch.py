@@ -12,7 +12,6 @@ import grpc
 from dvswitch import client
 from dvswitch.v1 import manager_pb2, types_pb2
 from physical.lab import Lab
-from physical.plan import HOSTS
 
 INTERVAL = 0.05
 """Seconds between two looks."""
@@ -29,7 +28,7 @@ class PortWatch:
     def __init__(self, lab: Lab, leaving: PortKey | None = None) -> None:
         self.looks = 0
         self._leaving = leaving
-        self._addresses = {host: lab.address(host) for host in HOSTS}
+        self._addresses = {host: lab.address(host) for host in lab.network.hosts}
         self._faults: list[str] = []
         self._last: dict[PortKey, manager_pb2.HostPort] = {}
         self._stop = threading.Event()
@@ -112,7 +111,7 @@ def drops(lab: Lab) -> str:
     """Where frames were dropped so far, for the message when some are missing."""
     found = [
         f"{host} {port.name}: {_by_reason(port.counters.drops_in)} in, {_by_reason(port.counters.drops_out)} out"
-        for host in HOSTS
+        for host in lab.network.hosts
         if (status := lab.host_status(host))
         for port in status.ports
         if port.counters.drops_in or port.counters.drops_out

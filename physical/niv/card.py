@@ -131,11 +131,15 @@ class Card:
     # --- NICs that the host has ---------------------------------------------------------------------------------
 
     def set_nics(self, nics: Iterable[BridgeNic]) -> None:
-        """All NICs of the host, as VIF control has them."""
+        """All NICs of the host, as VIF control has them.  EngineError: to be called again."""
         wanted = {nic.key.ident: nic for nic in nics}
-        if wanted != self._wanted:
-            self._wanted = wanted
-            self._dirty.set()
+        if wanted == self._wanted:
+            return
+        self._dirty.set()
+        for attachment in [known for ident, (known, _) in self._known.items() if ident not in wanted]:
+            # At once: the agent takes its time, and from now on the host takes what is for the NIC without a tag.
+            self._engine.unplug(attachment.lport)
+        self._wanted = wanted
 
     async def _follow(self) -> None:
         """Bring the agent's NICs to those wanted, again and again."""

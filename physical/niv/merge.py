@@ -30,17 +30,20 @@ class Place:
 def outward(
     image: Image, lport: Callable[[int], int], policy: Callable[[int], int], places: Mapping[int, Place]
 ) -> Image:
-    """A card's Image in the engine's numbers.  Teams stay behind: behind a VIS there are no uplinks."""
+    """A card's Image in the engine's numbers.  Teams stay behind: behind a VIS there are no uplinks.
+
+    A NIC that is nowhere receives nothing, and its MAC is nobody's: it may be behind a plain port by now.
+    """
 
     def receivers(lists: Lists[K]) -> dict[K, tuple[int, ...]]:
-        return {key: tuple(sorted(numbers[n] for n in lports)) for key, lports in lists.items()}
+        return {key: tuple(sorted(numbers[n] for n in lports if n in places)) for key, lports in lists.items()}
 
     numbers = {local: lport(local) for local in image.ports}
     return Image(
         control=image.control,
         ports={numbers[local]: _placed(port, policy, places.get(local)) for local, port in image.ports.items()},
         policies={policy(index): replace(found, team=0) for index, found in image.policies.items()},
-        static_macs={mac: numbers[local] for mac, local in image.static_macs.items()},
+        static_macs={mac: numbers[local] for mac, local in image.static_macs.items() if local in places},
         members=receivers(image.members),
         unknown_members=receivers(image.unknown_members),
         promiscuous_members=receivers(image.promiscuous_members),

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -176,7 +177,7 @@ class Vis:
             if host not in self.cards and host not in self._jobs:
                 self._begin(host, name)
         for host, card in list(self.cards.items()):
-            card.set_nics([nic for nic in nics if nic.host == host])
+            self._settle(partial(card.set_nics, [nic for nic in nics if nic.host == host]))
             if host not in hosts and now - self._endings.setdefault(host, now) >= LINGER:
                 self._end(host)
 

@@ -251,6 +251,7 @@ _IN_VIEWS = {
     "lacp": ("Uplink",),
     "macs": (f"Static  {A.hex(':')}  all   Veth1",),
     "mobility": ("Port", "Role"),
+    "niv": ("Stage: local", "Uplink  VIS  VIS Port  Tagging"),
     "port": ("Veth2", "FWD"),
     "port vlans": ("Veth1     A              10  FWD    10                10",),
     "pinning": ("Veth1     ", "web      -       -     teaming method port-id"),

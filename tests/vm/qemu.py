@@ -37,7 +37,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 BASE_COMMAND = (QEMU, *["-machine", "pc", "-accel", "tcg,thread=multi", "-smp", "1", "-nodefaults", "-no-user-config"])
 HEADLESS = ("-m", str(MEMORY_MB), "-display", "none", "-no-reboot")
-BASE_APPEND = "console=ttyS0 quiet loglevel=1 panic=-1 reboot=t net.ifnames=0 ipv6.disable=1 no_timer_check"
+BASE_APPEND = "console=ttyS0 quiet loglevel=1 panic=-1 reboot=t net.ifnames=0 no_timer_check"
 """A machine that is busy may keep an emulated timer from ticking for so long that Linux gives it up, and panics."""
 
 
@@ -83,11 +83,12 @@ class Guest:
         http_bytes: int = 0,
         files: Mapping[str, bytes] | None = None,
         incoming: bool = False,
+        ipv6: bool = False,
     ) -> None:
         """``files``: what else is in its file system.  ``incoming``: it does not boot, but waits for another guest
-        of the same making to be migrated into it (migration.py)."""
+        of the same making to be migrated into it (migration.py).  ``ipv6``: it has that, too, and talks by itself."""
         self.name = name
-        self._incoming = incoming
+        self._incoming, self._ipv6 = incoming, ipv6
         self._nics = nics
         self._where = where
         self._http_bytes = http_bytes
@@ -176,7 +177,7 @@ class Guest:
         return [*BASE_COMMAND, *HEADLESS, "-name", self.name, *boot, *channels, *self._nic_arguments(), *incoming]
 
     def _append(self) -> str:
-        words = [BASE_APPEND, f"dvt.name={self.name}"]
+        words = [BASE_APPEND, *([] if self._ipv6 else ["ipv6.disable=1"]), f"dvt.name={self.name}"]
         addresses = [f"eth{index},{nic.address}" for index, nic in enumerate(self._nics) if nic.address]
         if addresses:
             words.append(f"dvt.net={';'.join(addresses)}")

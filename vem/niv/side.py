@@ -329,7 +329,8 @@ class NivSide:
 
 def _holds(view: LinkView) -> bool:
     """A VIS there may still have something of this host."""
-    return view.state in (LinkState.SYNCING, LinkState.ASKING, LinkState.SILENT)
+    unsure = view.state in (LinkState.SYNCING, LinkState.ASKING, LinkState.SILENT)
+    return unsure or (view.state is LinkState.UP and not view.empty)
 
 
 __all__ = ["NivSide"]

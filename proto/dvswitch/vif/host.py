@@ -126,6 +126,8 @@ class LinkView:
     synced: bool = False
     """The VIS has told all it has: what is not bound now is not on its side."""
     reason: str = ""
+    empty: bool = False
+    """The VIS has heard that no NIC of this host is on this link."""
 
 
 @dataclass(slots=True)
@@ -473,6 +475,7 @@ def _view(link: Link) -> LinkView:
         link.final,
         link.synced,
         link.reason,
+        not link.said.attaches and link.channel.idle,
     )
 
 

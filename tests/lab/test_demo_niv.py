@@ -1,0 +1,95 @@
+"""The story of hosts in mode NIV as people run it, and what Wireshark says of the frames on its cables."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.test_demo import stalled
+from tests.support import tshark
+
+pytestmark = pytest.mark.slow
+DEMO = (sys.executable, "-m", "physical.dvs", "lab", "--niv", "--demo", "--keep")
+LIMIT = 60.0
+"""Seconds, not counting those in which the machine had more to do than it could."""
+TOLD = (
+    "of type Virtual Interface Switch",
+    "request and answer each crossed it twice",
+    "web1's broadcast came down the cable once, to list",
+    "though they are on one host",
+    "effective",
+    "no frame on the cable of vem2 has a tag",
+    "the frames have E-TAGs",
+    "it lives on vem2 now",
+    "on vem3, and its counters went on",
+    "statements were checked and hold",
+)
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[tuple[Path, str, float]]:
+    """The directory of a lab that has told its story, what it printed, and how long it took."""
+    with tempfile.TemporaryDirectory(prefix="dvs-", dir="/tmp") as directory:
+        home = Path(directory, "lab")
+        began, waited = time.monotonic(), stalled()
+        done = subprocess.run((*DEMO, str(home)), env={**os.environ}, capture_output=True, text=True, timeout=LIMIT * 8)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == ""
+        yield home, done.stdout, time.monotonic() - began - (stalled() - waited)
+
+
+def test_it_tells_the_whole_story_in_time(kept: tuple[Path, str, float]) -> None:
+    _, printed, took = kept
+    assert [text for text in TOLD if text not in printed] == []
+    assert took < LIMIT
+
+
+def test_wireshark_reads_its_vntags(kept: tuple[Path, str, float]) -> None:
+    names = (
+        "eth.src",
+        "vntag.dir",
+        "vntag.ptr",
+        "vntag.dst",
+        "vntag.looped",
+        "vntag.src",
+        "vntag.version",
+        "icmp.type",
+    )
+    rows = [row for row in tshark.fields_of(kept[0] / "vem1.pcap", *names) if row[-1]]
+    web1, web2 = ("52:54:00:00:00:01", "52:54:00:00:00:02")
+    up, down = ["0", "0", "0", "0"], ["1", "0"]
+    assert rows == [
+        [web1, *up, "1", "0", "8"],
+        [web1, *down, "2", "1", "1", "0", "8"],
+        [web2, *up, "2", "0", "0"],
+        [web2, *down, "1", "1", "2", "0", "0"],
+    ]
+
+
+@pytest.mark.parametrize(("sender", "frames"), [("web4", [("1", "1", "0", "0")]), ("web1", [("1", "1", "1", "1")])])
+def test_wireshark_reads_its_lists(
+    kept: tuple[Path, str, float], sender: str, frames: list[tuple[str, str, str, str]]
+) -> None:
+    """Down by one copy to a list; a sender on the same link is named, and flagged."""
+    names = ("arp.opcode", "vntag.dir", "vntag.ptr", "vntag.looped", "vntag.src", "vntag.dst")
+    rows = [row for row in tshark.fields_of(kept[0] / f"vem1-broadcast-{sender}.pcap", *names) if row[0]]
+    assert [tuple(row[1:5]) for row in rows if row[1] == "1"] == frames
+    assert all(int(row[5]) >= 4096 or row[2] == "0" for row in rows)
+
+
+def test_wireshark_reads_its_etags(kept: tuple[Path, str, float]) -> None:
+    names = ("frame.protocols", "etag.group", "etag.ecid_base", "etag.ecid_ext", "etag.iecid_base", "icmp.type")
+    rows = [row for row in tshark.fields_of(kept[0] / "vem2-etag.pcap", *names) if row[-1]]
+    assert [row[-1] for row in rows] == ["8", "0", "8", "0"]
+    vif = {row[2] for row in rows}
+    assert len(vif) == 1, "up and down it is named as what the link knows it by"
+    for protocols, group, _, extension, ingress, _ in rows:
+        assert protocols.startswith("eth:ethertype:etag:ethertype:ip:icmp")
+        assert [int(group, 0), int(extension, 0), int(ingress, 0)] == [0, 0, 0]
