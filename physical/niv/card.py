@@ -186,7 +186,7 @@ class Card:
             attachment = None
         known = self._known.get(ident)
         asked_anew = known is not None and known[1].attach.request != attach.request
-        if attachment is None or attachment.stage is Stage.LEAVING or asked_anew:
+        if attachment is None or attachment.stage is Stage.LEAVING or (asked_anew and attachment.prepare):
             request = AttachRequest(_nic(nic.key), attach.mac, attach.profile, plug_of(place), attach.prepare, WAIT)
             await self._attaching.attach(request)
             attachment = self.agent.holdings.attachments.find(_nic(nic.key))
