@@ -193,7 +193,8 @@ class Hub:
             self._saved = saved
             self._save()
         try:
-            apply_image(self.engine, self._image, wanted)
+            apply_image(self.engine, self._image, first := merge.first(self._image, wanted))
+            apply_image(self.engine, first, wanted)
         except EngineError:
             self._image = self.engine.image()
             raise

@@ -91,6 +91,10 @@ def merge(plain: Image, cards: Iterable[Image]) -> Image:
     """All in one; of two cards that claim a MAC the port with the higher generation has it (S-255)."""
     parts = [plain, *cards]
     ports = {number: port for part in parts for number, port in part.ports.items()}
+    policies, static = _policies(plain, parts), _static(parts, ports)
+    for source, target in _handed_over(ports, policies):
+        ports[target] = replace(ports[target], blocked=False, moved=False)
+        static.update((mac, target) for mac, number in static.items() if number == source)
     return Image(
         control=replace(
             plain.control,
@@ -99,14 +103,45 @@ def merge(plain: Image, cards: Iterable[Image]) -> Image:
             moved=any(part.control.moved for part in parts),
         ),
         ports=ports,
-        policies=_policies(plain, parts),
+        policies=policies,
         teams=plain.teams,
-        static_macs=_static(parts, ports),
+        static_macs=static,
         members=_joined(part.members for part in parts),
         unknown_members=_joined(part.unknown_members for part in parts),
         promiscuous_members=_joined(part.promiscuous_members for part in parts),
         groups=_groups(plain, parts[1:]),
     )
+
+
+def _handed_over(ports: Mapping[int, Port], policies: Mapping[int, Policy]) -> list[tuple[int, int]]:
+    """Source and target of vEths that are on their way from a card to another.
+
+    As soon as the source has let go, what comes for the vEth goes to its target: a VIS is one switch for both, so
+    nothing gets lost between the supervisor's two words, for which hosts need `mobility forward` (S-246).
+    """
+    coming = {
+        port.number: number
+        for number, port in ports.items()
+        if port.awaited and port.vif and (policy := policies.get(port.policy)) and not policy.blocked
+    }
+    gone = [(number, port) for number, port in ports.items() if port.moved]
+    return [(number, target) for number, port in gone if (target := coming.get(port.number, number)) != number]
+
+
+def first(before: Image, after: Image) -> Image:
+    """What to apply before ``after``: VIFs whose MACs come to them from other VIFs take frames before those let go."""
+    came = {
+        mac: number
+        for mac, number in after.static_macs.items()
+        if (old := before.static_macs.get(mac, number)) != number
+        and number in before.ports
+        and after.ports[number].number == before.ports[old].number
+        and before.policies.get(after.ports[number].policy) == after.policies.get(after.ports[number].policy)
+    }
+    if not came:
+        return before
+    ports = {**before.ports, **{number: after.ports[number] for number in came.values()}}
+    return replace(before, ports=ports, static_macs={**before.static_macs, **came})
 
 
 def _policies(plain: Image, parts: list[Image]) -> dict[int, Policy]:

@@ -149,9 +149,15 @@ class PartEngine(Engine):
             ]
 
     def remember(self, macs: Iterable[LearnedMac]) -> None:
-        """See Engine."""
+        """See Engine; but the VIS may know them already, where their VM came from: behind a port that has let it go, or
+        a plain one by which a host is reached that switches by itself."""
         with self._hub.lock:
-            self._hub.engine.remember([replace(entry, lport=self._number(entry.lport)) for entry in macs])
+            engine, ports = self._hub.engine, self._hub.image.ports
+            found = {(entry.mac, entry.vlan): replace(entry, lport=self._number(entry.lport)) for entry in macs}
+            known = [entry for entry in engine.learned() if (entry.mac, entry.vlan) in found]
+            left = [entry for entry in known if not _delivers(ports.get(entry.lport))]
+            engine.forget([entry for entry in left if entry.lport != found[entry.mac, entry.vlan].lport])
+            engine.remember(found.values())
 
     def forget(self, macs: Iterable[LearnedMac]) -> None:
         """See Engine."""
@@ -244,6 +250,11 @@ class PartEngine(Engine):
         if self._part == PLAIN:
             with self._hub.lock:
                 self._hub.engine.close(keep)
+
+
+def _delivers(port: Port | None) -> bool:
+    """Whether it is a VIF in use."""
+    return port is not None and bool(port.link) and not port.blocked
 
 
 def _edited(entries: Mapping[K, V], changes: Mapping[K, V | None]) -> dict[K, V]:

@@ -177,3 +177,18 @@ def test_a_card_that_says_nothing_yet_keeps_what_was_found(hub: Hub) -> None:
     assert again.image == hub.image
     adopted.set_image(Image())
     assert set(again.image.ports) == {1, 8}
+
+
+@pytest.mark.rules("S-246")
+def test_a_veth_is_its_targets_as_soon_as_its_source_has_let_go() -> None:
+    """Of hosts of one VIS; the target's VIF takes frames before the source's is closed."""
+    policies = {0: Policy(blocked=True), 1: WEB}
+    live = Image(ports={3: nic(5, vif=1, link=1)}, policies=policies, static_macs={mac(5): 3})
+    gone = Image(ports={3: nic(5, vif=1, link=1, blocked=True, moved=True)}, policies=policies, static_macs={mac(5): 3})
+    waits = Image(ports={4: nic(5, vif=2, link=2, blocked=True, awaited=True)}, policies=policies)
+    before, after = merge.merge(plain(), [live, waits]), merge.merge(plain(), [gone, waits])
+    assert before.static_macs[mac(5)] == 3 and before.ports[4].blocked
+    assert after.static_macs[mac(5)] == 4 and not after.ports[4].blocked and after.ports[3].blocked
+    between = merge.first(before, after)
+    assert between.static_macs[mac(5)] == 4 and not between.ports[4].blocked and not between.ports[3].blocked
+    assert merge.first(after, after) is after
