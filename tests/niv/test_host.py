@@ -139,7 +139,9 @@ async def test_a_mode_without_a_vis_changes_nothing_yet(niv: NivBench) -> None:
     await niv.stage(Stage.JOINING)
     niv.ground.guests[5].send(frame(5, 6, b"still here"))
     await niv.heard(6, b"still here")
-    niv.ground.uplinks[1].send(down(niv.vis.places()[6][1], frame(9, 6, b"already there")))
+    vif = niv.vis.places()[6][1]
+    await until(lambda: any(port.vif == vif for port in niv.bench.agent.datapath.image.ports.values()), "VIF in use")
+    niv.ground.uplinks[1].send(down(vif, frame(9, 6, b"already there")))
     await niv.heard(6, b"already there")
     report = niv.bench.supervisor.all("niv")[-1]
     assert report.links[0].state == fabric.NivLink.UP and not any(vif.carries for vif in report.links[0].vifs)
