@@ -1,7 +1,7 @@
 """Live migration with hosts in mode NIV, in what there is no counterpart of in mode DVS: the VIS, its sessions and its
 links fail at each step of a move; and frames are counted one by one over moves of a VIF.
 
-(That all else of a migration is as in mode DVS: test_migration.py and test_migration_roads.py, which run in both.)
+(That all else of a migration is as in mode DVS: test_migration_roads.py, which runs in both.)
 """
 
 from __future__ import annotations
