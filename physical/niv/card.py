@@ -64,6 +64,10 @@ class CardAgent(Agent):
         message.role, message.through = fabric.Hello.CARD, self._vis
         return message
 
+    async def count(self) -> None:
+        """Report all counters, whether the time for it has come or not."""
+        await self._send_counters(full=True)
+
 
 class Card:
     """One host's.  ``tell`` is called, on the event loop, with what became of its NICs."""
@@ -162,6 +166,8 @@ class Card:
         if self.agent.holdings.staging.committed.mode.kind is ModeKind.NIV:
             await self._attaching.detach(attachment.nic, 0)
             return
+        with suppress(EngineError):
+            await self.agent.count()  # for the last time here: the host goes on from zero
         async with self.agent.lock:
             self.agent.holdings.attachments.remove(attachment)
         await self.agent.reconcile()

@@ -50,14 +50,15 @@ class Stage:
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Rig(tmp_path) as rig, rig.module(1) as source, rig.module(2) as target:
-        await source.synced()
-        await target.synced()
-        await source.attach("web1", mac(1), "web")
-        await source.port_of("web1")
-        channel = open_aio_channel(rig.address)
-        yield Stage(rig, source, target, manager_stub(channel))
-        await channel.close()
+    async with Rig(tmp_path) as rig, rig.module(1) as source:
+        await source.synced()  # so that its slot is 3
+        async with rig.module(2) as target:
+            await target.synced()
+            await source.attach("web1", mac(1), "web")
+            await source.port_of("web1")
+            channel = open_aio_channel(rig.address)
+            yield Stage(rig, source, target, manager_stub(channel))
+            await channel.close()
 
 
 async def test_a_migration_keeps_number_and_counters(stage: Stage) -> None:
