@@ -97,7 +97,15 @@ class FakeModule:
     # ---- life
 
     async def __aenter__(self) -> FakeModule:
+        """Open, and wait for the first answer: who is entered first has the lower slot.
+
+        A refusal is not raised here but by whoever waits for more, so that tests can judge it.
+        """
         await self.open()
+        async with asyncio.timeout(PATIENCE):
+            while self.welcome is None and self.ended is None:
+                self._changed.clear()
+                await self._changed.wait()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
