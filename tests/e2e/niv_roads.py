@@ -1,9 +1,9 @@
 """The roads of a migration (roads.py) with hosts in mode NIV: a VIS, or two, between them and the physical switch.
 
     one VIS:    alpha, beta, a third host - vis1 - physical switch - the network
-    two VISes:  alpha, a third host - vis1 - physical switch - vis2 - beta
-                                                        |
-                                                   the network
+    two VISes:  alpha - vis1 - physical switch - vis2 - beta, a third host
+                                     |
+                                the network
 
 Hosts that are not in mode NIV are on plain ports of a VIS.  All of it is datagram wires, or network namespaces.
 """
@@ -62,7 +62,7 @@ class NivRoads(Roads):
 
     def _vis_of(self, port: int) -> int:
         """Index of the VIS that a host is cabled to."""
-        return 1 if port == 2 and self.count == 2 else 0
+        return 1 if port > 1 and self.count == 2 else 0
 
     def _is_niv(self, port: int) -> bool:
         return self.niv[min(port, 2) - 1]
@@ -76,6 +76,12 @@ class NivRoads(Roads):
         if self._is_niv(self.taken):
             set_mode(self.fabric, host, "niv")
         return host
+
+    def confirms(self, host: Host) -> Host | None:
+        """In mode NIV its VIS, which is the source's, too, unless there are two."""
+        if not self._is_niv(list(self.fabric.hosts).index(host.name) + 1):
+            return host
+        return self.vis_of(host) if self.count == 2 else None
 
     def vis_of(self, host: Host) -> Vis:
         """Where it is cabled to."""

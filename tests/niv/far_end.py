@@ -182,7 +182,7 @@ class FarVis:
             veth = nic.attach.mac.octets[5]
             phase = Phase.PREPARED if nic.attach.prepare else Phase.ACTIVE
             state = State.BLOCKED if nic.attach.prepare else State.FORWARDING
-            told = Granted(nic.key, 0, veth, max(1, nic.attach.generation), phase, state)
+            told = Granted(nic.key, 0, veth, max(1, nic.attach.generation), phase, state, request=nic.attach.request)
             if self._granted.get(nic.key.ident) != told:
                 self._granted[nic.key.ident] = told
                 self.core.set_state(nic.host, nic.key.ident, told)

@@ -206,6 +206,11 @@ async def test_attach_and_detach_are_the_viss_business(empty: NivBench) -> None:
     assert (nic.key.vm, nic.attach.profile) == ("vm6", "web")
     live = await empty.bench.attaching.attach(empty.request(6))
     assert (live.veth, live.state) == (6, PortState.FORWARDING)
+    asked = {nic.key.vm: nic.attach.request for nic in empty.vis.core.nics()}
+    again = await empty.bench.attaching.attach(empty.request(6))
+    assert (again.veth, again.state) == (6, PortState.FORWARDING)
+    now = {nic.key.vm: nic.attach.request for nic in empty.vis.core.nics()}
+    assert now["vm6"] != asked["vm6"] and now["vm5"] == asked["vm5"], "whether it had left only the VIS can say"
     assert await empty.bench.attaching.detach(Nic("vm5"), 0)
     await until(lambda: set(empty.vis.places()) == {6}, "VIF given back")
     await until(lambda: empty.bench.agent.holdings.attachments.find(Nic("vm5")) is None, "forgotten")

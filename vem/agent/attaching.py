@@ -169,7 +169,10 @@ class Attaching:
             return attachment
 
     def _has_left(self, attachment: Attachment) -> bool:
-        """Whether its vEth has moved to another host and nobody has unplugged the NIC here."""
+        """Whether its vEth has moved to another host and nobody has unplugged the NIC here; behind a VIS only that
+        knows, and is asked."""
+        if self._agent.niv.defers:
+            return attachment.stage is Stage.KNOWN
         port = self._agent.holdings.staging.committed.ports.get(attachment.veth)
         return attachment.stage is Stage.KNOWN and (port is None or port.phase is Phase.DRAINING)
 

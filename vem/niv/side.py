@@ -88,6 +88,11 @@ class NivSide:
         return self._holdings.staging.told.mode.kind is ModeKind.NIV and bool(self._holdings.uplinks)
 
     @property
+    def defers(self) -> bool:
+        """Whether a vEth is here, or has left, is the VIS's to say."""
+        return self.routes and self.stage.extends
+
+    @property
     def modes(self) -> list[pb.Mode.Kind]:
         """In which modes this host can be, beside DVS: without uplinks it has nobody to leave switching to."""
         return [pb.Mode.NIV, pb.Mode.VEPA] if self._holdings.uplinks else []
@@ -109,11 +114,12 @@ class NivSide:
         return bound.detail or "it is blocked at the VIS"
 
     def settled(self, attachment: Attachment) -> bool:
-        """The VIS has said what becomes of the NIC, or need not be asked."""
+        """The VIS has said what becomes of the NIC since it was asked last, or need not be asked."""
         if not self.routes:
             return True
         bound = self.bound(attachment)
-        return self.stage.extends and bound is not None and bound.settled
+        answered = bound is not None and bound.settled and bound.request == attachment.request
+        return self.stage.extends and answered
 
     def links(self) -> list[LinkView]:
         """Every uplink, by number."""

@@ -97,6 +97,8 @@ class Binding:
     phase: Phase = Phase.PREPARED
     state: State = State.PENDING
     detail: str = ""
+    request: str = ""
+    """Of the wish that the VIS has dealt with."""
     confirmed: bool = False
     """The VIS said so in a session with this HostSide; False: what the agent held before."""
 
@@ -297,6 +299,7 @@ class HostSide:
             told.phase,
             told.state,
             told.detail,
+            told.request,
             confirmed=True,
         )
 
