@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -127,6 +127,8 @@ class FarVis:
         """Answer attaches as a supervisor would: the last byte of the MAC is the vEth."""
         self.follows = True
         """Say that tagged frames only are taken as soon as the host says so."""
+        self.before_answers: Callable[[], None] = lambda: None
+        """Called when control frames were taken, and before any is sent."""
         self._wake = asyncio.Event()
         self._granted: dict[str, Granted] = {}
         self.begin(instance)
@@ -150,6 +152,7 @@ class FarVis:
             while True:
                 self._take()
                 self._answer()
+                self.before_answers()
                 for number in self._announce | self.core.take_seekers():
                     self._ends[number].send(self._lldp(number))
                 self._announce = set()

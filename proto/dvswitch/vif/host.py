@@ -424,6 +424,10 @@ class HostSide:
         """Where every wished NIC is, by NicKey.ident."""
         return {ident: nic.binding for ident, nic in self._nics.items()}
 
+    def answered(self) -> set[str]:
+        """NICs (NicKey.ident) that a VIS which is there may send frames to: what it granted and did not release."""
+        return {ident for link in self._links.values() if link.state.has_session for ident in link.heard.answers}
+
     def lists(self) -> dict[tuple[int, int], tuple[int, ...]]:
         """VIFs by uplink and list id."""
         return {(number, ident): vifs for number, link in self._links.items() for ident, vifs in link.lists.items()}
