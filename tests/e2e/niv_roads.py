@@ -19,6 +19,7 @@ from tests.e2e.roads import PORTS, TRUNK, Roads
 from tests.e2e.scenes import BASICS
 from tests.support.fabric import Fabric, Host, home
 from tests.support.netns import Lab
+from tests.support.relay import Relay
 from tests.support.vis import Vis, set_mode, vis
 
 
@@ -33,11 +34,14 @@ class NivRoads(Roads):
     outside_kind: str = TRUNK
     """Of the port of the physical switch where no VIS is."""
     vises: list[Vis] = field(default_factory=list)
+    relays: list[Relay] = field(default_factory=list)
+    """Of each VIS, to the supervisor."""
     stack: ExitStack = field(default_factory=ExitStack)
 
     def start_switch(self) -> None:
         """The VISes, and the physical switch behind them."""
         self.open_mouth()
+        supervisor = self.fabric.socket
         names = [f"vis{number}" for number in range(1, self.count + 1)]
         if self.lab:
             self.spaces.update((name, self.lab.namespace(name)) for name in names)
@@ -47,8 +51,11 @@ class NivRoads(Roads):
             up, down = self._uplink(name, index + 1)
             ports = [f"{port},{near[port]},{self._kind(port)}" for port in near if self._vis_of(port) == index]
             engine = "kernel" if "kernel" in self.engines else "user"
+            self.relays.append(self.stack.enter_context(Relay(self.path / f"{name}.way", supervisor)))
+            self.fabric.socket = self.path / f"{name}.way"
             made = vis(self.fabric, name, engine, [*ports, f"{PORTS},{up},{TRUNK}"], self.spaces.get(name))
             self.vises.append(self.stack.enter_context(made))
+            self.fabric.socket = supervisor
             ends.append(f"{index + 1},{down},{TRUNK}")
         self.run_switch(ends)
 
