@@ -271,6 +271,8 @@ def run(options: argparse.Namespace) -> int:
         asyncio.run(serve(server, switch, neighbours, native.event_fd(), options.socket, vis))
     finally:
         native.close(keep=vis is not None and vis.keeps)
+        if vis is not None:
+            vis.close()
     return 0
 
 

@@ -23,6 +23,7 @@ from dvswitch.vif.messages import Granted, NicKey, Phase, State
 from physical.niv.announcing import Announcing
 from physical.niv.hub import Hub
 from physical.niv.merge import Place
+from physical.niv.mobility import CardMobility
 from physical.niv.part import PartEngine, plug_of
 from vem.agent.agent import Agent, Identity
 from vem.agent.attaching import Attaching, AttachRequest, PortState
@@ -54,8 +55,16 @@ class Told:
 class CardAgent(Agent):
     """An agent that says whose card it is."""
 
-    def __init__(self, identity: Identity, endpoint: Endpoint, state: StateFile, engine: PartEngine, vis: str) -> None:
-        super().__init__(identity, endpoint, [], state, lambda: engine)
+    def __init__(
+        self,
+        identity: Identity,
+        endpoint: Endpoint,
+        state: StateFile,
+        engine: PartEngine,
+        vis: str,
+        mobility: CardMobility | None,
+    ) -> None:
+        super().__init__(identity, endpoint, [], state, lambda: engine, mobility=mobility)
         self._vis = vis
 
     def hello(self) -> fabric.Hello:
@@ -80,13 +89,14 @@ class Card:
         directory: Path,
         hub: Hub,
         tell: Callable[[str, list[Told]], None],
+        mobility: CardMobility | None = None,
     ) -> None:
         self.host = host.host_uuid
         self._directory = directory / "cards" / self.host
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._state = StateFile(self._directory)
         self._engine = PartEngine(hub, self.host)
-        self.agent = CardAgent(host, endpoint, self._state, self._engine, vis_uuid)
+        self.agent = CardAgent(host, endpoint, self._state, self._engine, vis_uuid, mobility)
         self._announcing = Announcing(self.agent, hub)
         self._attaching = Attaching(self.agent)
         self._tell = tell

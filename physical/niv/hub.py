@@ -20,11 +20,11 @@ from dvswitch.errors import Unavailable
 from physical.niv import merge
 from physical.niv.lists import Told, VifLists, expanded
 from physical.niv.merge import Place
-from physical.niv.numbers import FOREIGN, PLAIN, Numbering
+from physical.niv.numbers import FOREIGN, PLAIN, TUNNEL, Numbering
 from physical.niv.tags import to_vif
 from vem.agent.compile import restrict
 from vem.datapath.apply import apply_image
-from vem.datapath.engine import Engine, EngineError
+from vem.datapath.engine import Engine, EngineError, Plug
 from vem.datapath.image import Image, PuntedFrame, Tagging
 from vem.datapath.watch import Capture, CapturedFrame
 
@@ -64,15 +64,24 @@ class Hub:
         found = expanded(self._image)
         self._left = {
             part: restrict(found, numbering.lports(part)).image
-            for part in numbering.parts()
+            for part in numbering.parts() - {TUNNEL}
             if any(number in found.ports for number in numbering.lports(part))
         }
         self._capturing: str | None = None
+        self._tunnel = 0
 
     @property
     def image(self) -> Image:
         """What the engine holds."""
         return self._image
+
+    def set_tunnel(self, plug: Plug) -> None:
+        """By this the mobility program is reached from now on."""
+        with self.lock:
+            number = self.number(TUNNEL, 1)
+            self.engine.unplug(number)
+            self.engine.plug(number, plug)
+            self._tunnel = number
 
     # --- parts --------------------------------------------------------------------------------------------------
 
@@ -173,7 +182,7 @@ class Hub:
         for key, part in self._parts.items():
             if key != PLAIN and key not in self._left:
                 cards.append(self._outward(key, part))
-        return merge.merge(plain, [*self._left.values(), *cards])
+        return merge.merge(plain, [*self._left.values(), *cards], self._tunnel)
 
     def _outward(self, key: str, part: _Part) -> Image:
         numbers = self.numbering

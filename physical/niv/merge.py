@@ -32,18 +32,23 @@ def outward(
 ) -> Image:
     """A card's Image in the engine's numbers.  Teams stay behind: behind a VIS there are no uplinks.
 
-    A NIC that is nowhere receives nothing, and its MAC is nobody's: it may be behind a plain port by now.
+    A NIC that is nowhere receives nothing, and its MAC is nobody's: it may be behind a plain port by now.  Only of one
+    that has moved away it is remembered, as what still comes for it may have to be passed on (`mobility forward`), by a
+    port of the VIS's own.
     """
 
     def receivers(lists: Lists[K]) -> dict[K, tuple[int, ...]]:
         return {key: tuple(sorted(numbers[n] for n in lports if n in places)) for key, lports in lists.items()}
 
-    numbers = {local: lport(local) for local in image.ports}
+    def has_mac(local: int) -> bool:
+        return local in places or image.ports[local].moved
+
+    numbers = {local: lport(local) for local, port in image.ports.items() if not port.tunnel}
     return Image(
         control=image.control,
-        ports={numbers[local]: _placed(port, policy, places.get(local)) for local, port in image.ports.items()},
+        ports={numbers[local]: _placed(image.ports[local], policy, places.get(local)) for local in numbers},
         policies={policy(index): replace(found, team=0) for index, found in image.policies.items()},
-        static_macs={mac: numbers[local] for mac, local in image.static_macs.items() if local in places},
+        static_macs={mac: numbers[local] for mac, local in image.static_macs.items() if has_mac(local)},
         members=receivers(image.members),
         unknown_members=receivers(image.unknown_members),
         promiscuous_members=receivers(image.promiscuous_members),
@@ -87,10 +92,15 @@ def inward(image: Image, lports: Mapping[int, int], policies: Mapping[int, int])
     return found, {lports[number]: Place(port.link, port.vif) for number, port in mine.ports.items()}
 
 
-def merge(plain: Image, cards: Iterable[Image]) -> Image:
-    """All in one; of two cards that claim a MAC the port with the higher generation has it (S-255)."""
+def merge(plain: Image, cards: Iterable[Image], tunnel: int = 0) -> Image:
+    """All in one; of two cards that claim a MAC the port with the higher generation has it (S-255).
+
+    ``tunnel``: the port that leads to the mobility program; 0: there is none.
+    """
     parts = [plain, *cards]
     ports = {number: port for part in parts for number, port in part.ports.items()}
+    if tunnel:
+        ports[tunnel] = Port(0, 0, MacAddress(bytes(6)), tunnel=True)
     policies, static = _policies(plain, parts), _static(parts, ports)
     for source, target in _handed_over(ports, policies):
         ports[target] = replace(ports[target], blocked=False, moved=False)
@@ -101,6 +111,7 @@ def merge(plain: Image, cards: Iterable[Image]) -> Image:
             keep_priority_tag=any(part.control.keep_priority_tag for part in parts[1:]),
             snooping=any(part.control.snooping for part in parts[1:]),
             moved=any(part.control.moved for part in parts),
+            tunnel=tunnel,
         ),
         ports=ports,
         policies=policies,

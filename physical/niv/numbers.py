@@ -13,6 +13,8 @@ from vem.agent.lports import LAST_LPORT, LAST_POLICY, Numbers
 
 PLAIN = ""
 """Key of the part that is the switch itself."""
+TUNNEL = "(mobility)"
+"""Owner of the port that leads to the mobility program; no part."""
 FIRST = 100
 """The first number of a card's lport or policy."""
 FOREIGN = 1 << 16

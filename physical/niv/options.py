@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dvswitch.client import TlsFiles
 from dvswitch.errors import InvalidValue
+from dvswitch.mobility import DEFAULT_PORT, parse_endpoint
 from dvswitch.vif.messages import LAST_VIF
 from physical.niv.vis import VisSettings
 from physical.switch_config import SwitchConfig
@@ -31,6 +32,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--last-vif", type=int, default=LAST_VIF, metavar="N", help="VIFs per link (default %(default)s)"
     )
+    parser.add_argument(
+        "--mobility",
+        metavar="ADDRESS[:PORT]",
+        help="let other hosts and VISes pass frames on for VMs that move here, and pass on to them, from this address"
+        f" (port {DEFAULT_PORT}); with --vsm",
+    )
     parser.add_argument("--engine", default="user", choices=ENGINES, help="datapath (default %(default)s)")
 
 
@@ -50,7 +57,8 @@ def vis_settings(options: argparse.Namespace, config: SwitchConfig) -> VisSettin
     system = f"{platform.system()} {platform.release()}"
     identity = Identity(_uuid(options.uuid), options.name, options.domain, system, options.address)
     tls = TlsFiles.in_directory(options.tls_dir, options.name) if options.tls_dir else None
-    return VisSettings(identity, Endpoint(options.vsm, tls), options.state_dir, options.last_vif)
+    mobility = parse_endpoint(options.mobility, DEFAULT_PORT) if options.mobility else None
+    return VisSettings(identity, Endpoint(options.vsm, tls), options.state_dir, options.last_vif, mobility)
 
 
 def _uuid(text: str) -> str:

@@ -137,7 +137,9 @@ class PartEngine(Engine):
         return self._hub.number(self._part, local)
 
     def _numbers(self, lports: Iterable[int] | None) -> list[int]:
-        return [self._number(local) for local in (self.image().ports if lports is None else lports)]
+        if lports is None:
+            lports = [local for local, port in self.image().ports.items() if not port.tunnel]
+        return [self._number(local) for local in lports]
 
     def learned(self) -> list[LearnedMac]:
         """Behind this part's ports."""

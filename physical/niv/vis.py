@@ -22,6 +22,7 @@ from dvswitch.vif.bridge import BridgeSide, PortState, PortView
 from dvswitch.vif.messages import LAST_VIF, Tagging
 from physical.niv.card import Card, Told, instance
 from physical.niv.hub import Hub
+from physical.niv.mobility import VisMobility
 from physical.niv.module import Module
 from physical.niv.part import PartEngine
 from physical.niv.state import VisState
@@ -45,6 +46,8 @@ class VisSettings:
     directory: Path
     last_vif: int = LAST_VIF
     """Of every link."""
+    mobility: tuple[str, int] | None = None
+    """Where frames for VMs that move come in (`mobility forward`); None: nowhere."""
 
 
 class Vis:
@@ -56,6 +59,7 @@ class Vis:
         self._state = VisState(settings.directory)
         held = {port.number: port.held for port in self._state.ports}
         self.hub = Hub(engine, self._state.numbering, self._state.save, held)
+        self._mobility = VisMobility(self.hub, settings.mobility) if settings.mobility else None
         self.plain = PartEngine(self.hub)
         """The engine of the switch itself."""
         self.control = BridgeSide(settings.identity.host_uuid, settings.identity.name, instance(), settings.last_vif)
@@ -102,6 +106,11 @@ class Vis:
         for card in self.cards.values():
             await card.stop(keep=True)
         self._remember()
+
+    def close(self) -> None:
+        """After the engine."""
+        if self._mobility:
+            self._mobility.close()
 
     # --- links --------------------------------------------------------------------------------------------------
 
@@ -184,7 +193,8 @@ class Vis:
     def _begin(self, host: str, name: str) -> None:
         identity = replace(self._settings.identity, host_uuid=host, name=name)
         vis = self._settings.identity.host_uuid
-        card = Card(identity, vis, self._settings.endpoint, self._settings.directory, self.hub, self._told)
+        mobility = self._mobility.of(host) if self._mobility else None
+        card = Card(identity, vis, self._settings.endpoint, self._settings.directory, self.hub, self._told, mobility)
         log.info("card begins", host=name, uuid=host)
         self.cards[host] = card
         self._run(host, self._serve(card))

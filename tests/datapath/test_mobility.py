@@ -163,6 +163,25 @@ def test_direct_frames_wait_for_the_sources_word(switches: tuple[Switch, Switch]
     assert gather(target, 10) == list(range(30, 40))
 
 
+def test_what_a_port_would_take_back_goes_through_the_tunnel_too(switches: tuple[Switch, Switch]) -> None:
+    """A port that learns (of a VIS) has heard already where the VM is; what came before that by the same port is for
+    it all the same."""
+    source, target = switches
+    learning = replace(access(100), learn=True, forged_ok=True)
+    port = source.image.ports[PEER]
+    image = replace(source.image, policies={**source.image.policies, 9: learning})
+    image = replace(image, ports={**image.ports, PEER: replace(port, policy=9)})
+    apply_image(source.engine, source.image, image)
+    source.image = image
+    source.engine.inject(PEER, numbered(0, b"\xff" * 6, mac(VM)))
+    assert any(entry.mac.octets == mac(VM) and entry.lport == PEER for entry in source.engine.learned())
+    for number in range(1, 20):
+        source.engine.inject(PEER, numbered(number, mac(VM), OUTSIDE))
+    wait_until(lambda: target.program.counts(IDENT).received == 19, "all have come")
+    activate(target)
+    assert gather(target, 19) == list(range(1, 20))
+
+
 def test_the_sources_word_is_about_one_vlan(switches: tuple[Switch, Switch]) -> None:
     source, target = switches
     activate(target)

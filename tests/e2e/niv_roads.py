@@ -16,11 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.e2e.roads import PORTS, TRUNK, Roads
-from tests.e2e.scenes import BASICS
+from tests.e2e.scenes import BASICS, WEB
 from tests.support.fabric import Fabric, Host, home
 from tests.support.netns import Lab
 from tests.support.relay import Relay
 from tests.support.vis import Vis, set_mode, vis
+
+ADDRESSES = ("192.0.2.1", "192.0.2.2")
+"""For mobility."""
+FORWARD = f"""\
+port-profile type vethernet {WEB}
+  mobility forward 5
+"""
 
 
 @dataclass
@@ -34,6 +41,8 @@ class NivRoads(Roads):
     outside_kind: str = TRUNK
     """Of the port of the physical switch where no VIS is."""
     vises: list[Vis] = field(default_factory=list)
+    forward: bool = False
+    """Whether VISes, and a second host that is not in mode NIV, have addresses for mobility: an underlay of two."""
     relays: list[Relay] = field(default_factory=list)
     """Of each VIS, to the supervisor."""
     stack: ExitStack = field(default_factory=ExitStack)
@@ -47,17 +56,30 @@ class NivRoads(Roads):
             self.spaces.update((name, self.lab.namespace(name)) for name in names)
         near = {port: self.cable(port, names[self._vis_of(port)]) for port in range(1, PORTS)}
         ends = [f"{PORTS},{self.cable(PORTS)},{self.outside_kind}"]
+        told = self._underlay(names) if self.forward else {}
         for index, name in enumerate(names):
             up, down = self._uplink(name, index + 1)
             ports = [f"{port},{near[port]},{self._kind(port)}" for port in near if self._vis_of(port) == index]
             engine = "kernel" if "kernel" in self.engines else "user"
             self.relays.append(self.stack.enter_context(Relay(self.path / f"{name}.way", supervisor)))
             self.fabric.socket = self.path / f"{name}.way"
-            made = vis(self.fabric, name, engine, [*ports, f"{PORTS},{up},{TRUNK}"], self.spaces.get(name))
+            space, words = self.spaces.get(name), told.get(name, [])
+            made = vis(self.fabric, name, engine, [*ports, f"{PORTS},{up},{TRUNK}"], space, *words)
             self.vises.append(self.stack.enter_context(made))
             self.fabric.socket = supervisor
             ends.append(f"{index + 1},{down},{TRUNK}")
         self.run_switch(ends)
+
+    def _underlay(self, names: list[str]) -> dict[str, list[str]]:
+        """Options for the VISes; the host's are kept for when it is added."""
+        assert self.lab
+        ends = (names[0], names[1] if self.count == 2 else "host2")
+        self.lab.veth(self.spaces[ends[0]], "mob0", self.spaces[ends[1]], "mob0")
+        for end, address in zip(ends, ADDRESSES, strict=True):
+            self.spaces[end].run("ip", "address", "add", f"{address}/24", "dev", "mob0")
+        told = {end: ["--mobility", address] for end, address in zip(ends, ADDRESSES, strict=True)}
+        self.options[2] = told.get("host2", [])
+        return told
 
     def _uplink(self, name: str, number: int) -> tuple[str, str]:
         """Both ends of the cable between a VIS and the physical switch."""
@@ -100,16 +122,18 @@ class NivRoads(Roads):
 
 
 @contextmanager
-def niv_roads(engines: tuple[str, str], niv: tuple[bool, bool], count: int = 1, station: int = 0) -> Iterator[NivRoads]:
+def niv_roads(
+    engines: tuple[str, str], niv: tuple[bool, bool], count: int = 1, station: int = 0, forward: bool = False
+) -> Iterator[NivRoads]:
     """Both hosts up and in their modes, and the profiles configured.  ``station``: the VLAN of a station in a namespace
-    where else the network is; then nothing is of wires."""
+    where else the network is; then nothing is of wires.  ``forward``: with `mobility forward`; needs a station."""
     with ExitStack() as stack:
         lab = None if set(engines) == {"user"} and not station else stack.enter_context(Lab())
         path = stack.enter_context(home())
         fabric = stack.enter_context(Fabric(path))
-        scene = NivRoads(path, fabric, engines, lab, niv=niv, count=count, stack=stack)
+        scene = NivRoads(path, fabric, engines, lab, niv=niv, count=count, stack=stack, forward=forward)
         scene.outside_kind = f"mode=access,vlan={station}" if station else TRUNK
-        fabric.configure(*BASICS)
+        fabric.configure(*BASICS, *([FORWARD] if forward else []))
         scene.start_switch()
         stack.callback(lambda: scene.mouth.close())
         for name, engine in zip(("alpha", "beta"), engines, strict=True):

@@ -57,6 +57,8 @@ class Roads:
     spaces: dict[str, Namespace] = field(default_factory=dict)
     taken: int = 0
     """Ports of the switch."""
+    options: dict[int, list[str]] = field(default_factory=dict)
+    """Of the host on a port of the switch."""
     mouth: socket.socket = field(init=False)
     """By which all NICs' frames are sent."""
 
@@ -104,7 +106,8 @@ class Roads:
         self.fabric.socket = supervisor or before
         try:
             uplinks = [f"1,profile=UPLINK,{end}"]
-            return self.fabric.add_host(name, engine, where=self.spaces.get(f"host{number}"), uplinks=uplinks)
+            where, options = self.spaces.get(f"host{number}"), self.options.get(number, ())
+            return self.fabric.add_host(name, engine, where=where, uplinks=uplinks, options=options)
         finally:
             self.fabric.socket = before
 

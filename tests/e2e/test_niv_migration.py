@@ -22,7 +22,7 @@ from tests.e2e.scenes import WEB, WEB_VLAN
 from tests.support.fabric import Host, veth
 from tests.support.mover import Mover, Stream
 from tests.support.processes import PATIENCE, wait_until
-from tests.support.vis import Vis
+from tests.support.vis import Vis, shown
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 RATE = 20_000
@@ -41,22 +41,32 @@ class Moving:
     station: str
     veth: int
 
-    def run(self, rate: int) -> tuple[Stream, Stream]:
-        """To and fro while both send."""
-        with Mover(rate, VM, STATION, self.station, [f"{self.vm}:eth0", f"{self.vm}:eth1"]) as mover:
+    def run(self, rate: int, early: int = 0, rest: float = 0.3) -> tuple[Stream, Stream]:
+        """To and fro while both send.  ``early``: the move before whose hand-over the VM speaks on the target already;
+        ``rest``: seconds from the last move to the end."""
+        with self.mover(rate) as mover:
             for number in range(1, MOVES + 1):
                 time.sleep(0.3)  # traffic before each move
-                self._move(mover, number % 2)
-            time.sleep(0.3)
+                self._move(mover, number % 2, number == early)
+            time.sleep(rest)
             return mover.finish()
 
-    def _move(self, mover: Mover, to: int) -> None:
-        fabric = self.scene.fabric
-        assert fabric.migrate(self.veth, BEGIN, self.hosts[to].name).state == "prepared"
+    def mover(self, rate: int) -> Mover:
+        return Mover(rate, VM, STATION, self.station, [f"{self.vm}:eth0", f"{self.vm}:eth1"])
+
+    def _move(self, mover: Mover, to: int, early: bool) -> None:
+        self.pause(mover, to)
+        if early:
+            mover.place(to)
+            time.sleep(0.02)  # what the VM sends meanwhile is what is to wait
+        assert self.scene.fabric.migrate(self.veth, COMMIT).state == "done"
+        mover.place(to)
+
+    def pause(self, mover: Mover, to: int) -> None:
+        """The VM is still, and the other host is prepared for it."""
+        assert self.scene.fabric.migrate(self.veth, BEGIN, self.hosts[to].name).state == "prepared"
         mover.place(None)
         wait_until(self._silent, "what the VM had sent is through")
-        assert fabric.migrate(self.veth, COMMIT).state == "done"
-        mover.place(to)
 
     def _silent(self) -> bool:
         """Nothing has come out of the VIS for as long as a busy machine may make a frame wait."""
@@ -65,14 +75,19 @@ class Moving:
         return self._passed() == before
 
     def _passed(self) -> int:
-        with control.Client(str(self.scene.vises[0].socket), "switch") as client:
-            return int(client.call("counters")["counters"][str(PORTS)]["tx_frames"])
+        return sum(_sent(vis) for vis in self.scene.vises)
 
     @property
     def counters(self) -> tuple[int, int]:
         """Frames from and to the VM, as the supervisor has them."""
         found = self.scene.fabric.veths()[self.veth].counters
         return found.rx_frames, found.tx_frames
+
+
+def _sent(vis: Vis) -> int:
+    """Towards the physical switch."""
+    with control.Client(str(vis.socket), "switch") as client:
+        return int(client.call("counters")["counters"][str(PORTS)]["tx_frames"])
 
 
 @contextmanager
@@ -101,6 +116,40 @@ def test_not_a_frame_is_lost_or_doubled(engines: tuple[str, str]) -> None:
             assert stream.sent > 10_000, told
             assert (stream.lost, stream.duplicates) == (0, 0), told
         wait_until(lambda: made.counters == (from_vm.sent, to_vm.sent), "every frame was counted, and once")
+
+
+def _drops(made: Moving) -> str:
+    """Frames that did not get on, at the vEth and at each VIS, for people."""
+    counters = made.scene.fabric.veths()[made.veth].counters
+    lines = [f"vEth: {counters.rx_frames} {counters.tx_frames} {dict(counters.drops_in)} {dict(counters.drops_out)}"]
+    for host in made.hosts:
+        slot = made.scene.fabric.status(host).slot
+        words = "show mobility" if shown(host, "niv").split()[1] == "local" else "card show mobility"
+        lines.append(made.scene.fabric.cli(f"module vem {slot} execute {words}"))
+    for found in made.scene.vises:
+        with control.Client(str(found.socket), "switch") as client:
+            lines.append(f"{found.name}: {client.call('counters')}")
+    return "\n".join(lines)
+
+
+WAITS = 1.5
+"""Seconds; direct frames wait no longer than one for the end of the tunnel's."""
+
+
+@pytest.mark.parametrize("engines", [pytest.param(USER, id="user"), pytest.param(KERNEL, id="kernel")])
+@pytest.mark.parametrize(
+    ("niv", "count"),
+    [pytest.param((True, True), 2, id="over two VISes"), pytest.param((True, False), 1, id="to and from DVS")],
+)
+def test_frames_are_passed_on_by_and_to_a_vis(engines: tuple[str, str], niv: tuple[bool, bool], count: int) -> None:
+    """`mobility forward` where one VIS alone does not know where the VM is: what comes for the VM between pause and
+    activation, and what it says too early, waits; none is lost or doubled."""
+    with niv_roads(engines, niv, count, station=WEB_VLAN, forward=True) as scene, moving(scene) as made:
+        to_vm, from_vm = made.run(RATE, early=2, rest=WAITS)
+        for name, stream in (("to the VM", to_vm), ("from the VM", from_vm)):
+            told = f"{name}: {stream}\n{_drops(made)}"
+            assert stream.sent > 10_000, told
+            assert (stream.lost, stream.duplicates) == (0, 0), told
 
 
 # ---- the VIS, its links and its sessions

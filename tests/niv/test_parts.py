@@ -84,6 +84,17 @@ def test_a_nic_that_is_nowhere_is_down() -> None:
     assert not out.static_macs and out.members == {10: ()}, "what is for it may be behind a plain port by now"
 
 
+def test_a_veth_that_has_left_is_remembered_although_its_nic_is_gone_too() -> None:
+    """What still comes for it may have to be passed on, by the one way that the VIS has for all cards."""
+    image = card(1, moved=True, blocked=True, forward=True)
+    image = replace(image, ports={**image.ports, 2: Port(0, 0, NOBODY, tunnel=True)})
+    out = merge.outward(image, lambda n: n + 100, lambda n: n + 100, {})
+    assert out.static_macs == {mac(1): 101} and set(out.ports) == {101}
+    whole = merge.merge(plain(), [out], tunnel=200)
+    assert whole.control.tunnel == 200 and whole.ports[200].tunnel and whole.ports[101].forward
+    assert merge.merge(plain(), [out]).control.tunnel == 0
+
+
 def test_groups_go_to_members_and_to_all_plain_ports_of_the_vlan() -> None:
     group = Group(10, b"\xe1\x00\x00\x05")
     listening = replace(card(101), groups={group: (101,)})

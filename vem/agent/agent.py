@@ -36,7 +36,7 @@ from vem.agent.holdings import Holdings
 from vem.agent.learned_look import LearnedLook
 from vem.agent.links import Links
 from vem.agent.mac_moves import MacMoves
-from vem.agent.mobility_side import MobilitySide
+from vem.agent.mobility_side import MobilitySide, Program
 from vem.agent.remote import RemoteCommands
 from vem.agent.reports import Reports, answer, attached, detached, duplicate
 from vem.agent.saving import Saving
@@ -81,7 +81,7 @@ class Agent:
         mac_age: float = DEFAULT_AGE,
         reverse_teaming: bool = True,
         rpf_promiscuous: bool = True,
-        mobility: tuple[str, int] | None = None,
+        mobility: tuple[str, int] | Program | None = None,
     ) -> None:
         self.identity = identity
         self.session = Session(endpoint, self)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -19,8 +19,47 @@ from vem.datapath.mobility import Counts, MobilityProgram, Session
 if TYPE_CHECKING:
     from vem.agent.datapath_side import Datapath
     from vem.agent.holdings import Holdings
+    from vem.datapath.engine import Plug
 
 log = structlog.get_logger(__name__)
+
+
+class Program(Protocol):
+    """What is needed of a mobility program (vem.datapath.mobility.MobilityProgram, physical.niv.mobility)."""
+
+    @property
+    def plug(self) -> Plug | None:
+        """Of the port that leads there; None: that is somebody else's business."""
+        ...
+
+    @property
+    def endpoint(self) -> tuple[str, int] | None:
+        """Where it listens."""
+        ...
+
+    def set(self, session: Session) -> None:
+        """Have this move."""
+        ...
+
+    def open(self, ident: int) -> None:
+        """Target: the port is active."""
+        ...
+
+    def remove(self, ident: int, back: bool = False) -> None:
+        """End of the move."""
+        ...
+
+    def end(self, lport: int, vlan: int) -> None:
+        """Source: the network knows the new place."""
+        ...
+
+    def counts(self, ident: int) -> Counts:
+        """Of one move."""
+        ...
+
+    def close(self) -> None:
+        """Idempotent."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +74,22 @@ class MoveView:
 
 
 class MobilitySide:
-    """Made at start; without an address there is no program, and frames for vEths that left are only counted."""
+    """Made at start: with an address, or with a program that runs already; without either, frames for vEths that left
+    are only counted."""
 
-    def __init__(self, datapath: Datapath, holdings: Holdings, address: tuple[str, int] | None) -> None:
+    def __init__(self, datapath: Datapath, holdings: Holdings, at: tuple[str, int] | Program | None) -> None:
         self._datapath, self._holdings = datapath, holdings
         self._moves = holdings.moves
-        self._program: MobilityProgram | None = None
+        self._program = self._started(at) if isinstance(at, tuple) else at
         self._sessions: dict[int, Session] = {}
-        if address is not None:
-            self._start(address)
+        if self._program is not None:
+            self._moves.tunnel = self._holdings.lports.assign(moves.KEY)
+            if self._program.plug is not None:
+                self._holdings.own_plugs[self._moves.tunnel] = self._program.plug
 
-    def _start(self, address: tuple[str, int]) -> None:
+    def _started(self, address: tuple[str, int]) -> Program:
         spaces = [uplink.config.plug.netns for uplink in self._holdings.uplinks.values()]
-        self._program = MobilityProgram(self._datapath.kind, spaces[0] if spaces else "", address)
-        self._moves.tunnel = self._holdings.lports.assign(moves.KEY)
-        self._holdings.own_plugs[self._moves.tunnel] = self._program.plug
+        return MobilityProgram(self._datapath.kind, spaces[0] if spaces else "", address)
 
     @property
     def endpoint(self) -> str:

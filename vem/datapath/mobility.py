@@ -26,8 +26,8 @@ _TEXT = (SOURCES / "mobility_api.h").read_text()
 _API = read_constants(_TEXT)
 _TUNSETIFF, _IFF_TAP_NO_PI = 0x400454CA, 0x1002
 _SIOCSIFTXQLEN, _SIOCSIFMTU, _SIOCSIFFLAGS, _IFF_UP = 0x8943, 0x8922, 0x8914, 0x1
-_QUEUE = 16384
-"""Frames that the switch may be ahead of the program."""
+_QUEUE = 65536
+"""Frames that the switch may be ahead of the program: as many as one move may have waiting (mobility_frames.h)."""
 _MTU = 9600
 _BACKLOG = 64
 

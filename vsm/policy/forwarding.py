@@ -26,6 +26,8 @@ def forwarding(state: State, veth: Veth, move: Move) -> tuple[ForwardSpec | None
     source, target = mobility_of(state, move.source), mobility_of(state, move.target)
     if move.state not in _FOLLOWED or not secret or not (source and target):
         return None, None
+    if source == target:
+        return None, None  # two hosts of one VIS, which knows by itself where the VM is
     own = state.config.overrides.get(Vethernet(veth.number).full)
     seconds = effective(state.config, veth.profile, own).mobility_forward or 0
     if not seconds:

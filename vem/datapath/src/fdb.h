@@ -246,7 +246,7 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 			  __u32 control_flags)
 {
 	__u32 owner;
-	int reason;
+	int reason, away;
 
 	if (DVS_HAS(NIV) && (control_flags & DVS_CTL_VEPA) && !p->uplink)
 		return dvs_to_relay(p, port, policy);
@@ -259,6 +259,15 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 	}
 	owner = dvs_owner(p->dst, p->vlan, p->bank);
 	reason = dvs_back(p, owner & DVS_OWNER_LPORT);
+	/* A port of a physical switch may know by now where the vEth has gone: it brings what it had before, too. */
+	if ((control_flags & DVS_CTL_MOVED) && (!owner || reason == DVS_DROP_SAME_PORT)) {
+		if (dvs_seek_moved(p, &away)) {
+			p->spies = dvs_is_shown(control_flags);
+			return DVS_OK;
+		}
+		if (!owner && away)
+			return away;
+	}
 	if (reason)
 		return reason;
 	p->spies = dvs_is_shown(control_flags);
@@ -269,8 +278,6 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 		p->own_mac = owner >> 16;
 		return DVS_OK;
 	}
-	if ((control_flags & DVS_CTL_MOVED) && (dvs_seek_moved(p, &reason) || reason))
-		return reason;
 	p->unknown = 1;
 	p->out_uplink = dvs_tx_uplink(p, port, policy);
 	dvs_plan_flood(p, DVS_LIST_UNKNOWN * 4096 + p->vlan);
