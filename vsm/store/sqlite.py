@@ -42,6 +42,7 @@ _LOG_PAGES = 8000
 """Pages in the log (4 KiB each) at which a save brings them into the file after all: nobody has called tidy()."""
 Row = tuple[str, str]
 """(kind, key) of a stored object."""
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _PARTS: tuple[tuple[str, type], ...] = (("config", Config), ("inventory", Inventory), ("archive", Archive))
 
 
@@ -212,7 +213,7 @@ def _remedy(error: Exception) -> str:
 
 
 def _text(data: Any) -> str:
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(data)  # (json.dumps would make an encoder each time)
 
 
 def _is_table(hint: Any) -> bool:
