@@ -64,6 +64,8 @@ class NivSide:
         """Uplinks whose VIS has told all since the agent started."""
         self._since = clock()
         self._refused: set[str] = set()
+        self._closing: list[Attachment] = []
+        """NICs about to be unplugged: the VIS is to send them nothing more, and until it says so they take frames."""
         self._asked = self._memory.stage.asks
         self.carries = self._memory.stage.extends
         """The supervisor was told that the vEths are the VIS's now."""
@@ -91,6 +93,11 @@ class NivSide:
         return self._holdings.staging.told.mode.kind is ModeKind.NIV and bool(self._holdings.uplinks)
 
     @property
+    def defers(self) -> bool:
+        """Whether a vEth is here, or has left, is the VIS's to say."""
+        return self.routes and self.stage.extends
+
+    @property
     def modes(self) -> list[pb.Mode.Kind]:
         """In which modes this host can be, beside DVS: without uplinks it has nobody to leave switching to."""
         return [pb.Mode.NIV, pb.Mode.VEPA] if self._holdings.uplinks else []
@@ -112,11 +119,23 @@ class NivSide:
         return bound.detail or "it is blocked at the VIS"
 
     def settled(self, attachment: Attachment) -> bool:
-        """The VIS has said what becomes of the NIC, or need not be asked."""
+        """The VIS has said what becomes of the NIC since it was asked last, or need not be asked."""
         if not self.routes:
             return True
         bound = self.bound(attachment)
-        return self.stage.extends and bound is not None and bound.settled
+        answered = bound is not None and bound.settled and bound.request == attachment.request
+        return self.stage.extends and answered
+
+    def close(self, attachment: Attachment) -> bool:
+        """Have the VIS send a NIC nothing more, from the next pass on; False: there is none that would."""
+        if not self.stage.extends or self.is_closed(attachment):
+            return False
+        self._closing.append(attachment)
+        return True
+
+    def is_closed(self, attachment: Attachment) -> bool:
+        """What the VIS has sent to a NIC has come, and nothing more will."""
+        return dress.key_of(attachment.nic).ident not in self._core.answered()
 
     def links(self) -> list[LinkView]:
         """Every uplink, by number."""
@@ -263,7 +282,10 @@ class NivSide:
         for number, mac, usable in self._uplinks:
             core.set_uplink(number, mac, usable, now)
         core.set_mode(asks, self._tagging(), stage in (Stage.SWITCHED, Stage.FINAL), now)
-        core.set_wishes([self._wish(item) for item in self._plugged()] if stage.asks else [], now)
+        plugged = self._plugged()
+        self._closing = [item for item in self._closing if any(item is other for other in plugged)]
+        wishing = [item for item in plugged if not any(item is other for other in self._closing)]
+        core.set_wishes([self._wish(item) for item in wishing] if stage.asks else [], now)
         core.set_lists(self._lists, now)
         self._asked = stage.asks
 
@@ -331,7 +353,8 @@ class NivSide:
             self._refuse(refusal)
         now = self._clock()
         goes_on = following(self.stage, self._facts(now)) is not self.stage
-        found = self._core.bindings(), self._core.lists(), self._core.links(), goes_on
+        closed = [self.is_closed(item) for item in self._closing]
+        found = self._core.bindings(), self._core.lists(), self._core.links(), goes_on, closed
         if found != self._found:
             self._found = found
             self._dirty()
