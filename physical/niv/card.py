@@ -150,8 +150,10 @@ class Card:
         while True:
             await self._dirty.wait()
             self._dirty.clear()
+            nics = [_nic(nic.key) for nic in self._wanted.values()]
+            kept = {id(known) for ident, (known, _) in self._known.items() if ident in self._wanted}
             for attachment in self.agent.holdings.attachments.plugged():
-                if not any(_nic(nic.key).same(attachment.nic) for nic in self._wanted.values()):
+                if id(attachment) not in kept and not any(nic.same(attachment.nic) for nic in nics):
                     await self._let_go(attachment)
             self._known = {ident: known for ident, known in self._known.items() if ident in self._wanted}
             await asyncio.gather(*(self._try(ident, nic) for ident, nic in self._wanted.items()))
@@ -186,7 +188,7 @@ class Card:
         if not nic.port:
             return  # its link has another host now; VIF control decides
         attach, place = nic.attach, Place(nic.port, nic.vif)
-        attachment = self.agent.holdings.attachments.find(_nic(nic.key))
+        attachment = self._attachment(ident, nic)
         if attachment and (attachment.mac, attachment.profile) != (attach.mac, attach.profile):
             await self._attaching.detach(attachment.nic, 0)
             attachment = None
@@ -209,13 +211,19 @@ class Card:
             await self._attaching.set_mac(attachment.nic, attach.effective or attach.mac)
         self._known[ident] = attachment, nic
 
+    def _attachment(self, ident: str, nic: BridgeNic) -> Attachment | None:
+        attachments, known = self.agent.holdings.attachments, self._known.get(ident)
+        return known[0] if known and attachments.holds(known[0]) else attachments.find(_nic(nic.key))
+
     async def _look_at_carriers(self) -> None:
         """Links of hosts and guests that came or went."""
         agent = self.agent
         down = [item.lport for item, nic in self._known.values() if not nic.attach.link_up]
         self._engine.set_guest_carriers(down)
         async with agent.lock:
-            changed = await agent.datapath.poll_links([item.lport for item in agent.holdings.attachments.plugged()])
+            with self._engine.one_look():
+                lports = [item.lport for item in agent.holdings.attachments.plugged()]
+                changed = await agent.datapath.poll_links(lports)
         if changed:
             await agent.reconcile()
 

@@ -6,7 +6,8 @@ device is "LINK/VIF", the VIS's port and the VIF on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -44,6 +45,7 @@ class PartEngine(Engine):
         self._fd = hub.join(part)
         self.kind, self.incarnation = hub.engine.kind, hub.engine.incarnation
         self._down: set[int] = set()
+        self._seen: dict[int, bool] | None = None
 
     # --- NICs -----------------------------------------------------------------------------------------------
     def plug(self, lport: int, plug: Plug) -> None:
@@ -71,7 +73,16 @@ class PartEngine(Engine):
 
     def link_up(self, lport: int) -> bool:
         """Of a VIF: its link has a carrier, and so has the guest (set_guest_carriers)."""
-        return lport not in self._down and self._hub.link_up(self._part, lport)
+        return lport not in self._down and self._hub.link_up(self._part, lport, self._seen)
+
+    @contextmanager
+    def one_look(self) -> Iterator[None]:
+        """Within this a link is looked at once for all NICs behind it."""
+        self._seen = {}
+        try:
+            yield
+        finally:
+            self._seen = None
 
     def set_guest_carriers(self, down: Iterable[int]) -> None:
         """NICs whose host says that the guest has taken the link down."""
