@@ -221,9 +221,8 @@ class Card:
         down = [item.lport for item, nic in self._known.values() if not nic.attach.link_up]
         self._engine.set_guest_carriers(down)
         async with agent.lock:
-            with self._engine.one_look():
-                lports = [item.lport for item in agent.holdings.attachments.plugged()]
-                changed = await agent.datapath.poll_links(lports)
+            self._engine.look_anew()
+            changed = await agent.datapath.poll_links([item.lport for item in agent.holdings.attachments.plugged()])
         if changed:
             await agent.reconcile()
 

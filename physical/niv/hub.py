@@ -146,7 +146,8 @@ class Hub:
             places.pop(local, None)
             if place is not None:
                 places[local] = place
-            self._apply()
+            if part in self._left or local in self._parts[part].image.ports:
+                self._apply()  # else it is nobody's yet
 
     def number(self, part: str, local: int) -> int:
         """The engine's lport of a part's; EngineError when there is none left."""
