@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from dvswitch import logs
 from dvswitch.errors import DvsError, InvalidValue
 from dvswitch.lldp_agent import INTERVAL, Mode
 from physical import control
@@ -377,6 +378,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Console script `vis`; returns the exit code."""
     options = _parser().parse_args(arguments)
+    logs.set_up("info")
     try:
         return int(options.run(options))
     except DvsError as error:

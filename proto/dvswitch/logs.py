@@ -6,12 +6,29 @@ seconds in which it answers nobody.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
-
-import structlog
+from collections.abc import Iterator
 
 from dvswitch.errors import InvalidValue
+
+
+@contextlib.contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """A package is not found meanwhile, unless somebody has it already."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+with _hidden("rich"):  # to draw such frames; where it is installed, loading it is a sixth of a daemon's start
+    import structlog
 
 
 def set_up(level: str) -> None:
