@@ -130,6 +130,12 @@ class Guest:
         """Where QEMU takes commands (qmp.py)."""
         return self._home / "control"
 
+    @property
+    def pid(self) -> int:
+        """QEMU's."""
+        assert self._process is not None, "the guest is not started"
+        return self._process.pid
+
     def wait_ready(self, timeout: float = BOOT_SECONDS) -> float:
         """Wait until the addresses are set and commands may be run; returns the seconds the guest needed for that."""
         end = time.monotonic() + timeout

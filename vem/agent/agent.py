@@ -328,7 +328,7 @@ class Agent:
         for attachment in adopted:
             self.send_attached(attachment)
         await self._acknowledge(unacked, [*compiled.refusals, *failures])
-        # What follows is nothing that a move waits for.
+        await asyncio.sleep(0)  # That goes out first: what follows is nothing that a move waits for.
         self._note_absent(absent)
         if not failures:
             self.control.configure(compiled, touched)
