@@ -85,7 +85,9 @@ def _lists(policies: Mapping[int, Policy]) -> dict[int, tuple[int, ...]]:
     vlans = VlanSet()
     for policy in policies.values():
         vlans |= policy.vlans()
-    return {vlan: tuple(n for n, mask in carried.items() if mask >> vlan & 1) for vlan in vlans}
+    made: dict[tuple[int, ...], tuple[int, ...]] = {}  # most VLANs have the same
+    found = ((vlan, tuple(n for n, mask in carried.items() if mask >> vlan & 1)) for vlan in vlans)
+    return {vlan: made.setdefault(lports, lports) for vlan, lports in found}
 
 
 class Switch:

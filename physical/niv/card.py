@@ -163,8 +163,10 @@ class Card:
             wanted = self._wanted
             over = [item.lport for item, nic in self._known.values() if not _goes_on(nic, wanted)]
             self._known = {ident: known for ident, known in self._known.items() if _goes_on(known[1], wanted)}
+            kept = {id(known) for known, _ in self._known.values()}
+            nics = [_nic(nic.key) for nic in wanted.values()]
             for attachment in self.agent.holdings.attachments.plugged():
-                stays = any(_nic(nic.key).same(attachment.nic) for nic in wanted.values())
+                stays = id(attachment) in kept or any(nic.same(attachment.nic) for nic in nics)
                 if attachment.lport in over or not stays:
                     await self._let_go(attachment)
             await asyncio.gather(*(self._try(ident, nic) for ident, nic in wanted.items()))
@@ -199,7 +201,7 @@ class Card:
         if not nic.port:
             return  # its link has another host now; VIF control decides
         attach, place = nic.attach, Place(nic.port, nic.vif)
-        attachment = self.agent.holdings.attachments.find(_nic(nic.key))
+        attachment = self._attachment(ident, nic)
         if attachment and (attachment.mac, attachment.profile) != (attach.mac, attach.profile):
             await self._attaching.detach(attachment.nic, 0)
             attachment = None
@@ -223,12 +225,17 @@ class Card:
             await self._attaching.set_mac(attachment.nic, attach.effective or attach.mac)
         self._known[ident] = attachment, nic
 
+    def _attachment(self, ident: str, nic: BridgeNic) -> Attachment | None:
+        attachments, known = self.agent.holdings.attachments, self._known.get(ident)
+        return known[0] if known and attachments.holds(known[0]) else attachments.find(_nic(nic.key))
+
     async def _look_at_carriers(self) -> None:
         """Links of hosts and guests that came or went."""
         agent = self.agent
         down = [item.lport for item, nic in self._known.values() if not nic.attach.link_up]
         self._engine.set_guest_carriers(down)
         async with agent.lock:
+            self._engine.look_anew()
             changed = await agent.datapath.poll_links([item.lport for item in agent.holdings.attachments.plugged()])
         if changed:
             await agent.reconcile()

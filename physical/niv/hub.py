@@ -37,6 +37,7 @@ class _Part:
     image: Image = field(default_factory=Image)
     places: dict[int, Place] = field(default_factory=dict)
     """By the part's own lport; of NICs that are plugged."""
+    outward: merge.Outward | None = None
     punts: deque[PuntedFrame] = field(default_factory=deque)
     fd: int = -1
     """Readable while ``punts`` has something."""
@@ -67,6 +68,7 @@ class Hub:
             for part in numbering.parts() - {TUNNEL}
             if any(number in found.ports for number in numbering.lports(part))
         }
+        self._merge = merge.Merge()
         self._capturing: str | None = None
         self._tunnel = 0
 
@@ -153,7 +155,8 @@ class Hub:
             places.pop(local, None)
             if place is not None:
                 places[local] = place
-            self._apply()
+            if part in self._left or local in self._parts[part].image.ports:
+                self._apply()  # else it is nobody's yet
 
     def number(self, part: str, local: int) -> int:
         """The engine's lport of a part's; EngineError when there is none left."""
@@ -182,27 +185,27 @@ class Hub:
         for key, part in self._parts.items():
             if key != PLAIN and key not in self._left:
                 cards.append(self._outward(key, part))
-        return merge.merge(plain, [*self._left.values(), *cards], self._tunnel)
+        return self._merge.of(plain, [*self._left.values(), *cards], self._tunnel)
 
     def _outward(self, key: str, part: _Part) -> Image:
         numbers = self.numbering
-        try:
-            return merge.outward(
-                part.image,
-                lambda local: numbers.lport(key, local),
-                lambda index: numbers.policy(key, index),
-                part.places,
+        if part.outward is None:
+            part.outward = merge.Outward(
+                lambda local: numbers.lport(key, local), lambda index: numbers.policy(key, index)
             )
+        try:
+            return part.outward.of(part.image, part.places)
         except Unavailable as error:
             raise EngineError(error.subject, error.problem, error.remedy) from error
 
     def _apply(self) -> None:
-        wanted = self._lists.complete(self._wanted())
+        wanted = self._lists.complete(self._wanted(), self._image)
         if (saved := self.numbering.saved()) != self._saved:
             self._saved = saved
             self._save()
         try:
-            apply_image(self.engine, self._image, first := merge.first(self._image, wanted))
+            if (first := merge.first(self._image, wanted)) is not self._image:
+                apply_image(self.engine, self._image, first)
             apply_image(self.engine, first, wanted)
         except EngineError:
             self._image = self.engine.image()
@@ -258,14 +261,19 @@ class Hub:
                 raise EngineError(f"lport {local}", "its NIC can't be reached now")
             self.engine.emit(place.link, to_vif(frame, link.tagging, place.vif))
 
-    def link_up(self, part: str, local: int) -> bool:
-        """Carrier of a port; of a NIC: of the link to its host."""
+    def link_up(self, part: str, local: int, seen: dict[int, bool] | None = None) -> bool:
+        """Carrier of a port; of a NIC: of the link to its host.  ``seen``: links that were looked at just now."""
         with self.lock:
             if part == PLAIN:
                 return self.engine.link_up(local)
             place = self._parts[part].places.get(local, Place(0, 0))
             port = self._image.ports.get(place.link)
-            return port is not None and not port.blocked and self.engine.link_up(place.link)
+            if port is None or port.blocked:
+                return False
+            found = {} if seen is None else seen
+            if place.link not in found:
+                found[place.link] = self.engine.link_up(place.link)
+            return found[place.link]
 
     def flood(self, frames: Iterable[tuple[int, bytes]]) -> None:
         """Send frames out of plain ports (announcements); those that can't be sent are lost, as frames may be."""

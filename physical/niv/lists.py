@@ -1,7 +1,8 @@
 """Which VIF lists a VIS has, and which of them it may use (vem/datapath/vif_lists.py says which it needs).
 
-A list is used from when its host has said that it goes by it, exactly as it is: until then, and again as soon as it
-changes, every VIF gets a copy of its own.
+A list is used from when its host has said that it goes by it; until then the one before it is, or every VIF gets a
+copy of its own.  The host is told to forget a list only when the datapath has, so an edit at the supervisor waits for
+nobody, and no frame goes to a list that its host does not know.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from vem.datapath.image import LIST_RECEIVER, Group, Image
-from vem.datapath.vif_lists import Lists, Use, lists_for, with_lists
+from vem.datapath.image import LIST_RECEIVER, Image
+from vem.datapath.vif_lists import Lists, lists_for, lists_of, with_lists
 
 K = TypeVar("K")
 Told = Mapping[int, Mapping[int, tuple[int, ...]]]
@@ -24,47 +25,31 @@ class VifLists:
 
     def __init__(self, adopted: Image, held: Told) -> None:
         """``adopted``: what the engine holds at the start; ``held``: what the hosts went by when the VIS ended."""
-        self._lists = _read(adopted)
+        self._lists = lists_of(adopted)
         self.held = held
 
-    def complete(self, image: Image) -> Image:
-        """The Image with those lists that may be used."""
+    def complete(self, image: Image, before: Image) -> Image:
+        """The Image with those lists that may be used; ``before``: what the engine holds now."""
         kept = {number for lists in self.held.values() for number in lists}
-        lists = self._lists = lists_for(image, self._lists, kept)
-        ready = {
-            use: number
-            for use, number in lists.numbers.items()
-            if self.held.get(use.link, {}).get(number) == _vifs(image, lists.members[use])
+        known = Lists({**self._lists.numbers, **lists_of(before).numbers}, self._lists.last)
+        lists = self._lists = lists_for(image, known, kept)
+        held = {
+            found: number
+            for found, number in {**known.numbers, **lists.numbers}.items()
+            if self.held.get(found.link, {}).get(number) == _vifs(image, found.members)
         }
-        return with_lists(image, Lists(ready, {use: lists.members[use] for use in ready}))
+        return with_lists(image, Lists(held), before)
 
     def to_tell(self, image: Image) -> dict[int, dict[int, tuple[int, ...]]]:
-        """What the hosts are to go by."""
+        """What the hosts are to go by, when the engine holds that."""
         found: dict[int, dict[int, tuple[int, ...]]] = defaultdict(dict)
-        for use, number in self._lists.numbers.items():
-            found[use.link][number] = _vifs(image, self._lists.members[use])
+        for wanted, number in {**lists_of(image).numbers, **self._lists.numbers}.items():
+            found[wanted.link][number] = _vifs(image, wanted.members)
         return found
 
 
 def _vifs(image: Image, lports: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(image.ports[lport].vif for lport in lports))
-
-
-def _read(image: Image) -> Lists:
-    """The lists of an Image that has some."""
-    links = {number: (link, lports) for (link, number), lports in image.vif_lists.items()}
-    floods: list[tuple[str | Group, int, tuple[int, ...]]] = []
-    floods += [("all", vlan, lports) for vlan, lports in image.members.items()]
-    floods += [("unknown", vlan, lports) for vlan, lports in image.unknown_members.items()]
-    floods += [(group, group.vlan, lports) for group, lports in image.groups.items()]
-    numbers: dict[Use, int] = {}
-    for flood, vlan, receivers in floods:
-        for number in (receiver - LIST_RECEIVER for receiver in receivers if receiver >= LIST_RECEIVER):
-            link, lports = links.get(number, (0, ()))
-            port = image.ports.get(lports[0]) if lports else None
-            if port is not None and port.policy in image.policies:
-                numbers[Use(link, flood, vlan, image.policies[port.policy].tags(vlan))] = number
-    return Lists(numbers, {use: links[number][1] for use, number in numbers.items()})
+    return tuple(sorted(image.ports[lport].vif for lport in lports if lport in image.ports))
 
 
 def expanded(image: Image) -> Image:

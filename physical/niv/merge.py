@@ -5,10 +5,11 @@ Cards are told apart by their numbers (numbers.py); here every Image speaks the 
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from dvswitch.mac import MacAddress
 from vem.agent.compile import restrict
@@ -27,33 +28,75 @@ class Place:
     vif: int
 
 
+class Outward:
+    """One card's way into the engine's numbers.  What did not change since the last time is the very same object, and
+    so cheap to compare from here on."""
+
+    def __init__(self, lport: Callable[[int], int], policy: Callable[[int], int]) -> None:
+        """Both give the engine's number for the card's."""
+        self._lport, self._policy = lport, policy
+        self._places: dict[int, Place] = {}
+        self._ports: dict[int, tuple[Port, Port]] = {}
+        self._policies: dict[int, tuple[Policy, Policy]] = {}
+        self._lists: dict[str, tuple[Mapping[Any, tuple[int, ...]], Any]] = {}
+        self._last: tuple[Image, Image] | None = None
+
+    def of(self, image: Image, places: Mapping[int, Place]) -> Image:
+        """A card's Image.  Teams stay behind: behind a VIS there are no uplinks.
+
+        A NIC that is nowhere receives nothing, and its MAC is nobody's: it may be behind a plain port by now.  Only of
+        one that has moved away it is remembered, as what still comes for it may have to be passed on (`mobility
+        forward`), by a port of the VIS's own.
+        """
+        if places != self._places:
+            self._places, self._ports, self._lists, self._last = dict(places), {}, {}, None
+        if self._last is None or self._last[0] is not image:
+            self._last = image, self._made(image)
+        return self._last[1]
+
+    def _made(self, image: Image) -> Image:
+        numbers = {local: self._lport(local) for local, port in image.ports.items() if not port.tunnel}
+        self._ports = {local: self._port(local, image.ports[local]) for local in numbers}
+        self._policies = {index: self._entry(index, policy) for index, policy in image.policies.items()}
+        return Image(
+            control=image.control,
+            ports={numbers[local]: placed for local, (_, placed) in self._ports.items()},
+            policies={self._policy(index): policy for index, (_, policy) in self._policies.items()},
+            static_macs={
+                mac: numbers[local]
+                for mac, local in image.static_macs.items()
+                if local in self._places or image.ports[local].moved
+            },
+            members=self._receivers("all", image.members, numbers),
+            unknown_members=self._receivers("unknown", image.unknown_members, numbers),
+            promiscuous_members=self._receivers("promiscuous", image.promiscuous_members, numbers),
+            groups=self._receivers("groups", image.groups, numbers),
+        )
+
+    def _port(self, local: int, port: Port) -> tuple[Port, Port]:
+        found = self._ports.get(local)
+        return found if found and found[0] is port else (port, _placed(port, self._policy, self._places.get(local)))
+
+    def _entry(self, index: int, policy: Policy) -> tuple[Policy, Policy]:
+        found = self._policies.get(index)
+        return found if found and found[0] is policy else (policy, replace(policy, team=0))
+
+    def _receivers(self, name: str, lists: Lists[K], numbers: Mapping[int, int]) -> dict[K, tuple[int, ...]]:
+        found = self._lists.get(name)
+        if found is None or found[0] is not lists:
+            made: dict[int, tuple[int, ...]] = {}
+            for lports in lists.values():
+                if id(lports) not in made:
+                    made[id(lports)] = tuple(sorted(numbers[n] for n in lports if n in self._places))
+            found = self._lists[name] = lists, {key: made[id(lports)] for key, lports in lists.items()}
+        return cast("dict[K, tuple[int, ...]]", found[1])
+
+
 def outward(
     image: Image, lport: Callable[[int], int], policy: Callable[[int], int], places: Mapping[int, Place]
 ) -> Image:
-    """A card's Image in the engine's numbers.  Teams stay behind: behind a VIS there are no uplinks.
-
-    A NIC that is nowhere receives nothing, and its MAC is nobody's: it may be behind a plain port by now.  Only of one
-    that has moved away it is remembered, as what still comes for it may have to be passed on (`mobility forward`), by a
-    port of the VIS's own.
-    """
-
-    def receivers(lists: Lists[K]) -> dict[K, tuple[int, ...]]:
-        return {key: tuple(sorted(numbers[n] for n in lports if n in places)) for key, lports in lists.items()}
-
-    def has_mac(local: int) -> bool:
-        return local in places or image.ports[local].moved
-
-    numbers = {local: lport(local) for local, port in image.ports.items() if not port.tunnel}
-    return Image(
-        control=image.control,
-        ports={numbers[local]: _placed(image.ports[local], policy, places.get(local)) for local in numbers},
-        policies={policy(index): replace(found, team=0) for index, found in image.policies.items()},
-        static_macs={mac: numbers[local] for mac, local in image.static_macs.items() if has_mac(local)},
-        members=receivers(image.members),
-        unknown_members=receivers(image.unknown_members),
-        promiscuous_members=receivers(image.promiscuous_members),
-        groups=receivers(image.groups),
-    )
+    """Once."""
+    return Outward(lport, policy).of(image, places)
 
 
 def _placed(port: Port, policy: Callable[[int], int], place: Place | None) -> Port:
@@ -92,36 +135,54 @@ def inward(image: Image, lports: Mapping[int, int], policies: Mapping[int, int])
     return found, {lports[number]: Place(port.link, port.vif) for number, port in mine.ports.items()}
 
 
-def merge(plain: Image, cards: Iterable[Image], tunnel: int = 0) -> Image:
-    """All in one; of two cards that claim a MAC the port with the higher generation has it (S-255).
+class Merge:
+    """All in one, again and again: lists that nobody changed since the last time are the very same objects."""
 
-    ``tunnel``: the port that leads to the mobility program; 0: there is none.
-    """
-    parts = [plain, *cards]
-    ports = {number: port for part in parts for number, port in part.ports.items()}
-    if tunnel:
-        ports[tunnel] = Port(0, 0, MacAddress(bytes(6)), tunnel=True)
-    policies, static = _policies(plain, parts), _static(parts, ports)
-    for source, target in _handed_over(ports, policies):
-        ports[target] = replace(ports[target], blocked=False, moved=False)
-        static.update((mac, target) for mac, number in static.items() if number == source)
-    return Image(
-        control=replace(
-            plain.control,
-            keep_priority_tag=any(part.control.keep_priority_tag for part in parts[1:]),
-            snooping=any(part.control.snooping for part in parts[1:]),
-            moved=any(part.control.moved for part in parts),
-            tunnel=tunnel,
-        ),
-        ports=ports,
-        policies=policies,
-        teams=plain.teams,
-        static_macs=static,
-        members=_joined(part.members for part in parts),
-        unknown_members=_joined(part.unknown_members for part in parts),
-        promiscuous_members=_joined(part.promiscuous_members for part in parts),
-        groups=_groups(plain, parts[1:]),
-    )
+    def __init__(self) -> None:
+        self._joined: dict[str, tuple[list[Lists[int]], dict[int, tuple[int, ...]]]] = {}
+
+    def of(self, plain: Image, cards: Iterable[Image], tunnel: int = 0) -> Image:
+        """Of two cards that claim a MAC the port with the higher generation has it (S-255).
+
+        ``tunnel``: the port that leads to the mobility program; 0: there is none.
+        """
+        parts = [plain, *cards]
+        ports = {number: port for part in parts for number, port in part.ports.items()}
+        if tunnel:
+            ports[tunnel] = Port(0, 0, MacAddress(bytes(6)), tunnel=True)
+        policies, static = _policies(plain, parts), _static(parts, ports)
+        for source, target in _handed_over(ports, policies):
+            ports[target] = replace(ports[target], blocked=False, moved=False)
+            static.update((mac, target) for mac, number in static.items() if number == source)
+        return Image(
+            control=replace(
+                plain.control,
+                keep_priority_tag=any(part.control.keep_priority_tag for part in parts[1:]),
+                snooping=any(part.control.snooping for part in parts[1:]),
+                moved=any(part.control.moved for part in parts),
+                tunnel=tunnel,
+            ),
+            ports=ports,
+            policies=policies,
+            teams=plain.teams,
+            static_macs=static,
+            members=self._join("all", [part.members for part in parts]),
+            unknown_members=self._join("unknown", [part.unknown_members for part in parts]),
+            promiscuous_members=self._join("promiscuous", [part.promiscuous_members for part in parts]),
+            groups=_groups(plain, parts[1:]),
+        )
+
+    def _join(self, name: str, parts: list[Lists[int]]) -> dict[int, tuple[int, ...]]:
+        found = self._joined.get(name)
+        same = found is not None and len(found[0]) == len(parts) and all(map(operator.is_, found[0], parts))
+        if found is None or not same:
+            found = self._joined[name] = parts, _joined(parts)
+        return found[1]
+
+
+def merge(plain: Image, cards: Iterable[Image], tunnel: int = 0) -> Image:
+    """Once."""
+    return Merge().of(plain, cards, tunnel)
 
 
 def _handed_over(ports: Mapping[int, Port], policies: Mapping[int, Policy]) -> list[tuple[int, int]]:
@@ -171,15 +232,17 @@ def _static(parts: Iterable[Image], ports: Mapping[int, Port]) -> dict[MacAddres
 
 
 def _joined(parts: Iterable[Lists[int]]) -> dict[int, tuple[int, ...]]:
-    """What only one part has stays the very same object: it is most, and cheap to compare then."""
-    found: dict[int, list[tuple[int, ...]]] = defaultdict(list)
-    for lists in parts:
+    """The first part, which is most of it, with what the others have beside it."""
+    first, *others = parts
+    found, made = dict(first), {}
+    for lists in others:
         for vlan, lports in lists.items():
-            found[vlan].append(lports)
-    return {
-        vlan: lists[0] if len(lists) == 1 else tuple(sorted({lport for lports in lists for lport in lports}))
-        for vlan, lists in sorted(found.items())
-    }
+            before = found.get(vlan, ())
+            key = id(before), id(lports)
+            if key not in made:
+                made[key] = before, tuple(sorted({*before, *lports})) if before else lports
+            found[vlan] = made[key][1]
+    return found
 
 
 def _groups(plain: Image, cards: Iterable[Image]) -> dict[Group, tuple[int, ...]]:

@@ -31,6 +31,10 @@ class CardMobility:
         """See MobilityProgram."""
         self._program.set(replace(session, lport=self._hub.number(self._part, session.lport)))
 
+    def gate(self, ident: int) -> None:
+        """See MobilityProgram."""
+        self._program.gate(ident)
+
     def open(self, ident: int) -> None:
         """See MobilityProgram."""
         self._program.open(ident)

@@ -31,6 +31,7 @@ class Numbering:
         lports, policies = (_read(saved[name]) if saved else {} for name in ("lports", "policies"))
         self._lports = Numbers[Owner](FIRST, LAST_LPORT, "switch ports of this VIS", lports)
         self._policies = Numbers[Owner](FIRST, LAST_POLICY, "policies of this VIS", policies)
+        self._owners = {number: owner for owner, number in lports.items()}
 
     def saved(self) -> dict[str, Any]:
         """As JSON."""
@@ -39,7 +40,11 @@ class Numbering:
 
     def lport(self, part: str, local: int) -> int:
         """The engine's lport; Unavailable when all are taken."""
-        return self._lports.assign((part, local)) if part != PLAIN else local
+        if part == PLAIN:
+            return local
+        number = self._lports.assign((part, local))
+        self._owners[number] = part, local
+        return number
 
     def policy(self, part: str, local: int) -> int:
         """The engine's index; Unavailable when all are taken.  0, which blocks, is everybody's."""
@@ -53,7 +58,7 @@ class Numbering:
         """Whose lport of the engine this is; None: nobody's."""
         if number < FIRST:
             return PLAIN, number
-        return next((owner for owner, taken in self._lports.owned().items() if taken == number), None)
+        return self._owners.get(number)
 
     def lports(self, part: str) -> dict[int, int]:
         """The card's lports, by the engine's."""
@@ -69,6 +74,7 @@ class Numbering:
             for owner in table.owned():
                 if owner[0] == part and owner[1] not in kept:
                     table.release(owner)
+        self._owners = {number: owner for owner, number in self._lports.owned().items()}
 
     def parts(self) -> set[str]:
         """Keys of cards that have numbers."""

@@ -6,6 +6,7 @@ device is "LINK/VIF", the VIS's port and the VIF on it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -21,6 +22,8 @@ from vem.datapath.watch import Capture, CapturedFrame, CaptureState, LastDrop, T
 K = TypeVar("K")
 V = TypeVar("V")
 KIND = "vif"
+LOOK = 0.02
+"""Seconds for which a look at a link does for all NICs behind it."""
 
 
 def plug_of(place: Place) -> Plug:
@@ -44,6 +47,8 @@ class PartEngine(Engine):
         self._fd = hub.join(part)
         self.kind, self.incarnation = hub.engine.kind, hub.engine.incarnation
         self._down: set[int] = set()
+        self._carriers: dict[int, bool] = {}
+        self._looked = 0.0
 
     # --- NICs -----------------------------------------------------------------------------------------------
     def plug(self, lport: int, plug: Plug) -> None:
@@ -71,7 +76,13 @@ class PartEngine(Engine):
 
     def link_up(self, lport: int) -> bool:
         """Of a VIF: its link has a carrier, and so has the guest (set_guest_carriers)."""
-        return lport not in self._down and self._hub.link_up(self._part, lport)
+        if (now := time.monotonic()) - self._looked > LOOK:
+            self._looked, self._carriers = now, {}
+        return lport not in self._down and self._hub.link_up(self._part, lport, self._carriers)
+
+    def look_anew(self) -> None:
+        """Links are looked at when next asked about."""
+        self._looked = 0.0
 
     def set_guest_carriers(self, down: Iterable[int]) -> None:
         """NICs whose host says that the guest has taken the link down."""

@@ -63,6 +63,13 @@ class VisState:
         (directory / "vis.json").unlink(missing_ok=True)
         shutil.rmtree(directory / "cards", ignore_errors=True)
 
+    def keep(self, nics: list[SavedNic], ports: list[SavedPort]) -> None:
+        """What VIF control knows now; saved if that is new, or was not saved yet."""
+        if self._written and (nics, ports) == (self.nics, self.ports):
+            return
+        self.nics, self.ports = nics, ports
+        self.save()
+
     def save(self) -> None:
         """Write what is held now, if it is not written already; a disk that refuses is in the log."""
         data = {
@@ -80,6 +87,7 @@ class VisState:
             os.replace(aside, self.path)
             self._written = text
         except OSError as error:
+            self._written = b""
             log.error("state not saved; a restart would forget the latest VIFs", reason=str(error))
 
 

@@ -174,8 +174,7 @@ class Vis:
             log.error("the datapath did not take everything; trying again", reason=str(error))
 
     def _remember(self) -> None:
-        self._state.nics, self._state.ports = self.control.saved()
-        self._state.save()
+        self._state.keep(*self.control.saved())
 
     # --- cards --------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@ which an unchanged port would lose a frame or a changed one would get a wrong on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from vem.datapath.plan import SetConfig, SetMembers, SetPort, SetStaticMacs, Set
 
 MACS = [MacAddress(bytes([2, 0, 0, 0, 0, n])) for n in range(6)]
 VLANS = (10, 20, 30)
+VifLists = Mapping[tuple[int, int], tuple[int, ...]]
 
 
 def policies() -> st.SearchStrategy[Policy]:
@@ -45,9 +47,14 @@ def images(draw: st.DrawFn) -> Image:
     ports = draw(st.dictionaries(st.integers(1, 6), port, max_size=6))
     vnics = sorted(lport for lport, entry in ports.items() if not entry.uplink)
     uplinks = tuple(sorted(ports.keys() - set(vnics)))
-    members = {
+    carried = {
         vlan: found for vlan in VLANS if (found := tuple(p for p in vnics if table[ports[p].policy].carries(vlan)))
     }
+    shared = draw(
+        st.dictionaries(st.integers(4096, 4098), st.sets(st.sampled_from(range(1, 7)), min_size=1), max_size=2)
+    )
+    lists = {(9, number): tuple(sorted(lports)) for number, lports in shared.items()}
+    members = {vlan: _by_lists(found, lists) for vlan, found in carried.items()}
     return Image(
         control=draw(st.builds(Control, mtu=st.sampled_from((1500, 9000)))),
         ports=ports,
@@ -56,10 +63,26 @@ def images(draw: st.DrawFn) -> Image:
         static_macs={ports[p].mac: p for p in vnics if not ports[p].blocked},
         members=members,
         unknown_members={vlan: found for vlan, found in members.items() if draw(st.booleans())},
-        promiscuous_members={vlan: found for vlan, found in members.items() if draw(st.booleans())},
+        promiscuous_members={vlan: found for vlan, found in carried.items() if draw(st.booleans())},
         groups={Group(vlan, b"\xef\0\0\1"): found for vlan, found in members.items() if draw(st.booleans())},
-        vif_lists={(9, 4096 + vlan): found for vlan, found in members.items() if draw(st.booleans())},
+        vif_lists=lists,
     )
+
+
+def _by_lists(lports: tuple[int, ...], lists: VifLists) -> tuple[int, ...]:
+    """Those of them who can be named by a list of VIFs are, each by one."""
+    found, left = [], set(lports)
+    for (_, number), shared in lists.items():
+        if left.issuperset(shared):
+            found.append(LIST_RECEIVER + number)
+            left -= set(shared)
+    return (*sorted(left), *found)
+
+
+def _receivers(receivers: tuple[int, ...], image: Image) -> list[int]:
+    """Who gets a copy; the same one twice who gets two."""
+    lists = {LIST_RECEIVER + number: shared for (_, number), shared in image.vif_lists.items()}
+    return [lport for receiver in receivers for lport in lists.get(receiver, (receiver,))]
 
 
 @given(st.lists(images(), min_size=1, max_size=5))
@@ -85,17 +108,18 @@ def test_no_instant_is_worse_than_both_ends(old: Image, new: Image) -> None:
 
 
 def _check_lists(old: Image, new: Image, now: Image) -> None:
-    """Whoever receives a VLAN's floods before and after does so all the time."""
+    """Whoever receives a VLAN's floods before and after does so all the time, and nobody twice."""
     for before, after, between in (
         (old.members, new.members, now.members),
         (old.unknown_members, new.unknown_members, now.unknown_members),
         (old.promiscuous_members, new.promiscuous_members, now.promiscuous_members),
+        (old.groups, new.groups, now.groups),
     ):
-        for vlan in VLANS:
-            assert set(before.get(vlan, ())) & set(after.get(vlan, ())) <= set(between.get(vlan, ()))
-
-    for group in old.groups.keys() & new.groups.keys():
-        assert set(old.groups[group]) & set(new.groups[group]) <= set(now.groups[group])
+        for key in before.keys() | between.keys():  # type: ignore[attr-defined]
+            was, gets = (_receivers(lists.get(key, ()), image) for lists, image in ((before, old), (between, now)))  # type: ignore[attr-defined]
+            assert len(set(gets)) == len(gets), "somebody gets two copies"
+            if key in after or key in VLANS:
+                assert set(was) & set(_receivers(after.get(key, ()), new)) <= set(gets)  # type: ignore[attr-defined]
 
 
 def _check_ports(old: Image, new: Image, now: Image) -> None:
@@ -189,6 +213,15 @@ def test_a_port_moving_to_a_policy_that_is_edited_goes_by_a_spare_index() -> Non
 def test_uplinks_open_before_teams_use_them_and_close_after(up: bool, expected: list[str]) -> None:
     down = replace(BASE, ports={**BASE.ports, 9: replace(BASE.ports[9], link_up=False)}, teams={})
     assert (kinds(down, BASE) if up else kinds(BASE, down)) == expected
+
+
+def test_a_host_that_becomes_an_iv_switches_by_what_it_had_until_then() -> None:
+    """Who has a VIF already keeps its policy until nobody asks for one."""
+    joining = replace(BASE, ports={**BASE.ports, 1: replace(BASE.ports[1], link=9, vif=5)})
+    extends = replace(joining, ports={**joining.ports, 1: replace(joining.ports[1], policy=2)}, members={})
+    extends = replace(extends, control=Control(niv=True), policies={2: BASE.policies[2]})
+    steps = [type(step).__name__ for step in transition(joining, extends)]
+    assert steps.index("SetConfig") < steps.index("SetPort") and steps[-1] == "SetMembers"
 
 
 def test_a_port_has_its_vif_before_the_host_sends_by_it_and_lists_are_there_before_they_are_used() -> None:

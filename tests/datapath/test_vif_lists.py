@@ -11,8 +11,8 @@ from tests.rows.world import access, trunk, vnic
 from vem.datapath import vif_lists
 from vem.datapath.engine import EngineError
 from vem.datapath.groups import VifListNumbers
-from vem.datapath.image import LIST_RECEIVER, VIF_LIST_MAX, Group, Image, Policy
-from vem.datapath.vif_lists import FIRST, Lists, Use, lists_for, vif_lists_of, with_lists
+from vem.datapath.image import LIST_RECEIVER, VIF_LIST_MAX, Group, Image, Policy, Port
+from vem.datapath.vif_lists import FIRST, Lists, VifList, lists_for, vif_lists_of, with_lists
 
 V100 = access(100)
 MORE = vis(vnic(6, trunk("100,200"), link=L, vif=10), vnic(7, V100, link=M, vif=9))
@@ -20,16 +20,12 @@ MORE = vis(vnic(6, trunk("100,200"), link=L, vif=10), vnic(7, V100, link=M, vif=
 
 def test_who_gets_the_same_in_the_same_form_over_the_same_link() -> None:
     image, lists = vif_lists_of(MORE)
-    found = {(use.link, use.vlan, use.tagged): lists.members[use] for use in lists.numbers}
-    assert found == {
-        (L, 100, False): (1, 2),
-        (L, 100, True): (3, 6),
-        (L, 200, True): (3, 6),
-        (M, 100, False): (4, 5, 7),
-    }
+    assert set(lists.numbers) == {VifList(L, (1, 2)), VifList(L, (3, 6)), VifList(M, (4, 5, 7))}
+    number = lists.numbers[VifList(L, (3, 6))]  # trunks: they get VLANs 100 and 200 with a tag
+    assert image.members[200][-1] == LIST_RECEIVER + number and LIST_RECEIVER + number in image.members[100]
     plain = [lport for lport in image.members[100] if lport < LIST_RECEIVER]
     assert plain == [P] and len(image.members[100]) == 4
-    assert sorted(image.vif_lists.values()) == sorted(found.values())
+    assert image.vif_lists == {(found.link, number): found.members for found, number in lists.numbers.items()}
     assert lists.of_link(M) == {number: (4, 5, 7) for (link, number) in image.vif_lists if link == M}
 
 
@@ -50,7 +46,7 @@ def test_who_needs_a_look_of_its_own_is_on_no_list(odd: object) -> None:
     ports = {**VIS.ports, 2: replace(odd.port, policy=99)}  # type: ignore[attr-defined]
     image, lists = vif_lists_of(replace(VIS, ports=ports, policies=policies))
     assert 2 in image.members[100]
-    assert set(lists.members.values()) == {(4, 5)}
+    assert set(lists.numbers) == {VifList(M, (4, 5))}
 
 
 def test_groups_and_unknown_unicast_have_lists_of_their_own() -> None:
@@ -58,18 +54,20 @@ def test_groups_and_unknown_unicast_have_lists_of_their_own() -> None:
     image, lists = vif_lists_of(replace(VIS, groups={group: (1, 2, 4)}, unknown_members={100: (1, 2, P)}))
     assert [lport for lport in image.groups[group] if lport < LIST_RECEIVER] == [4]
     assert [lport for lport in image.unknown_members[100] if lport < LIST_RECEIVER] == [P]
-    floods = [use.flood for use in lists.numbers if use.link == L]
-    assert sorted(map(str, floods)) == sorted(map(str, ["all", "unknown", group]))
+    assert set(lists.numbers) == {VifList(L, (1, 2)), VifList(M, (4, 5))}
+    assert (
+        image.groups[group][-1] == image.unknown_members[100][-1] == LIST_RECEIVER + lists.numbers[VifList(L, (1, 2))]
+    )
 
 
-def test_numbers_stay_with_their_use_and_are_reused_last() -> None:
+def test_a_number_never_changes_its_meaning_and_is_reused_last() -> None:
     _, first = vif_lists_of(MORE)
     _, second = vif_lists_of(VIS, first)
-    assert all(first.numbers[use] == number for use, number in second.numbers.items())
+    assert first.numbers.items() & second.numbers.items() == {(VifList(L, (1, 2)), first.numbers[VifList(L, (1, 2))])}
     _, third = vif_lists_of(MORE, second, keep=first.numbers.values())
-    assert all(third.numbers[use] == number for use, number in second.numbers.items())
-    new = {number for use, number in third.numbers.items() if use not in second.numbers}
-    assert new and not new & set(first.numbers.values())
+    assert second.numbers.items() & third.numbers.items()
+    new = {number for found, number in third.numbers.items() if found not in second.numbers}
+    assert new and not new & {*first.numbers.values(), *second.numbers.values()}
 
 
 def test_without_numbers_there_are_single_copies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,9 +82,45 @@ def test_without_numbers_there_are_single_copies(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_list_whose_members_are_not_all_receivers_is_left_out() -> None:
-    use = Use(L, "all", 100, tagged=False)
-    image = with_lists(VIS, Lists({use: FIRST}, {use: (1, 2, 77)}))
-    assert image.members == VIS.members
+    image = with_lists(VIS, Lists({VifList(L, (1, 2, 77)): FIRST}))
+    assert image.members == VIS.members and not image.vif_lists
+
+
+CLOSED = {**MORE.ports, 7: replace(MORE.ports[7], blocked=True)}
+
+
+@pytest.mark.parametrize(
+    ("ports", "stays"),
+    [
+        (CLOSED, True),
+        ({**MORE.ports, 7: replace(MORE.ports[7], mirror_tx=P)}, False),
+        ({**MORE.ports, 7: replace(MORE.ports[7], link=L)}, False),
+    ],
+)
+def test_a_list_is_used_until_its_host_knows_the_next_one(ports: dict[int, Port], stays: bool) -> None:
+    """Nobody is named twice meanwhile, and who is closed is on it still: the datapath sees that."""
+    before, known = vif_lists_of(MORE)
+    image = with_lists(replace(MORE, ports=ports), known, before)
+    shared = LIST_RECEIVER + known.numbers[VifList(M, (4, 5, 7))]
+    assert (shared in image.members[100]) == stays
+    assert stays or {4, 5, 7} <= set(image.members[100])
+    closed = with_lists(replace(MORE, ports=ports), lists_for(replace(MORE, ports=ports), known), before)
+    assert LIST_RECEIVER + known.numbers[VifList(M, (4, 5, 7))] not in closed.members[100]
+    assert not stays or 7 in closed.members[100]
+
+
+def test_vlans_with_the_same_vifs_cost_one_list() -> None:
+    """The cost is that of what differs."""
+    vlans = range(2, 4094)
+    policies = {**MORE.policies, 99: trunk("2-4093")}
+    ports = {**MORE.ports, **{lport: replace(MORE.ports[lport], policy=99) for lport in (3, 6)}}
+    alike = dict.fromkeys(vlans, (3, 6, P))
+    image, lists = vif_lists_of(replace(MORE, ports=ports, policies=policies, members=alike, unknown_members=alike))
+    assert set(lists.numbers) == {VifList(L, (3, 6))}
+    made = {id(found) for found in (*image.members.values(), *image.unknown_members.values())}
+    assert len(image.members) == len(vlans) and len(made) == 2, (
+        "VLAN 100, of which others get frames untagged, and the rest"
+    )
 
 
 def test_no_vifs_no_lists() -> None:

@@ -132,6 +132,9 @@ def _drops(made: Moving) -> str:
     return "\n".join(lines)
 
 
+FORWARD_RATE = 5_000
+"""Frames a second: what had waited crosses two cables and four programs as fast as they can, and a busy machine's NIC
+rings have no room for what comes of 20,000 (on an idle one nothing of those is lost either)."""
 WAITS = 1.5
 """Seconds; direct frames wait no longer than one for the end of the tunnel's."""
 
@@ -145,10 +148,10 @@ def test_frames_are_passed_on_by_and_to_a_vis(engines: tuple[str, str], niv: tup
     """`mobility forward` where one VIS alone does not know where the VM is: what comes for the VM between pause and
     activation, and what it says too early, waits; none is lost or doubled."""
     with niv_roads(engines, niv, count, station=WEB_VLAN, forward=True) as scene, moving(scene) as made:
-        to_vm, from_vm = made.run(RATE, early=2, rest=WAITS)
+        to_vm, from_vm = made.run(FORWARD_RATE, early=2, rest=WAITS)
         for name, stream in (("to the VM", to_vm), ("from the VM", from_vm)):
             told = f"{name}: {stream}\n{_drops(made)}"
-            assert stream.sent > 10_000, told
+            assert stream.sent > 2_500, told
             assert (stream.lost, stream.duplicates) == (0, 0), told
 
 

@@ -35,7 +35,7 @@ async def over(stage: Stage) -> None:
 
 
 async def test_a_prepared_move_that_nobody_wants_any_more_is_cancelled(stage: Stage) -> None:
-    stage.rig.mobility.patience = Patience(prepare=0.3)
+    stage.rig.mobility.patience = Patience(prepare=2.0)  # until the NIC is plugged in, too
     await stage.prepared()
     await over(stage)
     assert [name for name, _ in steps(stage.rig)] == ["prepared", "cancelled", "done"]
@@ -51,7 +51,7 @@ async def test_a_target_that_never_confirms_has_the_port_nevertheless(stage: Sta
     assert (await stage.migrate(COMMIT)).state == "done"
     assert steps(stage.rig)[-1] == ("done", "apply time-out")
     await stage.source.until(lambda: 1 not in stage.source.holding.ports)
-    assert stage.phase(stage.target) == ACTIVE
+    await stage.target.until(lambda: stage.phase(stage.target) == ACTIVE)
 
 
 async def test_a_move_that_was_answered_ends_although_the_supervisor_did(
@@ -191,6 +191,24 @@ async def test_nobody_waits_when_all_have_come(rig: Rig, monkeypatch: pytest.Mon
     asked = (batch.transact(with_profile(f"p{number}"), 3) for number in range(3))
     async with asyncio.timeout(60):
         await asyncio.gather(*asked)
+    assert rig.state.revision == before + 1
+
+
+async def test_who_came_with_others_is_expected_to_come_with_others_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in {"QUIET": 0.0, "LIKELY": 1e6, "CROWD": 0.0}.items():
+        monkeypatch.setattr(f"vsm.mobility.batch.{name}", seconds)
+    batch = Batch(rig.supervisor)
+    async with asyncio.timeout(60):
+        await batch.transact(with_profile("alone"), 3)  # although two more might have come
+        await asyncio.gather(*(batch.transact(with_profile(name)) for name in ("one", "two")))
+        before = rig.state.revision
+        first = asyncio.create_task(batch.transact(with_profile("three"), 2))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not first.done() and rig.state.revision == before
+        await asyncio.gather(first, batch.transact(with_profile("four"), 2))
     assert rig.state.revision == before + 1
 
 

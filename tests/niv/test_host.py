@@ -288,8 +288,12 @@ async def test_a_lost_link_moves_its_vifs_to_the_other(empty: NivBench) -> None:
     assert await empty.vis.frame(2, b"by the other") == up(
         empty.vis.places()[away][1], frame(away, 99, b"by the other")
     )
-    report = empty.bench.supervisor.all("niv")[-1]
-    assert {vif.veth for link in report.links if link.uplink == 2 for vif in link.vifs} == {5, 6}
+
+    def told() -> set[int]:
+        report = empty.bench.supervisor.all("niv")[-1]
+        return {vif.veth for link in report.links if link.uplink == 2 for vif in link.vifs}
+
+    await until(lambda: told() == {5, 6}, "the supervisor is told")
 
 
 def _lport(made: NivBench, veth: int) -> int:

@@ -108,23 +108,34 @@ def test_of_two_cards_with_one_mac_the_higher_generation_has_it() -> None:
         assert merge.merge(plain(), cards).static_macs[mac(101)] == 102
 
 
-def test_a_list_is_used_when_its_host_goes_by_it_as_it_is() -> None:
+def test_a_list_is_used_when_its_host_goes_by_it_and_until_it_goes_by_the_next() -> None:
     image = merge.merge(
         plain(),
-        [merge.outward(card(1, 2, 3), lambda n: n + 100, lambda n: n + 100, {n: Place(1, n) for n in (1, 2, 3)})],
+        [merge.outward(card(1, 2, 3, 4), lambda n: n + 100, lambda n: n + 100, {n: Place(1, n) for n in (1, 2, 3, 4)})],
     )
     lists = VifLists(Image(), {})
-    assert lists.complete(image).vif_lists == {}
+    assert lists.complete(image, Image()).vif_lists == {}
     told = lists.to_tell(image)[1]
-    assert list(told.values()) == [(1, 2, 3)]
+    assert list(told.values()) == [(1, 2, 3, 4)]
     lists.held = {1: told}
-    complete = lists.complete(image)
-    assert list(complete.vif_lists.values()) == [(101, 102, 103)]
+    complete = lists.complete(image, image)
+    assert list(complete.vif_lists.values()) == [(101, 102, 103, 104)]
     assert expanded(complete) == image
     again = VifLists(complete, {1: told})
-    assert again.complete(image) == complete, "a VIS that starts again goes on with its lists"
+    assert again.complete(image, complete) == complete, "a VIS that starts again goes on with its lists"
+    shut = replace(image, ports={**image.ports, 104: replace(image.ports[104], blocked=True)})
+    still = lists.complete(shut, complete)
+    assert (still.members, still.vif_lists) == (complete.members, complete.vif_lists), "an edit waits for no host"
+    both = lists.to_tell(still)[1]
+    assert sorted(both.values()) == [(1, 2, 3), (1, 2, 3, 4)], "as long as it is in use its host must know it"
+    assert lists.complete(image, still) == complete, "and it is the right one again if the edit is undone"
+    shorter = lists.complete(shut, still)
+    lists.held = {1: lists.to_tell(shorter)[1]}
+    follows = lists.complete(shut, shorter)
+    assert list(follows.vif_lists.values()) == [(101, 102, 103)] and 104 in follows.members[10]
+    assert list(lists.to_tell(follows)[1].values()) == [(1, 2, 3)]
     fewer = replace(image, members={10: (8, 101, 102)})
-    assert lists.complete(fewer).vif_lists == {}, "the host has not followed yet"
+    assert lists.complete(fewer, follows).vif_lists == {}, "somebody on it does not get the flood any more"
 
 
 @pytest.fixture

@@ -90,6 +90,10 @@ class Attachments:
         """Forget it."""
         self._by_lport.pop(attachment.lport, None)
 
+    def holds(self, attachment: Attachment) -> bool:
+        """Whether this very one is in."""
+        return self._by_lport.get(attachment.lport) is attachment
+
     def plugged(self) -> list[Attachment]:
         """Those whose NIC is (to be) plugged in."""
         return [attachment for attachment in self if attachment.stage is not Stage.LEAVING]

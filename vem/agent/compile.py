@@ -16,6 +16,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vem.agent import wanted as want
 from vem.agent.lports import LAST_POLICY, LAST_TEAM, Numbers
+from vem.agent.receivers import Group, Receivers, receivers_of
 from vem.agent.remembered import Remembered
 from vem.agent.teams import Teaming, uplink_of
 from vem.datapath import image as img
@@ -141,9 +142,7 @@ class _Compiler:
         self._policies: dict[int, img.Policy] = {BLOCKED_POLICY: img.Policy(blocked=True)}
         self._static: dict[MacAddress, int] = {}
         self._owner: dict[MacAddress, want.Port] = {}
-        self._members: dict[int, list[int]] = defaultdict(list)
-        self._unknown: dict[int, list[int]] = defaultdict(list)
-        self._promiscuous: dict[int, list[int]] = defaultdict(list)
+        self._receivers = Receivers()
         self._veths: dict[int, VethState] = {}
         self._uplinks: dict[int, PluggedUplink] = {}
         self._choices: dict[int, Choice] = {}
@@ -364,14 +363,8 @@ class _Compiler:
         by_policy: dict[int, list[int]] = defaultdict(list)
         for lport in self._static.values():
             by_policy[self._ports[lport].policy].append(lport)
-        for index, lports in by_policy.items():
-            policy = self._policies[index]
-            for vlan in policy.vlans():
-                self._members[vlan] += lports
-                if policy.promiscuous:
-                    self._promiscuous[vlan] += lports
-                if policy.learn and policy.unknown_flood:
-                    self._unknown[vlan] += lports
+        groups = tuple(Group.of(self._policies[index], lports) for index, lports in by_policy.items())
+        self._receivers = self._memory.made("receivers", groups, receivers_of)
 
     def _release_unused(self, teams: set[img.Team]) -> None:
         orphans = self._orphans.image
@@ -397,9 +390,9 @@ class _Compiler:
             policies=self._policies,
             teams={number: team for team, number in owned.items()},
             static_macs=self._static,
-            members={vlan: tuple(sorted(lports)) for vlan, lports in self._members.items()},
-            unknown_members={vlan: tuple(sorted(lports)) for vlan, lports in self._unknown.items()},
-            promiscuous_members={vlan: tuple(sorted(lports)) for vlan, lports in self._promiscuous.items()},
+            members=self._receivers.members,
+            unknown_members=self._receivers.unknown,
+            promiscuous_members=self._receivers.promiscuous,
             groups=self._groups(),
         )
 
@@ -411,7 +404,7 @@ class _Compiler:
         """
         old, groups = self._orphans.image, {}
         for group, lports in self._teaming.groups.items():
-            carriers = {*self._members.get(group.vlan, ()), *old.members.get(group.vlan, ())}
+            carriers = {*self._receivers.members.get(group.vlan, ()), *old.members.get(group.vlan, ())}
             if members := carriers.intersection(lports):
                 groups[group] = tuple(sorted(members.union(old.groups.get(group, ()))))
         return groups

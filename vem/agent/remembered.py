@@ -7,12 +7,13 @@ objects they are cheap to compare wherever the difference of two Images is wante
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 V = TypeVar("V")
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 @dataclass(slots=True)
@@ -29,6 +30,13 @@ class Remembered(Generic[V]):
             return before
         self._values[name] = value
         return value
+
+    def made(self, name: Hashable, key: K, make: Callable[[K], T]) -> T:
+        """What ``make`` made of ``key``, the very same object as long as that is equal."""
+        found = self._values.get(name)
+        if not isinstance(found, tuple) or found[0] != key:
+            found = self._values[name] = key, make(key)
+        return cast("T", found[1])
 
     def get(self, lport: int, key: tuple[object, ...]) -> V | None:
         """What was made of a NIC, if all that it followed from is the same."""

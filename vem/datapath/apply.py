@@ -12,7 +12,9 @@ def apply_image(engine: Engine, old: Image, new: Image) -> int:
 
     An EngineError leaves the engine somewhere between the two: read engine.image() before trying again.
     """
-    if old != new and engine.set_image(new):
+    if old is new or old == new:
+        return 0
+    if engine.set_image(new):
         return 1
     steps = transition(old, new)
     for step in steps:

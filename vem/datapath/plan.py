@@ -4,17 +4,19 @@ delivered, or lost on a port that does not change.
 Pure: values in, steps out; apply.py carries them out.  The order is
 
     1. static MACs that leave                          (nobody is sent to a port that is about to go)
-    2. receiver lists: all that old or new needs, without the vNICs that go; so for groups that stay registered.  Before
-       them the lists of VIFs, which they may refer to, likewise
+    2. lists of VIFs that are new; receiver lists: all that old or new needs, without the vNICs that go; so for groups
+       that stay registered; lists of VIFs that change, likewise
     3. vNICs that go; vNICs that close
     4. configuration and the ports that depend on it   (see _ConfigMove)
     5. ports that open, new vNICs
     6. static MACs that come or change
-    7. receiver lists and groups: what new needs; then the lists of VIFs
+    7. lists of VIFs as new has them; receiver lists and groups: what new needs; lists of VIFs that go
     8. uplinks that go                                 (teams left them in step 4)
 
 A list may hold a port that does not carry the VLAN (its policy decides), so lists that are too long do no harm; one
-that is too short loses frames.  What is equal in both Images is not touched.
+that is too short loses frames.  But nobody may be on one twice, by himself and by a list of VIFs, or by two of those:
+who goes by a list of VIFs that changes is on receiver lists by himself until it has.  What is equal in both Images is
+not touched, and costs no more than finding that out.
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from dvswitch.mac import MacAddress
-from vem.datapath.image import Control, Group, Image, Policy, Port, Team
+from vem.datapath.image import LIST_RECEIVER, Control, Group, Image, Policy, Port, Team
 
 MAX_POLICIES = 1024
-Lists = Mapping[int, tuple[int, ...]]
-ListChanges = Mapping[int, tuple[int, ...] | None]
-Groups = Mapping[Group, tuple[int, ...]]
+Receivers = tuple[int, ...]
+Lists = Mapping[int, Receivers]
+ListChanges = Mapping[int, Receivers | None]
+Groups = Mapping[Group, Receivers]
 VifLists = Mapping[tuple[int, int], tuple[int, ...]]
 K = TypeVar("K")
 
@@ -90,25 +93,21 @@ def transition(old: Image, new: Image) -> list[Step]:
     late = {lport for lport in gone if old.ports[lport].uplink and lport not in new.ports}
     early = gone - late
     move = _ConfigMove(old, new, gone)
-    grown = [
-        _grown(old.members, new.members, early),
-        _grown(old.unknown_members, new.unknown_members, early),
-        _grown(old.promiscuous_members, new.promiscuous_members, early),
-    ]
-    grown_groups = _grown_groups(old.groups, new.groups, early)
-    grown_vifs = _grown_vif_lists(old.vif_lists, new.vif_lists, early)
+    vifs = _VifMove(old.vif_lists, new.vif_lists, early)
+    olds: tuple[Lists, ...] = (old.members, old.unknown_members, old.promiscuous_members)
+    news: tuple[Lists, ...] = (new.members, new.unknown_members, new.promiscuous_members)
+    grown = [_grown(before, after, vifs) for before, after in zip(olds, news, strict=True)]
+    grown_groups = _grown_groups(old.groups, new.groups, vifs)
+    first = [*_list_steps(olds, grown), *_group_steps(old.groups, grown_groups)]
+    last = [*_list_steps(grown, news), *_group_steps(grown_groups, new.groups)]
     leaving = _leaving_macs(old, new, gone)
     steps: list[Step] = []
     steps += _static_steps(leaving)
-    steps += _vif_steps(old.vif_lists, grown_vifs)
-    steps += _list_steps((old.members, old.unknown_members, old.promiscuous_members), grown)
-    steps += _group_steps(old.groups, grown_groups)
+    steps += vifs.before(first)
     steps += [SetPort(lport, None) for lport in sorted(early)]
     steps += move.steps()
     steps += _static_steps(_coming_macs(old, new, leaving))
-    steps += _list_steps(grown, (new.members, new.unknown_members, new.promiscuous_members))
-    steps += _group_steps(grown_groups, new.groups)
-    steps += _vif_steps(grown_vifs, new.vif_lists)
+    steps += vifs.after(last)
     steps += [SetPort(lport, None) for lport in sorted(late)]
     return steps
 
@@ -142,16 +141,21 @@ def _static_steps(entries: dict[MacAddress, int | None]) -> list[Step]:
 # --- receiver lists ---------------------------------------------------------------------------------------------
 
 
-def _grown(old: Lists, new: Lists, gone: set[int]) -> dict[int, tuple[int, ...]]:
+def _grown(old: Lists, new: Lists, vifs: _VifMove) -> Lists:
     """What old or new needs, by VLAN."""
-    grown: dict[int, tuple[int, ...]] = {}
+    if old == new and not vifs.moved:
+        return old
+    grown = {}
     for vlan in old.keys() | new.keys():
-        before, after = old.get(vlan, ()), new.get(vlan, ())
-        if before == after:
-            grown[vlan] = before
-        elif union := set(after).union(lport for lport in before if lport not in gone):
-            grown[vlan] = tuple(sorted(union))
+        if union := vifs.union(old.get(vlan, ()), new.get(vlan, ())):
+            grown[vlan] = union
     return grown
+
+
+def _grown_groups(old: Groups, new: Groups, vifs: _VifMove) -> Groups:
+    """Old's groups; those that stay registered with all receivers of old and new.  A group that is new is registered
+    last: until then its frames are flooded."""
+    return {group: vifs.union(before, new.get(group, ())) for group, before in old.items()}
 
 
 def _list_steps(old: Iterable[Lists], new: Iterable[Lists]) -> list[Step]:
@@ -159,23 +163,12 @@ def _list_steps(old: Iterable[Lists], new: Iterable[Lists]) -> list[Step]:
     return [SetMembers(members, unknown, promiscuous)] if members or unknown or promiscuous else []
 
 
-def _list_changes(
-    old: Mapping[K, tuple[int, ...]], new: Mapping[K, tuple[int, ...]]
-) -> dict[K, tuple[int, ...] | None]:
-    changed: dict[K, tuple[int, ...] | None] = {key: None for key in old if key not in new}
+def _list_changes(old: Mapping[K, Receivers], new: Mapping[K, Receivers]) -> dict[K, Receivers | None]:
+    if old is new or old == new:
+        return {}
+    changed: dict[K, Receivers | None] = {key: None for key in old if key not in new}
     changed.update((key, lports) for key, lports in new.items() if old.get(key) != lports)
     return changed
-
-
-def _grown_groups(old: Groups, new: Groups, gone: set[int]) -> Groups:
-    """Old's groups; those that stay registered with all receivers of old and new, but for the ports that go.  A group
-    that is new is registered last: until then its frames are flooded."""
-    grown = {}
-    for group, before in old.items():
-        after = new.get(group, ())
-        union = set(after).union(lport for lport in before if lport not in gone)
-        grown[group] = before if before == after else tuple(sorted(union))
-    return grown
 
 
 def _group_steps(old: Groups, new: Groups) -> list[Step]:
@@ -183,20 +176,57 @@ def _group_steps(old: Groups, new: Groups) -> list[Step]:
     return [SetGroups(changed)] if changed else []
 
 
-def _grown_vif_lists(old: VifLists, new: VifLists, gone: set[int]) -> dict[tuple[int, int], tuple[int, ...]]:
-    """All lists of both, with the members of both but for the ports that go: who is too much on a list has no VIF, or
-    takes what is not for it as it takes any flood."""
-    grown = {}
-    for key in old.keys() | new.keys():
-        before, after = old.get(key, ()), new.get(key, ())
-        union = set(after).union(lport for lport in before if lport not in gone)
-        grown[key] = before if before == after else tuple(sorted(union))
-    return grown
+class _VifMove:
+    """From some lists of VIFs to others, and what follows for those who refer to them, without the ports that go.
+
+    To a VIS's receiver lists they are receivers; on an IV nothing refers to them, and who is too much on one has no
+    VIF, or takes what is not for it as it takes any flood.
+    """
+
+    def __init__(self, old: VifLists, new: VifLists, gone: set[int]) -> None:
+        self._old, self._new, self._gone = old, new, gone
+        self.moved = {LIST_RECEIVER + key[1] for key, members in new.items() if old.get(key, members) != members}
+        """As receivers: lists that do not stay as they are."""
+        self._before, self._after = (
+            {LIST_RECEIVER + key[1]: members for key, members in v.items()} for v in (old, new)
+        )
+        self._grown = {key: self._union(key) for key in old.keys() | new.keys()}
+
+    def _union(self, key: tuple[int, int]) -> Receivers:
+        before, after = self._old.get(key, ()), self._new.get(key, ())
+        return before if before == after else tuple(sorted(set(after).union(set(before) - self._gone)))
+
+    def union(self, before: Receivers, after: Receivers) -> Receivers:
+        """A list of who receives by one of these, or by the other, each once and by no list that changes."""
+        moved = bool(self.moved) and not self.moved.isdisjoint((*before, *after))
+        if before == after and not moved:
+            return before
+        had, gets = _each(before, self._before) - self._gone, _each(after, self._after)
+        return tuple(sorted(had | gets if moved else {*after, *(had - gets)}))
+
+    def before(self, steps: list[Step]) -> list[Step]:
+        """``steps`` take receiver lists to what both need; around them come the lists of VIFs, likewise."""
+        if not steps:
+            return self._steps(self._old, self._grown)
+        added = {**self._new, **self._old}
+        return [*self._steps(self._old, added), *steps, *self._steps(added, self._grown)]
+
+    def after(self, steps: list[Step]) -> list[Step]:
+        """``steps`` take receiver lists to what new needs."""
+        if not steps:
+            return self._steps(self._grown, self._new)
+        kept = {**self._grown, **self._new}
+        return [*self._steps(self._grown, kept), *steps, *self._steps(kept, self._new)]
+
+    def _steps(self, old: VifLists, new: VifLists) -> list[Step]:
+        changed = _list_changes(old, new)
+        return [SetVifLists(changed)] if changed else []
 
 
-def _vif_steps(old: VifLists, new: VifLists) -> list[Step]:
-    changed = _list_changes(old, new)
-    return [SetVifLists(changed)] if changed else []
+def _each(receivers: Receivers, lists: Mapping[int, Receivers]) -> set[int]:
+    """The lports among these, and those of the lists among them."""
+    found = {lport for lport in receivers if lport < LIST_RECEIVER}
+    return found.union(*(lists.get(lport, ()) for lport in receivers if lport >= LIST_RECEIVER))
 
 
 # --- configuration and ports ------------------------------------------------------------------------------------
@@ -240,6 +270,10 @@ class _ConfigMove:
             steps.append(final)
         return steps
 
+    @property
+    def _becomes_iv(self) -> bool:
+        return self.new.control.niv and not self.old.control.niv
+
     def _place(self, lport: int, port: Port) -> None:
         """Decide whether, when, and with which policy index the port is written."""
         before = None if lport in self.gone else self.old.ports.get(lport)
@@ -248,6 +282,8 @@ class _ConfigMove:
                 self._write_early(lport, port)
             else:
                 self._late[lport] = port
+        elif before.policy != port.policy and self._becomes_iv and (before.link, before.vif) == (port.link, port.vif):
+            self._late[lport] = port  # until then it switches by the old one, and from then on nobody asks for one
         elif before.policy != port.policy:
             self._write_early(lport, port)
         elif before != port:

@@ -420,6 +420,15 @@ class HostSide:
         others = any(other.state.has_session and other.chosen for other in self._links.values())
         return others and any(nic.binding.uplink == link.number for nic in self._nics.values())
 
+    @property
+    def idle(self) -> bool:
+        """Nobody wants a VIS, and none was ever heard."""
+        return (
+            not self._enabled
+            and not self._nics
+            and not any(link.vis or link.granted_by or link.state.has_session for link in self._links.values())
+        )
+
     def bindings(self) -> dict[str, Binding]:
         """Where every wished NIC is, by NicKey.ident."""
         return {ident: nic.binding for ident, nic in self._nics.items()}
