@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from dvswitch import completion, logs
+from dvswitch import completion
 from dvswitch.errors import DvsError, InvalidValue
 from physical import control, guest
 
@@ -208,7 +208,6 @@ def _complete() -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Console script `dvs`; returns the exit code."""
     options = _parser().parse_args(arguments)
-    logs.set_up("info")
     try:
         return int(options.command.run(options))
     except DvsError as error:

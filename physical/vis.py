@@ -249,6 +249,7 @@ def _step(vis: Vis, switch: Switch, wait: float | None) -> float | None:
 
 def run(options: argparse.Namespace) -> int:
     """`vis run`."""
+    logs.set_up("info")
     config = SwitchConfig.of(
         [PortConfig.parse(text) for text in options.port],
         [LagConfig.parse(text) for text in options.lag],
@@ -378,7 +379,6 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Console script `vis`; returns the exit code."""
     options = _parser().parse_args(arguments)
-    logs.set_up("info")
     try:
         return int(options.run(options))
     except DvsError as error:

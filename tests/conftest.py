@@ -25,10 +25,14 @@ pytest_plugins = ["tests.coverage_rules", "tests.model_switch.figures", "tests.s
 DEEP = ("kernel", "qemu")
 NOT_FOR = "Skipped: not for "
 
-# How long an example takes is a matter of the machine and of what else runs on it, not of what it shows.
-hypothesis.settings.register_profile(
-    "dvswitch", deadline=None, max_examples=many(100), suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+# How long an example takes is a matter of the machine and of what else runs on it, not of what it shows; and how large
+# the first ones are, or how many make no sense, is chance.  (A property that never gets one fails all the same.)
+CHANCE = [
+    hypothesis.HealthCheck.too_slow,
+    hypothesis.HealthCheck.data_too_large,
+    hypothesis.HealthCheck.filter_too_much,
+]
+hypothesis.settings.register_profile("dvswitch", deadline=None, max_examples=many(100), suppress_health_check=CHANCE)
 hypothesis.settings.load_profile("dvswitch")
 # As the daemons do.
 logs.set_up("info")

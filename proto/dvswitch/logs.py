@@ -10,6 +10,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from dvswitch.errors import InvalidValue
 
@@ -31,6 +32,11 @@ with _hidden("rich"):  # to draw such frames; where it is installed, loading it 
     import structlog
 
 
+def get_logger() -> Any:
+    """Where a module logs; for modules that may be the first to log, before which rich has to be hidden."""
+    return structlog.get_logger()
+
+
 def set_up(level: str) -> None:
     """Log from ``level`` on ("debug", "info", "warning", "error"; case does not matter); InvalidValue for others."""
     number = logging.getLevelNamesMapping().get(level.upper())
@@ -45,5 +51,5 @@ def set_up(level: str) -> None:
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),  # what it is then: a test may have replaced it
     )
