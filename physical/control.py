@@ -16,14 +16,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, cast
 
-import structlog
-
+from dvswitch import logs
 from dvswitch.errors import DvsError, InvalidValue, Unavailable
 
 LINE_LIMIT = 4 << 20
 """Bytes of a request or an answer."""
 Reply = Mapping[str, Any]
-log = structlog.get_logger()
+log = logs.get_logger()
 
 
 class Arguments:

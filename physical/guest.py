@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
+from dvswitch import logs
 from dvswitch.errors import Conflict, DvsError, InvalidValue, NotFound
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import check_vlan
@@ -443,6 +444,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`dvs guest run`."""
+    logs.set_up("info")
     nics = [NicOption.parse(text) for text in options.nic]
     if len({option.index for option in nics}) != len(nics):
         raise DvsError("guest", "two NICs have the same number", "number them 0, 1, 2 …")

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from dvswitch import logs
 from dvswitch.errors import DvsError, InvalidValue
 from dvswitch.lldp_agent import INTERVAL, Mode
 from physical import control
@@ -249,6 +250,7 @@ def _step(vis: Vis, switch: Switch, neighbours: Neighbours, wait: float | None) 
 
 def run(options: argparse.Namespace) -> int:
     """`vis run`."""
+    logs.set_up("info")
     config = SwitchConfig.of(
         [PortConfig.parse(text) for text in options.port],
         [LagConfig.parse(text) for text in options.lag],

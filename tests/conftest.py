@@ -18,19 +18,21 @@ import pytest
 
 from dvswitch import logs
 from tests.kernel import rig
-from tests.support import fabric, netns
+from tests.support import fabric, leftovers, netns
 from tests.support.examples import many
-from tests.support.leftovers import describe_children
 
 pytest_plugins = ["tests.coverage_rules", "tests.model_switch.figures", "tests.side_by_side"]
 DEEP = ("kernel", "qemu")
 NOT_FOR = "Skipped: not for "
-PINS = Path("/sys/fs/bpf/dvswitch")
 
-# How long an example takes is a matter of the machine and of what else runs on it, not of what it shows.
-hypothesis.settings.register_profile(
-    "dvswitch", deadline=None, max_examples=many(100), suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+# How long an example takes is a matter of the machine and of what else runs on it, not of what it shows; and how large
+# the first ones are, or how many make no sense, is chance.  (A property that never gets one fails all the same.)
+CHANCE = [
+    hypothesis.HealthCheck.too_slow,
+    hypothesis.HealthCheck.data_too_large,
+    hypothesis.HealthCheck.filter_too_much,
+]
+hypothesis.settings.register_profile("dvswitch", deadline=None, max_examples=many(100), suppress_health_check=CHANCE)
 hypothesis.settings.load_profile("dvswitch")
 # As the daemons do.
 logs.set_up("info")
@@ -41,9 +43,16 @@ def strict() -> bool:
     return os.environ.get("CI") == "true" and os.geteuid() == 0
 
 
-def pytest_sessionstart() -> None:
-    """Keep gRPC's asynchronous part for the whole run.  Otherwise it ends with the last object that uses it, and waits
-    for its own thread then; when that object was left over by a test and the garbage collector finds it, for ever."""
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Clear what killed runs have left.
+
+    Also keep gRPC's asynchronous part for the whole run.  Otherwise it ends with the last object that uses it, and
+    waits for its own thread then; when that object was left over by a test and the garbage collector finds it, for
+    ever.
+    """
+    leftovers.mark()
+    if not hasattr(session.config, "workerinput"):
+        leftovers.sweep()
     grpc.aio.init_grpc_aio()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # a shell that starts a run in the background has it ignored, and so would every program that a test interrupts
@@ -74,7 +83,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def nothing_left_behind() -> Iterator[None]:
     """No process of a run may leave a process, a namespace or a kernel datapath."""
     yield
-    children = describe_children(os.getpid())
+    children = leftovers.describe_children(os.getpid())
     spaces = sorted(path.name for path in Path(netns.RUN_NETNS).glob(f"{netns.PREFIX}{os.getpid()}-*"))
     assert not children, f"processes left behind: {children}"
     assert not spaces, f"namespaces left behind: {spaces}"
@@ -83,5 +92,5 @@ def nothing_left_behind() -> Iterator[None]:
 
 def pinned() -> set[str]:
     """Switches of this run that the kernel engine still keeps; others may be anybody's."""
-    hosts = {path.name for path in PINS.glob("*")} & fabric.HOSTS
+    hosts = {path.name for path in leftovers.PINS.glob("*")} & fabric.HOSTS
     return hosts | {path.name for path in rig.ROOT.glob(f"*-{os.getpid()}-*")}

@@ -93,6 +93,8 @@ class Daemon:
         self._servers: list[grpc.aio.Server] = []
         self._addresses: list[str] = []
         """What is being listened on."""
+        self._tidied = 0
+        """Revision up to which the store was last tidied up."""
         self._stopping = asyncio.Event()
         self._again = False
 
@@ -235,7 +237,10 @@ class Daemon:
         _log.warning("timed edit taken back: nobody confirmed it", remarks=remarks)
 
     def _publish(self, old: State, new: State) -> None:
-        for news in happened(old, new):
+        if old.config is new.config:
+            self._bus.publish_soon(lambda: happened(old, new))
+            return
+        for news in happened(old, new):  # an operator's next line may ask for them
             self._bus.publish(news)
 
     async def _persist_regularly(self) -> None:
@@ -251,6 +256,17 @@ class Daemon:
             with suppress(StorageError):
                 self._persist()
             due = clock() + every
+            await self._tidy()
+
+    async def _tidy(self) -> None:
+        """Have the store tidied up if there is anything to."""
+        revision = self._supervisor.state.revision
+        if revision != self._tidied:
+            self._tidied = revision
+            try:
+                await asyncio.to_thread(self._store.tidy)
+            except StorageError as error:
+                _log.warning("store not tidied up", reason=str(error))
 
     async def _sample_regularly(self) -> None:
         """Have the load of the last minutes at hand."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +146,7 @@ class Card:
         if wanted == self._wanted:
             return
         self._dirty.set()
-        for attachment in [known for ident, (known, _) in self._known.items() if ident not in wanted]:
+        for attachment in [known for ident, (known, nic) in self._known.items() if not _goes_on(nic, wanted)]:
             # At once: the agent takes its time, and from now on the host takes what is for the NIC without a tag.
             self._engine.unplug(attachment.lport)
         self._wanted = wanted
@@ -156,13 +156,16 @@ class Card:
         while True:
             await self._dirty.wait()
             self._dirty.clear()
-            nics = [_nic(nic.key) for nic in self._wanted.values()]
-            kept = {id(known) for ident, (known, _) in self._known.items() if ident in self._wanted}
+            wanted = self._wanted
+            over = [item.lport for item, nic in self._known.values() if not _goes_on(nic, wanted)]
+            self._known = {ident: known for ident, known in self._known.items() if _goes_on(known[1], wanted)}
+            kept = {id(known) for known, _ in self._known.values()}
+            nics = [_nic(nic.key) for nic in wanted.values()]
             for attachment in self.agent.holdings.attachments.plugged():
-                if id(attachment) not in kept and not any(nic.same(attachment.nic) for nic in nics):
+                stays = id(attachment) in kept or any(nic.same(attachment.nic) for nic in nics)
+                if attachment.lport in over or not stays:
                     await self._let_go(attachment)
-            self._known = {ident: known for ident, known in self._known.items() if ident in self._wanted}
-            await asyncio.gather(*(self._try(ident, nic) for ident, nic in self._wanted.items()))
+            await asyncio.gather(*(self._try(ident, nic) for ident, nic in wanted.items()))
             await self._look_at_carriers()
             self._report()
 
@@ -199,8 +202,9 @@ class Card:
             await self._attaching.detach(attachment.nic, 0)
             attachment = None
         known = self._known.get(ident)
-        asked_anew = known is not None and known[1].attach.request != attach.request
-        if attachment is None or attachment.stage is Stage.LEAVING or (asked_anew and attachment.prepare):
+        # Its host's agent has forgotten what it asked for last when it was started again: that asks for nothing.
+        asked_anew = known is not None and attach.request not in ("", known[1].attach.request)
+        if attachment is None or attachment.stage is Stage.LEAVING or asked_anew:
             request = AttachRequest(_nic(nic.key), attach.mac, attach.profile, plug_of(place), attach.prepare, WAIT)
             await self._attaching.attach(request)
             attachment = self.agent.holdings.attachments.find(_nic(nic.key))
@@ -265,7 +269,14 @@ class Card:
             outcome.state, State.BLOCKED
         )
         generation = port.generation if port else attachment.generation
-        return Told(ident, Granted(nic.key, 0, attachment.veth, generation, phase, state, outcome.detail))
+        request = nic.attach.request
+        return Told(ident, Granted(nic.key, 0, attachment.veth, generation, phase, state, outcome.detail, request))
+
+
+def _goes_on(nic: BridgeNic, wanted: Mapping[str, BridgeNic]) -> bool:
+    """Whether it is still the NIC that it was, not one that was attached after that had gone."""
+    now = wanted.get(nic.key.ident)
+    return now is not None and now.life == nic.life
 
 
 def _nic(key: NicKey) -> Nic:

@@ -1,9 +1,9 @@
 """The roads of a migration (roads.py) with hosts in mode NIV: a VIS, or two, between them and the physical switch.
 
     one VIS:    alpha, beta, a third host - vis1 - physical switch - the network
-    two VISes:  alpha, a third host - vis1 - physical switch - vis2 - beta
-                                                        |
-                                                   the network
+    two VISes:  alpha - vis1 - physical switch - vis2 - beta, a third host
+                                     |
+                                the network
 
 Hosts that are not in mode NIV are on plain ports of a VIS.  All of it is datagram wires, or network namespaces.
 """
@@ -19,6 +19,7 @@ from tests.e2e.roads import PORTS, TRUNK, Roads
 from tests.e2e.scenes import BASICS
 from tests.support.fabric import Fabric, Host, home
 from tests.support.netns import Lab
+from tests.support.relay import Relay
 from tests.support.vis import Vis, set_mode, vis
 
 
@@ -33,11 +34,14 @@ class NivRoads(Roads):
     outside_kind: str = TRUNK
     """Of the port of the physical switch where no VIS is."""
     vises: list[Vis] = field(default_factory=list)
+    relays: list[Relay] = field(default_factory=list)
+    """Of each VIS, to the supervisor."""
     stack: ExitStack = field(default_factory=ExitStack)
 
     def start_switch(self) -> None:
         """The VISes, and the physical switch behind them."""
         self.open_mouth()
+        supervisor = self.fabric.socket
         names = [f"vis{number}" for number in range(1, self.count + 1)]
         if self.lab:
             self.spaces.update((name, self.lab.namespace(name)) for name in names)
@@ -47,8 +51,11 @@ class NivRoads(Roads):
             up, down = self._uplink(name, index + 1)
             ports = [f"{port},{near[port]},{self._kind(port)}" for port in near if self._vis_of(port) == index]
             engine = "kernel" if "kernel" in self.engines else "user"
+            self.relays.append(self.stack.enter_context(Relay(self.path / f"{name}.way", supervisor)))
+            self.fabric.socket = self.path / f"{name}.way"
             made = vis(self.fabric, name, engine, [*ports, f"{PORTS},{up},{TRUNK}"], self.spaces.get(name))
             self.vises.append(self.stack.enter_context(made))
+            self.fabric.socket = supervisor
             ends.append(f"{index + 1},{down},{TRUNK}")
         self.run_switch(ends)
 
@@ -62,7 +69,7 @@ class NivRoads(Roads):
 
     def _vis_of(self, port: int) -> int:
         """Index of the VIS that a host is cabled to."""
-        return 1 if port == 2 and self.count == 2 else 0
+        return 1 if port > 1 and self.count == 2 else 0
 
     def _is_niv(self, port: int) -> bool:
         return self.niv[min(port, 2) - 1]
@@ -76,6 +83,12 @@ class NivRoads(Roads):
         if self._is_niv(self.taken):
             set_mode(self.fabric, host, "niv")
         return host
+
+    def confirms(self, host: Host) -> Host | None:
+        """In mode NIV its VIS, which is the source's, too, unless there are two."""
+        if not self._is_niv(list(self.fabric.hosts).index(host.name) + 1):
+            return host
+        return self.vis_of(host) if self.count == 2 else None
 
     def vis_of(self, host: Host) -> Vis:
         """Where it is cabled to."""

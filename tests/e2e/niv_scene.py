@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dvswitch import client
 from dvswitch.v1 import manager_pb2
 from physical import vis as physical_switch
 from tests.e2e.scenes import BASICS, WEB, Stack
-from tests.support.fabric import CALL_SECONDS, DOMAIN, Fabric, Host, home, veth
+from tests.support import leftovers
+from tests.support.fabric import CALL_SECONDS, DOMAIN, HOSTS, Fabric, Host, home, veth
 from tests.support.netns import Lab, Namespace
 from tests.support.processes import Process, wait_until
 
@@ -78,8 +80,10 @@ class NivScene:
 def niv_scene(engine: str) -> Iterator[NivScene]:
     """Everybody up, in mode DVS, nobody plugged in."""
     names = ("alpha", "beta", "gamma")
-    with Lab() as lab, home() as path:
+    with Lab() as lab, home() as path, ExitStack() as stack:
         spaces, at_vis = {name: lab.namespace(name) for name in names}, lab.namespace("vis")
+        ident = str(uuid.uuid4())
+        stack.callback(_purge, engine, ident, at_vis, path)
         for number, name in enumerate(names, 1):
             lab.veth(spaces[name], "up0", at_vis, f"p{number}")
         with Fabric(path) as fabric:
@@ -87,7 +91,8 @@ def niv_scene(engine: str) -> Iterator[NivScene]:
             ports = [f"{number},device=p{number},mode=niv" for number in (1, 2)]
             ports.append("3,device=p3,mode=trunk,allowed=1-4094,native=1")
             arguments = [word for port in ports for word in ("--port", port)]
-            ident = str(uuid.uuid4())
+            HOSTS.add(ident)
+            leftovers.remember_host(path, ident)
             vis = fabric.add_switch(
                 "vis1", "--name", "vis1", "--uuid", ident, "--vsm", f"unix:{fabric.socket}",
                 "--domain", str(DOMAIN), "--state-dir", str(path / "vis"), "--socket", str(path / "vis.ctl"),
@@ -98,9 +103,13 @@ def niv_scene(engine: str) -> Iterator[NivScene]:
             hosts = {name: fabric.add_host(name, engine, where=spaces[name], uplinks=uplink) for name in names}
             slots = {name: fabric.status(host).slot for name, host in hosts.items()}
             yield NivScene(lab, fabric, vis, at_vis, hosts, slots)
-        if engine == "kernel":
-            with at_vis.enter():
-                physical_switch.main(["purge", "--uuid", ident, "--state-dir", str(path / "vis")])
+
+
+def _purge(engine: str, ident: str, where: Namespace, path: Path) -> None:
+    """The VIS outlives its process, too, whatever became of the test."""
+    if engine == "kernel":
+        with where.enter():
+            physical_switch.main(["purge", "--uuid", ident, "--state-dir", str(path / "vis")])
 
 
 __all__ = ["PATIENCE", "VNTAG", "NivScene", "niv_scene"]

@@ -151,6 +151,10 @@ class Roads:
         if on:
             self.fabric.start_host(host)
 
+    def confirms(self, host: Host) -> Host | None:
+        """Who has to say that a port is in force there, if it is nobody whom the source needs, too."""
+        return host
+
     @contextmanager
     def network(self) -> Iterator[Callable[[bytes], object]]:
         """Sends frames from the physical switch's last port, a trunk, where no host is."""

@@ -2,15 +2,19 @@
 
 The VM is played by a namespace with a NIC on either host, both with the same MAC; its address goes from the one to the
 other, which is what a hypervisor does at the end of a live migration.  Both have a carrier all the time.
+
+In mode NIV each host is behind a VIS of its own (two_vises.py), and the ports are there.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import pytest
@@ -18,22 +22,27 @@ import pytest
 from dvswitch.v1.manager_pb2 import AttachReply, MigrateRequest, VethInfo
 from dvswitch.v1.types_pb2 import Counters
 from tests.e2e.scenes import WEB, NamespaceScene, Stack, namespace_scene
+from tests.e2e.two_vises import NivScene, two_vises
 from tests.support.fabric import Host, veth
+from tests.support.netns import Namespace
 from tests.support.packets import FrameSocket
 from tests.support.processes import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 RARP = b"\x80\x35"
+NUMBERS = itertools.count(1)
+"""Of the VMs of a scene."""
 
 
 @dataclass
 class Move:
-    """A scene in which `vm` lives on alpha and has a second NIC, still without an address, on beta."""
+    """A scene in which `vm` lives on alpha and has a second NIC, ``port``, still without an address, on beta."""
 
     scene: NamespaceScene
     vm: Stack
     peer: Stack
     """On alpha, too, so that after the move it reaches the VM through the trunk."""
+    port: str
 
     @property
     def info(self) -> VethInfo:
@@ -42,7 +51,7 @@ class Move:
     def prepare(self) -> None:
         """The target's NIC is there, silent."""
         fabric, beta = self.scene.fabric, self.scene.beta
-        reply = fabric.attach(beta, self.vm.name, mac=self.vm.mac, profile=WEB, plug=veth("vm-b"), prepare=True)
+        reply = fabric.attach(beta, self.vm.name, mac=self.vm.mac, profile=WEB, plug=veth(self.port), prepare=True)
         assert (reply.state, reply.veth) == (AttachReply.PREPARED, self.vm.veth)
         assert fabric.migrate(self.vm.veth, MigrateRequest.BEGIN, "beta").state == "prepared"
 
@@ -61,18 +70,50 @@ class Move:
         self.peer.space.run("ping", "-q", f"-c{count}", "-i0.2", "-W20", self.vm.address)
 
     def on(self, host: Host) -> str:
-        """State of the vEth's port on a host; "" when it has none."""
+        """State of the vEth's port on a host, or behind it; "" when it has none."""
+        if isinstance(self.scene, NivScene):
+            return self.scene.state(host, self.vm.veth)
         ports = {port.name: port.state for port in self.scene.fabric.status(host).ports}
         return ports.get(f"Veth{self.vm.veth}", "")
 
+    @property
+    def keeper(self) -> int:
+        """Who has the source's ports: process number of its agent, or of its VIS."""
+        scene = self.scene
+        return (scene.vises[0] if isinstance(scene, NivScene) else scene.alpha).process.pid
 
-@pytest.fixture(params=["kernel", "user"])
-def move(request: pytest.FixtureRequest) -> Iterator[Move]:
-    with namespace_scene(request.param) as scene:
-        vm, peer = scene.guest(scene.alpha, "vm"), scene.guest(scene.alpha, "peer")
-        assert scene.beta.where is not None
-        scene.lab.veth(scene.beta.where, "vm-b", vm.space, "eth1", peer_mac=vm.mac)
-        yield Move(scene, vm, peer)
+    @property
+    def trunk(self) -> tuple[Namespace, str]:
+        """The source's end."""
+        if isinstance(self.scene, NivScene):
+            where, link = self.scene.vises[0].where, "p2"
+        else:
+            where, link = self.scene.alpha.where, "up0"
+        assert where is not None
+        return where, link
+
+    def has_let_go(self) -> None:
+        """The source has, at once; a VIS that answers for it may tell of it later."""
+        patience = PATIENCE if isinstance(self.scene, NivScene) else 0.0
+        wait_until(lambda: self.on(self.scene.alpha) != "FWD", "the source has let go", patience)
+
+
+@pytest.fixture(scope="module", params=["kernel", "user", "kernel, niv", "user, niv"])
+def scene(request: pytest.FixtureRequest) -> Iterator[NamespaceScene]:
+    engine, _, mode = request.param.partition(", ")
+    make: Callable[[str], AbstractContextManager[NamespaceScene]] = two_vises if mode else namespace_scene
+    with make(engine) as made:
+        yield made
+
+
+@pytest.fixture
+def move(scene: NamespaceScene) -> Move:
+    number = next(NUMBERS)
+    vm, peer = scene.guest(scene.alpha, f"vm-{number}"), scene.guest(scene.alpha, f"peer-{number}")
+    assert scene.beta.where is not None
+    port = f"vm{number}-b"
+    scene.lab.veth(scene.beta.where, port, vm.space, "eth1", peer_mac=vm.mac)
+    return Move(scene, vm, peer, port)
 
 
 def not_below(now: Counters, before: Counters) -> bool:
@@ -100,25 +141,24 @@ def test_what_follows_the_vm(move: Move) -> None:
     wait_until(
         lambda: move.info.counters.rx_frames >= before.counters.rx_frames + 6, "what the target counted is added"
     )
-    assert move.on(move.scene.beta) == "FWD"
-    assert move.on(move.scene.alpha) != "FWD"
+    wait_until(lambda: move.on(move.scene.beta) == "FWD", "the target forwards")
+    move.has_let_go()
 
 
 def test_the_source_lets_go_before_the_target_announces(move: Move) -> None:
     """While the source has not answered, no RARP leaves the target; the first one finds the source's entries gone."""
-    assert move.scene.alpha.where is not None
     move.prepare()
     move.pause()
-    with FrameSocket(move.scene.alpha.where, "up0") as trunk, ThreadPoolExecutor(1) as pool:
-        signal_process(move.scene.alpha, signal.SIGSTOP)
+    with FrameSocket(*move.trunk) as trunk, ThreadPoolExecutor(1) as pool:
+        os.kill(move.keeper, signal.SIGSTOP)
         try:
             committed = pool.submit(move.commit)
             mac = bytes.fromhex(move.vm.mac.replace(":", ""))
             assert rarps(trunk, mac, seconds=1.0) == []
         finally:
-            signal_process(move.scene.alpha, signal.SIGCONT)
+            os.kill(move.keeper, signal.SIGCONT)
         assert rarps(trunk, mac, seconds=PATIENCE, enough=1)
-        assert move.on(move.scene.alpha) != "FWD"
+        move.has_let_go()
         committed.result(PATIENCE)
     move.resume()
     move.ping()
@@ -148,10 +188,6 @@ def test_the_vm_itself_is_enough(move: Move) -> None:
     wait_until(lambda: move.on(move.scene.beta) == "FWD", "the target forwards")
     wait_until(lambda: move.on(move.scene.alpha) != "FWD", "the source does not")
     move.ping()
-
-
-def signal_process(host: Host, number: signal.Signals) -> None:
-    os.kill(host.process.pid, number)
 
 
 def rarps(trunk: FrameSocket, mac: bytes, seconds: float, enough: int | None = None) -> list[bytes]:

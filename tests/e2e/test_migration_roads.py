@@ -26,6 +26,7 @@ from tests.e2e.scenes import DB, DB_VLAN, WEB_VLAN
 from tests.support.fabric import Host
 from tests.support.processes import PATIENCE, wait_until
 from tests.support.relay import Relay
+from tests.support.vis import Vis
 from vem.agent.announce import rarp
 
 pytestmark = pytest.mark.slow
@@ -107,12 +108,12 @@ DRAIN_SECONDS = 3.0
 """How long the supervisor waits for a source that may come back."""
 
 
-@SWITCHING
+@pytest.mark.parametrize("scene", [*ENGINES[:2], NIV[0], *NIV[3:]], indirect=True)
 @pytest.mark.rules("S-255")
 def test_the_target_is_gone_for_good(scene: Roads) -> None:
     """The VMs run on where they came from: attached there again the vEths are back at once, whether the NIC was still
-    plugged in there, had been unplugged, or the hand-over had not even been confirmed.  (Of hosts that switch by
-    themselves: a VIS does not take such an attach for a new one as long as the NIC is plugged in.)"""
+    plugged in there, had been unplugged, or the hand-over had not even been confirmed.  In mode NIV the VIS of the
+    target dies with it, if that is not the source's; else it confirms, and lets go, for a host that is dead."""
     fabric, delta = scene.fabric, scene.add_host("delta", scene.engines[1])
     vms = [new_vm(scene) for _ in range(3)]
     unconfirmed, plugged, unplugged = vms
@@ -122,21 +123,60 @@ def test_the_target_is_gone_for_good(scene: Roads) -> None:
     for vm in (plugged, unplugged):
         assert vm.step(COMMIT).state == "done"
     fabric.detach(scene.alpha, unplugged.veth)
-    with stopped(delta):
+    last_word = scene.confirms(delta)
+    with stopped(last_word or delta):
         committed = unconfirmed.later(COMMIT)
-        wait_until(lambda: unconfirmed.state() == "activated", "the target is to have it")
+        if last_word is None:
+            assert committed.result(PATIENCE).state == "done"
+        else:
+            wait_until(lambda: unconfirmed.state() == "activated", "the target is to have it")
+            last_word.process.kill()
         scene.power(delta, on=False)
     for vm in vms:
         assert vm.attach(scene.alpha).state == AttachReply.FORWARDING
         vm.ends_on(scene.alpha)
         assert vm.info.counters.rx_frames == vm.said
-    assert committed.result(PATIENCE).slot == fabric.status(scene.alpha).slot
-    for vm in (plugged, unplugged):  # so long did the first one wait for a host that might have come back
-        assert waited_for_source(scene, vm) < DRAIN_SECONDS
-    scene.power(delta, on=True)
+    if last_word:
+        assert committed.result(PATIENCE).slot == fabric.status(scene.alpha).slot
+        for vm in (plugged, unplugged):  # so long did the first one wait for a host that might have come back
+            assert waited_for_source(scene, vm) < DRAIN_SECONDS
+    comes_back(scene, delta)
     for vm in vms:
         vm.ends_on(scene.alpha)
     scene.remove(delta)
+
+
+def comes_back(scene: Roads, host: Host) -> None:
+    """With its VIS, if that was gone, too."""
+    confirms = scene.confirms(host)
+    if isinstance(confirms, Vis):
+        confirms.process.start()  # its card can't come before the host
+    scene.power(host, on=True)
+    if isinstance(confirms, Vis):
+        wait_until(confirms.in_touch, "the VIS is back, with its cards")
+
+
+@pytest.mark.parametrize("scene", [ENGINES[0], NIV[0]], indirect=True)
+@pytest.mark.rules("S-255")
+def test_the_target_is_gone_and_the_supervisor_started_anew(scene: Roads) -> None:
+    """Nobody attaches anything: that the VM speaks where it was is enough, although the target was never there in this
+    life of the supervisor."""
+    vm, epsilon = new_vm(scene), scene.add_host("epsilon", scene.engines[1])
+    vm.prepare("epsilon")
+    assert vm.step(COMMIT).state == "done"
+    scene.power(epsilon, on=False)
+    scene.fabric.vsm.kill()
+    scene.fabric.start_vsm()
+
+    def is_back() -> bool:
+        vm.says(scene.alpha, rarp(vm.address))
+        return vm.owners() == [scene.alpha.name]
+
+    wait_until(is_back, "its words were heard")
+    vm.ends_on(scene.alpha)
+    scene.power(epsilon, on=True)
+    vm.ends_on(scene.alpha)
+    scene.remove(epsilon)
 
 
 def waited_for_source(scene: Roads, vm: Vm) -> float:

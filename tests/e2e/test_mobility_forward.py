@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -22,6 +22,7 @@ from tests.e2e.scenes import BASICS, WEB, WEB_VLAN
 from tests.support.fabric import Fabric, Host, home, veth
 from tests.support.mover import Mover
 from tests.support.netns import Lab, Namespace
+from tests.support.vis import set_mode, vis
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 RATE = 20_000
@@ -66,9 +67,16 @@ class Scene:
 
 @contextmanager
 def scene(
-    engines: tuple[str, str], addresses: tuple[str, str], forward: bool = True, profile: str = WEB, settings: str = ""
+    engines: tuple[str, str],
+    addresses: tuple[str, str],
+    forward: bool = True,
+    profile: str = WEB,
+    settings: str = "",
+    niv: bool = False,
+    station_port: str = f"mode=access,vlan={WEB_VLAN}",
 ) -> Iterator[Scene]:
-    with Lab() as lab, home() as path, Fabric(path) as fabric:
+    """``niv``: the physical switch is a VIS, and both hosts leave the switching to it."""
+    with Lab() as lab, home() as path, Fabric(path) as fabric, ExitStack() as stack:
         fabric.configure(*BASICS, *([FORWARD] if forward else []), *filter(None, [settings]))
         spaces = [lab.namespace(name) for name in ("alpha", "beta")]
         switch, station, vm = (lab.namespace(name) for name in ("sw", "station", "vm"))
@@ -78,12 +86,14 @@ def scene(
             lab.veth(space, "up0", switch, f"p{number + 1}", mtu=9000)
             lab.veth(space, "vm0", vm, f"eth{number}", peer_mac=VM)
             _underlay(space, addresses[number])
-        ports = [f"{number},device=p{number},mode=trunk,allowed=1-4094" for number in (1, 2)]
-        ports.append(f"3,device=p3,mode=access,vlan={WEB_VLAN}")
-        words = [word for port in ports for word in ("--port", port)]
-        fabric.add_switch("sw1", "--socket", f"{path}/sw.ctl", *words, where=switch).wait_ready(
-            (path / "sw.ctl").exists, "listens"
-        )
+        kind = "mode=niv" if niv else "mode=trunk,allowed=1-4094"
+        ports = [*(f"{number},device=p{number},{kind}" for number in (1, 2)), f"3,device=p3,{station_port}"]
+        if niv:
+            stack.enter_context(vis(fabric, "sw1", engines[0], ports, switch))
+        else:
+            words = [word for port in ports for word in ("--port", port)]
+            made = fabric.add_switch("sw1", "--socket", f"{path}/sw.ctl", *words, where=switch)
+            made.wait_ready((path / "sw.ctl").exists, "listens")
         first, second = (
             fabric.add_host(
                 name,
@@ -94,11 +104,13 @@ def scene(
             )
             for name, engine, space, address in zip(("alpha", "beta"), engines, spaces, addresses, strict=True)
         )
+        for host in (first, second) if niv else ():
+            set_mode(fabric, host, "niv")
         number = fabric.attach_forwarding(first, "vm", mac=VM, profile=profile, plug=veth("vm0"))
         reply = fabric.attach(second, "vm", mac=VM, profile=profile, plug=veth("vm0"), prepare=True)
         assert reply.state == AttachReply.PREPARED
         yield Scene(fabric, (first, second), station, vm, number, lab, switch)
-        fabric.check_accounts()
+        fabric.check_accounts(counted_here=not niv)
 
 
 def _underlay(space: Namespace, address: str) -> None:

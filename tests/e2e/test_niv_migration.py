@@ -106,10 +106,10 @@ def test_not_a_frame_is_lost_or_doubled(engines: tuple[str, str]) -> None:
 # ---- the VIS, its links and its sessions
 
 
-@pytest.fixture(scope="module")
-def scene() -> Iterator[NivRoads]:
-    """Each host has a VIS of its own; all of wires."""
-    with niv_roads(USER, (True, True), 2) as found:
+@pytest.fixture(scope="module", params=[pytest.param(USER, id="user")])
+def scene(request: pytest.FixtureRequest) -> Iterator[NivRoads]:
+    """Each host has a VIS of its own; with user engines all of it is wires."""
+    with niv_roads(request.param, (True, True), 2) as found:
         yield found
 
 
@@ -133,14 +133,52 @@ def test_a_vis_dies(scene: NivRoads, where: str, victim: str) -> None:
 
 
 @pytest.mark.parametrize("victim", ["source", "target"])
-def test_a_link_is_cut_during_the_move(scene: NivRoads, victim: str) -> None:
-    """Between host and VIS."""
+def test_a_vis_loses_the_supervisor_during_the_move(scene: NivRoads, victim: str) -> None:
+    """And with it its cards; the hosts have theirs.  The source's is waited for a while, the target's for its word."""
     vm = new_vm(scene)
     vm.prepare()
-    at, port = (scene.vises[0], 1) if victim == "source" else (scene.vises[1], 2)
-    with cut(at, port):
+    relay = scene.relays[0 if victim == "source" else 1]
+    relay.cut()
+    committed = vm.later(COMMIT)
+    if victim == "source":
+        assert committed.result(PATIENCE).state == "done"
+        wait_until(lambda: forwards(scene.vises[1], vm), "it forwards at the target")
+        assert forwards(scene.vises[0], vm), "and where nobody has heard of the move"
+    else:
+        wait_until(lambda: vm.state() == "activated", "the source has let go")
+        wait_until(lambda: not forwards(scene.vises[0], vm), "which is seen there, too")
+        assert not forwards(scene.vises[1], vm)
+    relay.heal()
+    assert committed.result(PATIENCE).state == "done"
+    ends_behind(vm, scene.vises[1])
+
+
+ON_EITHER = pytest.mark.parametrize(
+    "scene", [pytest.param(USER, id="user"), pytest.param(KERNEL, id="kernel")], indirect=True
+)
+
+
+@ON_EITHER
+@pytest.mark.parametrize("victim", ["source", "target"])
+def test_a_link_is_cut_during_the_move(scene: NivRoads, victim: str) -> None:
+    """Between host and VIS: its port is shut down, or the cable itself is."""
+    vm = new_vm(scene)
+    vm.prepare()
+    at, port, host = (0, 1, scene.alpha) if victim == "source" else (1, 2, scene.beta)
+    with unplugged(host) if host.where else cut(scene.vises[at], port):
         assert vm.step(COMMIT).state == "done"
     ends_behind(vm, scene.vises[1])
+
+
+@contextlib.contextmanager
+def unplugged(host: Host) -> Iterator[None]:
+    """No cable: both its ends lose the carrier."""
+    assert host.where
+    host.where.run("ip", "link", "set", "up0", "down")
+    try:
+        yield
+    finally:
+        host.where.run("ip", "link", "set", "up0", "up")
 
 
 @contextlib.contextmanager

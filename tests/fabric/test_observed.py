@@ -9,7 +9,7 @@ from dvswitch.v1 import fabric_pb2 as pb
 from dvswitch.v1 import types_pb2
 from tests.support.switches import state, with_channels
 from vsm.fabric import wire_observed
-from vsm.fabric.runtime import FabricRuntime
+from vsm.fabric.runtime import RETURN, FabricRuntime
 from vsm.model.channels import channels_seen
 from vsm.observed import Discovery, MemberState
 
@@ -69,6 +69,18 @@ def test_neighbours_age_and_go_with_the_session() -> None:
     assert [(one.number, one.left) for one in runtime.neighbors()] == [(1, 55)]
     runtime.disconnected(3)
     assert runtime.neighbors() == []
+
+
+def test_a_module_is_given_up_when_it_had_time_to_come() -> None:
+    now = [100.0]
+    runtime = FabricRuntime(lambda: now[0])
+    runtime.connected(3)
+    assert (runtime.is_away(3), runtime.has_left(3)) == (False, False)
+    runtime.disconnected(3)
+    assert (runtime.is_away(3), runtime.has_left(3)) == (True, True)
+    assert (runtime.is_away(4), runtime.has_left(4)) == (True, False), "this VSM has only just begun"
+    now[0] += RETURN
+    assert (runtime.is_away(4), runtime.has_left(4)) == (True, True)
 
 
 def test_channels_stay_known_while_the_module_is_away() -> None:

@@ -85,13 +85,13 @@ def _recover(now: System, known: set[System]) -> None:
     while here is not None and here not in known:
         path.append(here)
         assert len(path) < 200, "nothing comes to rest"
-        last, here = here, _onward(here)
+        last, here = here, onward(here)
     known.update(path)
     if here is None and path:
         _check_rest(last)
 
 
-def _onward(now: System) -> System | None:
+def onward(now: System) -> System | None:
     """The next step of a recovery; None: at rest."""
     for at in (0, 1):
         host = now.hosts[at]

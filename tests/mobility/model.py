@@ -325,7 +325,8 @@ def received_by_supervisor(now: System, at: int, keep: bool = False) -> System:
         case ("counters", generation, incarnation, frames):
             return _counted(now, slot, generation, incarnation, frames)
         case ("seen", int(generation)):
-            return transacted(now, reports.seen, slot, 1, generation) or now
+            away = _away if now.veth[0] in SLOTS and not now.linked[SLOTS.index(now.veth[0])] else _there
+            return transacted(now, reports.seen, slot, 1, generation, 0.0, away) or now
         case ("detached", int(generation), incarnation, frames):
             now = _counted(now, slot, generation, incarnation, frames)
             return transacted(now, reports.detached, slot, 1, generation) or now
@@ -334,6 +335,14 @@ def received_by_supervisor(now: System, at: int, keep: bool = False) -> System:
             after = transacted(now, reports.attached, report)
             return after or now.but(down=_put(now.down, at, (*now.down[at], ("refused",))))
     return now
+
+
+def _away(_slot: int) -> bool:
+    return True
+
+
+def _there(_slot: int) -> bool:
+    return False
 
 
 def _counted(now: System, slot: int, generation: object, incarnation: object, frames: object) -> System:
@@ -483,6 +492,15 @@ def _guest(now: System) -> Iterator[tuple[str, System]]:
             if host.port and host.port[0] is Phase.PREPARED:
                 after = _said(after, at, ("seen", host.port[1]))
             yield f"frame on {slot}", after.but(left=left.but(frames=left.frames - 1))
+        if left.frames and not now.hosts[1 - at].alive and now.vm != slot and _lets_go_on(host):
+            # Its frames are not counted: there is no port for them.
+            after = _said(now.but(vm=slot), at, ("seen", 0))
+            yield f"the VM goes on, on {slot}", after.but(left=left.but(frames=left.frames - 1))
+
+
+def _lets_go_on(host: Host) -> bool:
+    """The vEth has left for good, and its NIC is plugged in still (vem/agent/arrivals.py)."""
+    return host.alive and host.plugged and host.known and not host.prepare and host.port is None
 
 
 def _has_left(host: Host) -> bool:

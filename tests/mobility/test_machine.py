@@ -178,6 +178,15 @@ def test_the_higher_generation_wins_and_the_stale_claim_is_sent_away() -> None:
     assert phases(attached(moved, report(THIRD, veth=1, generation=7))) == {THIRD: (Phase.ACTIVE, 7)}
 
 
+def test_a_stale_claim_stays_silent_as_long_as_who_has_the_vm_is_away() -> None:
+    """Its VM may have failed with that host, and go on here: then it speaks (seen())."""
+    moved = walked((*PATHS[MoveState.ACTIVATED], Input.APPLIED))
+    stale = report(SOURCE, veth=1, generation=1)
+    assert attached(moved, stale, lambda slot: slot == TARGET) is moved
+    with pytest.raises(Stale):
+        attached(moved, stale, lambda slot: slot == SOURCE)
+
+
 def test_reminders_during_a_migration_change_nothing() -> None:
     for state in (walked(PATHS[MoveState.PREPARED]), walked(PATHS[MoveState.PAUSED])):
         assert attached(state, report(SOURCE, veth=1, generation=1)) is state

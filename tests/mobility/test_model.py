@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from tests.mobility import model
-from tests.mobility.explore import NONE_LEFT, Violated, explore
+from tests.mobility.explore import NONE_LEFT, Violated, explore, onward
 from tests.mobility.model import System, successors
 from vsm.mobility import machine
 from vsm.mobility.machine import Input
@@ -38,6 +38,7 @@ PREPARED_SLOW = [
     {"commits": 1, "cuts": 1, "timeouts": 1, "frames": 1},
     {"commits": 1, "crashes": 1, "timeouts": 1, "frames": 1},
     {"commits": 1, "attaches": 1, "crashes": 1, "timeouts": 1},
+    {"commits": 1, "crashes": 1, "timeouts": 1, "frames": 2},
 ]
 
 
@@ -78,6 +79,22 @@ def test_from_the_beginning(happen: dict[str, int]) -> None:
 def test_once_it_is_prepared(happen: dict[str, int]) -> None:
     found = explore(may(prepared(), happen))
     assert found.states > 100 and found.activations
+
+
+@pytest.mark.rules("S-255")
+def test_a_vm_that_goes_on_where_it_was_gets_its_port_back_when_the_new_host_is_dead() -> None:
+    source, target = model.SOURCE, model.TARGET
+    now = may(prepared(), {"commits": 1, "crashes": 1, "frames": 1})
+    for name in ("commit", *["takes", "driver"] * 6, f"host {target} dies", f"goes on, on {source}"):
+        now = next((after for found, after in successors(now) if name in found), now)
+    assert now.vm == source and now.move is None and now.up[0][-1] == ("seen", 0), now
+    for name in [f"of {source}"] * len(now.up[0]):
+        now = next((after for found, after in successors(now) if name in found), now)
+    assert now.move is not None and now.move.target == source
+    assert explore(may(now, {})).states > 1
+    while (after := onward(now)) is not None:
+        now = after
+    assert model.forwarding(now) == [source] and now.veth[0] == source
 
 
 def test_a_target_that_does_not_wait_for_the_source_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ async def over(stage: Stage) -> None:
 
 
 async def test_a_prepared_move_that_nobody_wants_any_more_is_cancelled(stage: Stage) -> None:
-    stage.rig.mobility.patience = Patience(prepare=0.3)
+    stage.rig.mobility.patience = Patience(prepare=2.0)  # until the NIC is plugged in, too
     await stage.prepared()
     await over(stage)
     assert [name for name, _ in steps(stage.rig)] == ["prepared", "cancelled", "done"]
@@ -51,7 +51,7 @@ async def test_a_target_that_never_confirms_has_the_port_nevertheless(stage: Sta
     assert (await stage.migrate(COMMIT)).state == "done"
     assert steps(stage.rig)[-1] == ("done", "apply time-out")
     await stage.source.until(lambda: 1 not in stage.source.holding.ports)
-    assert stage.phase(stage.target) == ACTIVE
+    await stage.target.until(lambda: stage.phase(stage.target) == ACTIVE)
 
 
 async def test_a_move_that_was_answered_ends_although_the_supervisor_did(

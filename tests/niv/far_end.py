@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -127,6 +127,8 @@ class FarVis:
         """Answer attaches as a supervisor would: the last byte of the MAC is the vEth."""
         self.follows = True
         """Say that tagged frames only are taken as soon as the host says so."""
+        self.before_answers: Callable[[], None] = lambda: None
+        """Called when control frames were taken, and before any is sent."""
         self._wake = asyncio.Event()
         self._granted: dict[str, Granted] = {}
         self.begin(instance)
@@ -150,6 +152,7 @@ class FarVis:
             while True:
                 self._take()
                 self._answer()
+                self.before_answers()
                 for number in self._announce | self.core.take_seekers():
                     self._ends[number].send(self._lldp(number))
                 self._announce = set()
@@ -182,7 +185,7 @@ class FarVis:
             veth = nic.attach.mac.octets[5]
             phase = Phase.PREPARED if nic.attach.prepare else Phase.ACTIVE
             state = State.BLOCKED if nic.attach.prepare else State.FORWARDING
-            told = Granted(nic.key, 0, veth, max(1, nic.attach.generation), phase, state)
+            told = Granted(nic.key, 0, veth, max(1, nic.attach.generation), phase, state, request=nic.attach.request)
             if self._granted.get(nic.key.ident) != told:
                 self._granted[nic.key.ident] = told
                 self.core.set_state(nic.host, nic.key.ident, told)

@@ -206,6 +206,11 @@ async def test_attach_and_detach_are_the_viss_business(empty: NivBench) -> None:
     assert (nic.key.vm, nic.attach.profile) == ("vm6", "web")
     live = await empty.bench.attaching.attach(empty.request(6))
     assert (live.veth, live.state) == (6, PortState.FORWARDING)
+    asked = {nic.key.vm: nic.attach.request for nic in empty.vis.core.nics()}
+    again = await empty.bench.attaching.attach(empty.request(6))
+    assert (again.veth, again.state) == (6, PortState.FORWARDING)
+    now = {nic.key.vm: nic.attach.request for nic in empty.vis.core.nics()}
+    assert now["vm6"] != asked["vm6"] and now["vm5"] == asked["vm5"], "whether it had left only the VIS can say"
     assert await empty.bench.attaching.detach(Nic("vm5"), 0)
     await until(lambda: set(empty.vis.places()) == {6}, "VIF given back")
     await until(lambda: empty.bench.agent.holdings.attachments.find(Nic("vm5")) is None, "forgotten")
@@ -215,6 +220,24 @@ async def test_attach_and_detach_are_the_viss_business(empty: NivBench) -> None:
     row = next(line for line in shown.splitlines() if "Veth6" in line)
     uplink_of, vif = empty.vis.places()[6]
     assert row.split()[3:] == [f"Eth3/{uplink_of}", str(vif), "active", "forwarding", "-"]
+
+
+async def test_what_the_vis_sent_before_it_heard_of_a_detach_is_delivered(empty: NivBench) -> None:
+    """The VIS has counted it.  Frames and what it says take the same cable."""
+    await empty.bench.attaching.attach(empty.request(5))
+    uplink, vif = empty.vis.places()[5]
+    sent: list[bytes] = []
+
+    def last_one() -> None:
+        if not empty.vis.places() and not sent:
+            sent.append(down(vif, frame(9, 5, b"the last one")))
+            empty.ground.uplinks[uplink].send(sent[0])
+
+    empty.vis.before_answers = last_one
+    assert await empty.bench.attaching.detach(Nic("vm5"), 0)
+    assert sent
+    await empty.heard(5, b"the last one")
+    assert empty.bench.agent.holdings.attachments.find(Nic("vm5")) is None
 
 
 async def test_a_refusal_at_the_vis_is_told_to_who_waits(empty: NivBench) -> None:

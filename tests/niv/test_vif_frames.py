@@ -26,7 +26,7 @@ MESSAGES: list[m.Message] = [
     m.Detach(NIC),
     m.Mode(True),
     m.Mode(False),
-    m.Granted(NIC, 5, 7, 9, m.Phase.DRAINING, m.State.FORWARDING, "it drains"),
+    m.Granted(NIC, 5, 7, 9, m.Phase.DRAINING, m.State.FORWARDING, "it drains", "r-1"),
     m.Granted(NIC, 5),
     m.Refused(NIC, "r-1", "all taken"),
     m.Released(NIC, "gone"),

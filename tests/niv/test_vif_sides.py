@@ -74,6 +74,21 @@ def test_a_change_of_the_nic_is_told() -> None:
     scene.run(0.1)
     (nic,) = scene.vis.nics()
     assert (nic.attach.prepare, nic.attach.request, nic.link_up) == (False, "r2", False)
+    scene.vis.set_state(HOST, "uuid-1/0", Granted(NicKey("x"), 0, 7, 3, Phase.ACTIVE, State.FORWARDING, request="r1"))
+    scene.run(0.1)
+    assert scene.host.bindings()["uuid-1/0"].request == "r1", "what was asked since then is not answered yet"
+
+
+def test_a_nic_that_went_and_came_back_is_another_one() -> None:
+    scene = Scene()
+    scene.set_wishes(wish(1), wish(2))
+    scene.run(0.1)
+    before = {nic.key.ident: nic.life for nic in scene.vis.nics()}
+    scene.set_wishes(wish(2))
+    scene.set_wishes(wish(1), wish(2, link_up=False))
+    scene.run(0.1)
+    after = {nic.key.ident: nic.life for nic in scene.vis.nics()}
+    assert after["uuid-1/0"] != before["uuid-1/0"] and after["uuid-2/0"] == before["uuid-2/0"]
 
 
 def test_all_vifs_taken_is_a_refusal_that_names_link_and_figure() -> None:

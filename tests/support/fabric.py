@@ -12,11 +12,9 @@ host API.  Files are in a `home()`: pytest's tmp_path has names too long for uni
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sys
-import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +24,7 @@ import grpc
 
 from dvswitch import client
 from dvswitch.v1 import manager_pb2, operator_pb2, types_pb2
+from tests.support import leftovers
 from tests.support.netns import Namespace
 from tests.support.processes import PATIENCE, Process, wait_until
 from vem import main as vem
@@ -58,6 +57,7 @@ port-profile type vethernet {name}
 """
 
 
+home = leftovers.scratch
 HOSTS: set[str] = set()
 """UUIDs of all hosts that this process has started; none of them may keep a datapath in the end."""
 
@@ -77,16 +77,6 @@ class Host:
     socket: Path
     uuid: str
     state_dir: Path
-
-
-@contextlib.contextmanager
-def home() -> Iterator[Path]:
-    """A directory with a name short enough for unix sockets, gone afterwards."""
-    path = Path(tempfile.mkdtemp(prefix="dvt-"))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def tap(device: str) -> types_pb2.Plug:
@@ -160,6 +150,7 @@ class Fabric:
         """Start an agent; `uplinks` and `options` as on its command line.  Returns when the supervisor knows it."""
         ident, socket, state = str(uuid.uuid4()), self.path / f"{name}.sock", self.path / name
         HOSTS.add(ident)
+        leftovers.remember_host(self.path, ident)
         argv = [*_python("vem.main"), "run", "--host-uuid", ident, "--name", name, "--domain", str(DOMAIN)]
         argv += ["--vsm", f"unix:{self.socket}", "--engine", engine, "--state-dir", str(state)]
         argv += ["--socket", str(socket), *options]

@@ -39,11 +39,12 @@ STOP_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Sighting:
-    """A frame: when (seconds since 1970), whether it left the host, and its first bytes."""
+    """A frame: when (seconds since 1970), whether it left the host, its first bytes, and how many there were."""
 
     time: float
     leaving: bool
     head: bytes
+    octets: int
 
 
 class Lookout:
@@ -92,8 +93,9 @@ class Lookout:
             self._note(head, {kind: data for _, kind, data in told}, address[2] == socket.PACKET_OUTGOING)
 
     def _note(self, head: bytes, told: dict[int, bytes], leaving: bool) -> None:
-        self.octets[leaving] += AUXDATA.unpack_from(told[PACKET_AUXDATA])[1]
+        octets = int(AUXDATA.unpack_from(told[PACKET_AUXDATA])[1])
+        self.octets[leaving] += octets
         self.frames[leaving] += 1
         if self._keep(head):
             seconds, nanoseconds = STAMP.unpack(told[SO_TIMESTAMPNS])
-            self.seen.append(Sighting(seconds + nanoseconds / 1e9, leaving, head))
+            self.seen.append(Sighting(seconds + nanoseconds / 1e9, leaving, head, octets))

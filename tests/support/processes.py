@@ -25,14 +25,18 @@ class ProcessFailed(AssertionError):
 
 
 def wait_until(condition: Callable[[], Found | None], what: str, timeout: float = PATIENCE) -> Found:
-    """Poll until `condition` gives something true, and return that; AssertionError names `what` did not happen."""
-    end = time.monotonic() + timeout
+    """Poll until `condition` gives something true, and return that; AssertionError names `what` did not happen.
+
+    What has taken long already is looked at less often: to ask costs time that what is waited for needs.
+    """
+    begun = time.monotonic()
     while True:
         if found := condition():
             return found
-        if time.monotonic() > end:
+        waited = time.monotonic() - begun
+        if waited > timeout:
             raise AssertionError(f"not within {timeout:g} s: {what}")
-        time.sleep(0.02)
+        time.sleep(min(max(0.02, waited / 10), 0.2))
 
 
 class Process:

@@ -17,6 +17,7 @@ from dvswitch import client
 from dvswitch.errors import DvsError
 from dvswitch.v1 import manager_pb2
 from physical import control
+from tests.support import leftovers
 from tests.support.fabric import CALL_SECONDS, DOMAIN, HOSTS, Fabric, Host, purge
 from tests.support.netns import Namespace
 from tests.support.processes import wait_until
@@ -58,6 +59,7 @@ def vis(
     """Started, and known to the supervisor; afterwards it is gone, with its datapath."""
     ident, socket, state = str(uuid.uuid4()), fabric.path / f"{name}.ctl", fabric.path / f"{name}.d"
     HOSTS.add(ident)
+    leftovers.remember_host(fabric.path, ident)
     words = [word for port in ports for word in ("--port", port)]
     process = fabric.add_switch(
         name, "--name", name, "--uuid", ident, "--vsm", f"unix:{fabric.socket}", "--domain", str(DOMAIN),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import itertools
+import os
 import re
 import shutil
 import socket
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from tests.support.leftovers import SCRATCH
 from tests.support.netns import Namespace
 from tests.vm.cpio import Archive
 from tests.vm.guest_image import GuestImage, GuestUnavailable, guest_image
@@ -116,7 +118,7 @@ class Guest:
         if not shutil.which(QEMU):
             raise GuestUnavailable(f"no {QEMU} here: install qemu-system-x86")
         image = guest_image()
-        self._home = Path(tempfile.mkdtemp(prefix="dvt-vm-"))
+        self._home = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-"))
         argv = self._command(image)
         with (self._home / "qemu.log").open("wb") as log:
             command = self._where.command(*argv) if self._where else argv
@@ -127,6 +129,12 @@ class Guest:
     def control(self) -> Path:
         """Where QEMU takes commands (qmp.py)."""
         return self._home / "control"
+
+    @property
+    def pid(self) -> int:
+        """QEMU's."""
+        assert self._process is not None, "the guest is not started"
+        return self._process.pid
 
     def wait_ready(self, timeout: float = BOOT_SECONDS) -> float:
         """Wait until the addresses are set and commands may be run; returns the seconds the guest needed for that."""

@@ -18,6 +18,8 @@ from vem.datapath.engine import EngineError, Plug
 
 DEFAULT_WAIT = 5.0
 """Seconds to wait for the supervisor."""
+CLOSING = 2.0
+"""Seconds to wait for the VIS to say that it sends a NIC nothing more."""
 AWAY = "the supervisor is away; the port comes up when it is back"
 
 
@@ -92,6 +94,9 @@ class Attaching:
             await self._wait(lambda: self._settled(attachment), time.monotonic() + DEFAULT_WAIT)
         if attachment.refused:
             return True
+        if self._agent.niv.close(attachment):
+            await self._agent.reconcile()
+            await self._wait(lambda: self._agent.niv.is_closed(attachment), time.monotonic() + CLOSING)
         await self._unplug(attachment)
         return True
 
@@ -169,7 +174,10 @@ class Attaching:
             return attachment
 
     def _has_left(self, attachment: Attachment) -> bool:
-        """Whether its vEth has moved to another host and nobody has unplugged the NIC here."""
+        """Whether its vEth has moved to another host and nobody has unplugged the NIC here; behind a VIS only that
+        knows, and is asked."""
+        if self._agent.niv.defers:
+            return attachment.stage is Stage.KNOWN
         port = self._agent.holdings.staging.committed.ports.get(attachment.veth)
         return attachment.stage is Stage.KNOWN and (port is None or port.phase is Phase.DRAINING)
 

@@ -34,6 +34,8 @@ class Bound:
     state: State = State.PENDING
     detail: str = ""
     """Why it does not forward, for people."""
+    request: str = ""
+    """Of the attach that this answers; not remembered over a restart, as those who wait are not."""
 
     @property
     def settled(self) -> bool:
@@ -46,7 +48,14 @@ def merged(binding: Binding, known: Bound | None) -> Bound:
     if known is not None and not (binding.confirmed and binding.veth):
         return replace(known, uplink=binding.uplink, vif=binding.vif, detail=binding.detail or known.detail)
     return Bound(
-        binding.uplink, binding.vif, binding.veth, binding.generation, binding.phase, binding.state, binding.detail
+        binding.uplink,
+        binding.vif,
+        binding.veth,
+        binding.generation,
+        binding.phase,
+        binding.state,
+        binding.detail,
+        binding.request,
     )
 
 

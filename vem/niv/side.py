@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from dvswitch.v1 import types_pb2 as pb
 from dvswitch.vif.host import HostSide, LinkView, Refusal, Wish
@@ -63,11 +64,15 @@ class NivSide:
         """Uplinks whose VIS has told all since the agent started."""
         self._since = clock()
         self._refused: set[str] = set()
+        self._closing: list[Attachment] = []
+        """NICs about to be unplugged: the VIS is to send them nothing more, and until it says so they take frames."""
         self._asked = self._memory.stage.asks
         self.carries = self._memory.stage.extends
         """The supervisor was told that the vEths are the VIS's now."""
         self.wake: Callable[[], None] = lambda: None
         self._found: object = None
+        self._uplinks: list[tuple[int, MacAddress, bool]] = []
+        """Number, address and carrier as the core was told last."""
         if holdings.uplinks:
             holdings.staging.dress = lambda told: dress.dressed(told, self._memory, self._plugged())
         else:
@@ -86,6 +91,11 @@ class NivSide:
     def routes(self) -> bool:
         """Attaches are the VIS's business, not the supervisor's.  An agent without uplinks is part of a VIS itself."""
         return self._holdings.staging.told.mode.kind is ModeKind.NIV and bool(self._holdings.uplinks)
+
+    @property
+    def defers(self) -> bool:
+        """Whether a vEth is here, or has left, is the VIS's to say."""
+        return self.routes and self.stage.extends
 
     @property
     def modes(self) -> list[pb.Mode.Kind]:
@@ -109,11 +119,23 @@ class NivSide:
         return bound.detail or "it is blocked at the VIS"
 
     def settled(self, attachment: Attachment) -> bool:
-        """The VIS has said what becomes of the NIC, or need not be asked."""
+        """The VIS has said what becomes of the NIC since it was asked last, or need not be asked."""
         if not self.routes:
             return True
         bound = self.bound(attachment)
-        return self.stage.extends and bound is not None and bound.settled
+        answered = bound is not None and bound.settled and bound.request == attachment.request
+        return self.stage.extends and answered
+
+    def close(self, attachment: Attachment) -> bool:
+        """Have the VIS send a NIC nothing more, from the next pass on; False: there is none that would."""
+        if not self.stage.extends or self.is_closed(attachment):
+            return False
+        self._closing.append(attachment)
+        return True
+
+    def is_closed(self, attachment: Attachment) -> bool:
+        """What the VIS has sent to a NIC has come, and nothing more will."""
+        return dress.key_of(attachment.nic).ident not in self._core.answered()
 
     def links(self) -> list[LinkView]:
         """Every uplink, by number."""
@@ -139,6 +161,8 @@ class NivSide:
 
     def report(self) -> fabric.NivReport | None:
         """What the supervisor should know; None: nothing that it would care about."""
+        if self._at_ease():
+            return None
         found = report(self._core.links(), self._memory.taggings, self.nics(), self.carries)
         return found if found.links or self.stage is not Stage.LOCAL else None
 
@@ -146,11 +170,22 @@ class NivSide:
 
     def follow(self) -> None:
         """Take note of what is wanted, granted and agreed; the stage goes on by one step."""
+        if self._at_ease():
+            self._holdings.through_vis, self._last = False, self._holdings.staging.committed
+            return
         self._note()
         self._advance(self._clock())
         self._holdings.through_vis = self.routes
         self._holdings.staging.refresh()
         self._last = self._holdings.staging.committed
+
+    def _at_ease(self) -> bool:
+        """A host that switches by itself, is to go on so, and hears of no VIS: most hosts at most times.  What a pass
+        costs them, a vEth that moves waits for."""
+        memory = self._memory
+        if self.stage is not Stage.LOCAL or self.routes or self._asked or self.carries:
+            return False
+        return bool(self._holdings.uplinks) and self._core.idle and not memory.bound and not memory.taggings
 
     def _note(self) -> None:
         bindings, memory = self._core.bindings(), self._memory
@@ -204,6 +239,8 @@ class NivSide:
 
     def overlay(self, compiled: Compiled) -> Compiled:
         """What is compiled, with links, VIFs and lists."""
+        if self._at_ease():
+            return overlay.overlaid(compiled, overlay.Places(self.stage, {}, {}))
         nics = {item.lport: bound for item, bound in self.nics()}
         uplinks = self._holdings.uplinks.items()
         links = {number: (status.lport, self._memory.taggings.get(number)) for number, status in uplinks}
@@ -221,6 +258,10 @@ class NivSide:
         elif self.carries and not self.stage.extends:
             await self._count_anew()
             self.carries = False
+        uplinks = [(number, item.mac, self._usable(number, item)) for number, item in self._holdings.uplinks.items()]
+        if self._at_ease() and uplinks == self._uplinks:
+            return
+        self._uplinks = uplinks
         self._tell_core(self._clock())
         self._look()
         self.wake()
@@ -238,10 +279,13 @@ class NivSide:
             for view in core.links():
                 if view.state is LinkState.SEARCHING:
                     core.remove_uplink(view.uplink, now)  # and ask at once
-        for number, status in self._holdings.uplinks.items():
-            core.set_uplink(number, status.mac, self._usable(number, status), now)
+        for number, mac, usable in self._uplinks:
+            core.set_uplink(number, mac, usable, now)
         core.set_mode(asks, self._tagging(), stage in (Stage.SWITCHED, Stage.FINAL), now)
-        core.set_wishes([self._wish(item) for item in self._plugged()] if stage.asks else [], now)
+        plugged = self._plugged()
+        self._closing = [item for item in self._closing if any(item is other for other in plugged)]
+        wishing = [item for item in plugged if not any(item is other for other in self._closing)]
+        core.set_wishes([self._wish(item) for item in wishing] if stage.asks else [], now)
         core.set_lists(self._lists, now)
         self._asked = stage.asks
 
@@ -309,7 +353,8 @@ class NivSide:
             self._refuse(refusal)
         now = self._clock()
         goes_on = following(self.stage, self._facts(now)) is not self.stage
-        found = self._core.bindings(), self._core.lists(), self._core.links(), goes_on
+        closed = [self.is_closed(item) for item in self._closing]
+        found = self._core.bindings(), self._core.lists(), self._core.links(), goes_on, closed
         if found != self._found:
             self._found = found
             self._dirty()

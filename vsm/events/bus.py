@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from dvswitch.errors import DvsError, Unavailable
@@ -58,16 +58,41 @@ class EventBus:
         self._clock, self._revision = clock, revision
         self.start = secrets.token_hex(8)
         """Names this start of the supervisor."""
-        self.sequence = 0
-        """Of the last event."""
+        self._sequence = 0
+        self._later: deque[tuple[Callable[[], Iterable[News]], float, int]] = deque()
+        """What is still to be told, with the time and revision when it happened."""
         self._recent: deque[Event] = deque(maxlen=_DEPTH)
         self._subscribers: list[Callable[[Event], None]] = []
         self._queues: set[asyncio.Queue[Event | None]] = set()
 
+    @property
+    def sequence(self) -> int:
+        """Of the last event."""
+        self.settle()
+        return self._sequence
+
     def publish(self, news: News) -> None:
         """Tell all listeners."""
-        self.sequence += 1
-        event = Event(self.sequence, self._clock(), news, self._revision())
+        self.settle()
+        self._tell(news, self._clock(), self._revision())
+
+    def publish_soon(self, found: Callable[[], Iterable[News]]) -> None:
+        """Tell all listeners of what ``found`` finds, before anything that is published after this, but let those go
+        first who have been woken by the same thing: hosts wait for what happens, people read of it."""
+        self._later.append((found, self._clock(), self._revision()))
+        if len(self._later) == 1:
+            asyncio.get_running_loop().call_soon(self.settle)
+
+    def settle(self) -> None:
+        """Tell now what was left for soon."""
+        while self._later:
+            found, moment, revision = self._later.popleft()
+            for news in found():
+                self._tell(news, moment, revision)
+
+    def _tell(self, news: News, moment: float, revision: int) -> None:
+        self._sequence += 1
+        event = Event(self._sequence, moment, news, revision)
         self._recent.append(event)
         for subscriber in self._subscribers:
             subscriber(event)
@@ -84,6 +109,7 @@ class EventBus:
 
     def listen(self, kinds: Collection[str] = ()) -> AsyncIterator[Event]:
         """Events of these kinds (none given: all) from this call on; Unavailable if the caller falls too far behind."""
+        self.settle()
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._queues.add(queue)
         return self._deliver(queue, kinds)

@@ -45,6 +45,8 @@ def _pairs(old: Mapping[Any, _Value], new: Mapping[Any, _Value]) -> Iterator[tup
 
 
 def _config(old: Config, new: Config) -> Iterator[News]:
+    if old is new:
+        return
     for item in fields(Config):
         if item.name != "profiles" and getattr(old, item.name) != getattr(new, item.name):
             yield News("config", item.name.replace("_", " "), "changed", "The running configuration changed.")

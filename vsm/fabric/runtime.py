@@ -21,6 +21,9 @@ from vsm.model.state import State
 from vsm.observed import ChannelStatus, ManagerStatus, Neighbor, NivLink, SessionCounts
 from vsm.runtime import Counters, LogLine, MacRow, ModuleStatus, PortStatus
 
+RETURN = 6.0
+"""Seconds from the start of a VSM within which modules that are there have come back to it: twice as long as they wait
+between two attempts at most."""
 _LOG = 1000
 """Events that are kept for `show logging last`."""
 
@@ -62,9 +65,14 @@ class FabricRuntime:
     # ---- vsm.runtime.Runtime
 
     def has_left(self, slot: int) -> bool:
-        """Whether a module was there since this VSM started, and is away."""
+        """Whether a module is away: it was there since this VSM started, or has had time enough to come."""
         status = self.module(slot)
-        return status is not None and not status.connected
+        return not status.connected if status else self.uptime() >= RETURN
+
+    def is_away(self, slot: int) -> bool:
+        """Whether a module has no session now."""
+        status = self.module(slot)
+        return status is None or not status.connected
 
     def module(self, slot: int) -> ModuleStatus | None:
         """None: never seen since this VSM started."""
@@ -73,6 +81,10 @@ class FabricRuntime:
     def card(self, slot: int) -> ModuleStatus | None:
         """None: never seen since this VSM started."""
         return self._modules.get((slot, Role.CARD))
+
+    def holder(self, slot: int) -> ModuleStatus | None:
+        """Of whoever holds the module's ports: its card in mode NIV, else the module itself."""
+        return self.card(slot) if slot in self.niv else self.module(slot)
 
     def links(self, slot: int) -> tuple[NivLink, ...]:
         """The module's ways to a VIS, as it told last."""

@@ -321,7 +321,7 @@ class ModuleSession:
             report = wire.read_attached(self.slot, message, time.time())
             over = self._runtime.confirmed
             state = self._supervisor.transact(
-                lambda state: reports.attached(reports.ended(state, over, report.time), report)
+                lambda state: reports.attached(reports.ended(state, over, report.time), report, self._runtime.is_away)
             )
         except DvsError as error:
             self._refuse_attach(message, error)

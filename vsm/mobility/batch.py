@@ -12,8 +12,9 @@ from dvswitch.errors import DvsError, StorageError
 from vsm.model.state import State
 from vsm.supervisor import Change, Supervisor
 
-QUIET, CROWD = 0.0003, 0.004
-"""Seconds without another change after which one, or several, are stored.  A write to the disk takes about as long."""
+QUIET, LIKELY, CROWD = 0.0003, 0.002, 0.004
+"""Seconds without another change after which one is stored, one that others are likely to follow, or several.  A write
+to the disk takes about as long, and what comes while it lasts needs another one."""
 LONGEST = 0.03
 """Seconds that the first of them waits at most."""
 
@@ -41,6 +42,8 @@ class Batch:
         elif len(self._pending) == 1 and loop.time() < self._stored + CROWD:
             # Nobody comes so soon after another by himself.
             self._plan(loop.call_later(CROWD, self._look, 1, loop.time() + LONGEST))
+        elif len(self._pending) == 1 and expected > 1:
+            self._plan(loop.call_later(LIKELY, self._look, 1, loop.time() + LONGEST))
         elif len(self._pending) == 1:
             self._plan(loop.call_soon(self._linger, loop.time()))
         return await done

@@ -220,7 +220,7 @@ class Mobility:
 
     def _waits_since(self, move: Move) -> float:
         """When the wait began: one for a source that was absent already counts from its last word."""
-        source = self._runtime.module(move.source)
+        source = self._runtime.holder(move.source)
         absent = move.state is MoveState.PAUSED and source is not None and not source.connected
         return min(move.since, source.since) if source and absent else move.since
 

@@ -57,13 +57,16 @@ def ended(state: State, numbers: Iterable[int], time: float) -> State:
     return state
 
 
-def attached(state: State, report: AttachReport) -> State:
-    """Give the NIC its vEth there, or begin (or go on with) its move; raises like lifecycle.provisioned(), or Stale."""
+def attached(state: State, report: AttachReport, absent: Callable[[int], bool] = lambda slot: False) -> State:
+    """Give the NIC its vEth there, or begin (or go on with) its move; raises like lifecycle.provisioned(), or Stale.
+
+    ``absent``: whether a module has no session; what one of those has taken over may yet fall back (seen()).
+    """
     if report.slot not in state.inventory.modules:
         raise NotFound(f"module {report.slot}", "has not joined")
     veth = lifecycle.find_veth(state, report.nic, report.mac)
     if veth is not None and veth.number == report.veth:
-        return _reminded(state, veth, report)
+        return _reminded(state, veth, report, absent)
     return _plugged(state, report)
 
 
@@ -155,7 +158,7 @@ def _plugged(state: State, report: AttachReport) -> State:
     return machine.begin(state, veth.number, report.slot, given, report.occasion)
 
 
-def _reminded(state: State, veth: Veth, report: AttachReport) -> State:
+def _reminded(state: State, veth: Veth, report: AttachReport, absent: Callable[[int], bool]) -> State:
     """A module reports a NIC that it had before: confirm the place, or settle whose claim is newer."""
     move = state.inventory.moves.get(veth.number)
     if veth.slot == report.slot or (move is not None and report.slot in (move.source, move.target)):
@@ -166,6 +169,8 @@ def _reminded(state: State, veth: Veth, report: AttachReport) -> State:
         return lifecycle.placed(state, veth.number, report.slot)
     if move is None and report.generation > veth.generation:
         return lifecycle.stored(state, replace(veth, slot=report.slot, generation=report.generation))
+    if move is None and veth.slot is not None and absent(veth.slot):
+        return state  # the NIC stays plugged in, silent: if its VM speaks there it has not gone with that module
     now = f"on module {veth.slot}" if veth.slot is not None else "plugged in nowhere"
     raise Stale(
         f"vethernet {veth.number} ({veth.nic.vm})",

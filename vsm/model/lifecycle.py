@@ -203,11 +203,12 @@ def stored(state: State, veth: Veth) -> State:
 
 def with_move(state: State, number: int, move: Move | None) -> State:
     """``state`` with this migration of vEth ``number``; None: it has none."""
-    moves = {key: value for key, value in state.inventory.moves.items() if key != number}
+    if state.inventory.moves.get(number) == move:
+        return state
+    moves = dict(state.inventory.moves)
+    moves.pop(number, None)
     if move is not None:
         moves[number] = move
-    if moves == state.inventory.moves:
-        return state
     return replace(state, inventory=replace(state.inventory, moves=moves))
 
 
@@ -215,7 +216,8 @@ def with_past(state: State, past: PastMove) -> State:
     """``state`` that remembers this move, which is over; the oldest beyond MAX_HISTORY are forgotten."""
     known = state.inventory.past_moves
     latest = max(known, default=0) + 1
-    kept = {number: move for number, move in known.items() if number > latest - MAX_HISTORY}
+    full = len(known) >= MAX_HISTORY
+    kept = {number: move for number, move in known.items() if number > latest - MAX_HISTORY} if full else known
     return replace(state, inventory=replace(state.inventory, past_moves={**kept, latest: past}))
 
 

@@ -8,13 +8,14 @@ or uplink unusable (quarantine, VLAN not there) is decided here and nowhere behi
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dvswitch.vlan import VlanSet
 from vsm.model.cards import holder, mode_of
 from vsm.model.interfaces import Ethernet, PortChannel, Vethernet
 from vsm.model.migration import Move, MoveState
-from vsm.model.niv import Role
+from vsm.model.niv import HostMode, Role
 from vsm.model.settings import NO_PIN, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import Config, Inventory, Phase, PortProfile, ProfileType, State, Uplink, Veth
 from vsm.policy.forwarding import forwarding
@@ -69,8 +70,22 @@ class _Index:
     ports: dict[tuple[int, Phase, int], tuple[Veth, PortSpec, PolicySpec | None]]
     """Worked out so far, by number, phase and generation.  Like the policies they follow from the vEth and the
     configuration alone, so they serve until that is edited: most States differ in one vEth's place."""
+    made: dict[tuple[int, Role | None], _Made]
+    """By slot and role, as long as the configuration and what modules told of their uplinks are the same."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is wanted of one module, and what that was worked out from."""
+
+    places: Sequence[_Place]
+    uplinks: Sequence[Uplink]
+    mode: HostMode
+    wanted: Wanted
+
+
+_SPARE = 4
+"""Ports that are kept worked out, for each vEth, before those of earlier moves are thrown away."""
 _latest: tuple[State, _Index] | None = None
 
 
@@ -80,12 +95,16 @@ def wanted(state: State, slot: int, role: Role | None = None) -> Wanted:
     The ports are one's of the two, as the module's mode says; the uplinks are always the host's.
     """
     index, mode = _index(state), mode_of(state, slot)
-    places = index.places.get(slot, ()) if role in (None, holder(state, slot)) else ()
-    links = index.uplinks.get(slot, ()) if role is not Role.CARD else ()
-    policies: dict[int, PolicySpec] = {}
-    ports = {place.veth.number: _port(state, index, place, policies) for place in places}
-    uplinks = {uplink.number: _uplink(state, index, uplink, policies) for uplink in links}
-    return Wanted(_switch(state.config), policies, ports, uplinks, mode)
+    places = index.places.get(slot, []) if role in (None, holder(state, slot)) else []
+    links = index.uplinks.get(slot, []) if role is not Role.CARD else []
+    made = index.made.get((slot, role))
+    if made is None or (made.places, made.uplinks, made.mode) != (places, links, mode):
+        policies: dict[int, PolicySpec] = {}
+        ports = {place.veth.number: _port(state, index, place, policies) for place in places}
+        uplinks = {uplink.number: _uplink(state, index, uplink, policies) for uplink in links}
+        made = _Made(places, links, mode, Wanted(_switch(state.config), policies, ports, uplinks, mode))
+        index.made[slot, role] = made
+    return made.wanted
 
 
 def _index(state: State) -> _Index:
@@ -107,15 +126,18 @@ def _build(state: State, before: _Index | None) -> _Index:
             places[slot].append(place)
     for uplink in state.inventory.uplinks.values():
         uplinks[uplink.slot].append(uplink)
-    if before is not None:
-        veths = state.inventory.veths
-        ports = {
-            key: found
-            for key, found in before.ports.items()
-            if key[0] in veths and key[2] >= veths[key[0]].generation - 1
-        }
-        return _Index(places, uplinks, before.active, before.policies, state.inventory, known, ports)
-    return _Index(places, uplinks, active_vlans(state.config), {}, state.inventory, known, {})
+    if before is None:
+        return _Index(places, uplinks, active_vlans(state.config), {}, state.inventory, known, {}, {})
+    ports, now = before.ports, state.inventory
+    if len(ports) > _SPARE * len(now.veths):
+        ports = {key: found for key, found in ports.items() if _may_serve(now.veths.get(key[0]), key[2])}
+    same = before.inventory.uplink_policies is now.uplink_policies and before.inventory.channels is now.channels
+    return _Index(places, uplinks, before.active, before.policies, now, known, ports, before.made if same else {})
+
+
+def _may_serve(veth: Veth | None, generation: int) -> bool:
+    """Whether a port that was worked out for this generation may be asked for again."""
+    return veth is not None and generation >= veth.generation - 1
 
 
 def _known_places(state: State, before: _Index | None) -> dict[int, tuple[Veth, Move | None, list[tuple[int, _Place]]]]:

@@ -6,6 +6,8 @@ could not write is reported as StorageError and the stored state stays as it was
 own: they are observations and change often (vsm/fabric/counters.py decides when).
 
 Cost: a save compares the mappings of two States by identity first, so an edit costs what it changed plus one fsync.
+What has been saved is brought from the log into the file by tidy(), beside everything else: done by a save, as SQLite
+does it by itself, it would make whoever waits for that save wait for several writes more.
 """
 
 from __future__ import annotations
@@ -36,8 +38,11 @@ _MIGRATIONS: tuple[str, ...] = (
 )
 """Script n brings schema version n to n + 1; a script that was ever released never changes."""
 
+_LOG_PAGES = 8000
+"""Pages in the log (4 KiB each) at which a save brings them into the file after all: nobody has called tidy()."""
 Row = tuple[str, str]
 """(kind, key) of a stored object."""
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _PARTS: tuple[tuple[str, type], ...] = (("config", Config), ("inventory", Inventory), ("archive", Archive))
 
 
@@ -107,6 +112,18 @@ class SqliteStore:
         rows = [(interface, _text(record)) for interface, record in records.items()]
         self._db.executemany("INSERT OR REPLACE INTO counters VALUES (?, ?)", rows)
 
+    def tidy(self) -> None:
+        """Bring the log into the file, as far as nobody reads it; StorageError if the disk refuses, nothing is lost.
+
+        To be called on a thread of its own now and then, saves go on meanwhile.
+        """
+        with self._reported("can't be tidied up"):
+            db = sqlite3.connect(self._path, isolation_level=None)
+            try:
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            finally:
+                db.close()
+
     def close(self) -> None:
         """Let go of the file; may be called twice."""
         if self._lock < 0:
@@ -129,6 +146,7 @@ class SqliteStore:
         """Set the connection up, check the file and bring its schema up to date."""
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise sqlite3.DatabaseError(found)
@@ -195,7 +213,7 @@ def _remedy(error: Exception) -> str:
 
 
 def _text(data: Any) -> str:
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(data)  # (json.dumps would make an encoder each time)
 
 
 def _is_table(hint: Any) -> bool:

@@ -139,7 +139,7 @@ class VifMode(_message.Message):
     def __init__(self, final: bool = ...) -> None: ...
 
 class VifGranted(_message.Message):
-    __slots__ = ("nic", "vif", "veth", "generation", "phase", "state", "detail")
+    __slots__ = ("nic", "vif", "veth", "generation", "phase", "state", "detail", "request")
     class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         PREPARED: _ClassVar[VifGranted.Phase]
@@ -163,6 +163,7 @@ class VifGranted(_message.Message):
     PHASE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
     nic: _types_pb2.Nic
     vif: int
     veth: int
@@ -170,7 +171,8 @@ class VifGranted(_message.Message):
     phase: VifGranted.Phase
     state: VifGranted.State
     detail: str
-    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., vif: _Optional[int] = ..., veth: _Optional[int] = ..., generation: _Optional[int] = ..., phase: _Optional[_Union[VifGranted.Phase, str]] = ..., state: _Optional[_Union[VifGranted.State, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+    request: str
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., vif: _Optional[int] = ..., veth: _Optional[int] = ..., generation: _Optional[int] = ..., phase: _Optional[_Union[VifGranted.Phase, str]] = ..., state: _Optional[_Union[VifGranted.State, str]] = ..., detail: _Optional[str] = ..., request: _Optional[str] = ...) -> None: ...
 
 class VifRefused(_message.Message):
     __slots__ = ("nic", "request", "reason")

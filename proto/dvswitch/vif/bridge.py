@@ -61,6 +61,8 @@ class BridgeNic:
     """What the shell told of its vEth last; nic and vif in it mean nothing."""
     link_up: bool
     """Frames can reach it: its link and its own carrier."""
+    life: int = 0
+    """Another one when it was detached and attached again meanwhile."""
 
     @property
     def key(self) -> NicKey:
@@ -127,6 +129,7 @@ class _Nic:
     gone_at: float | None = None
     """When it is forgotten, as it has no link."""
     was_on: int = 0
+    life: int = 0
 
 
 class BridgeSide:
@@ -144,6 +147,7 @@ class BridgeSide:
         self._lists: dict[int, dict[int, tuple[int, ...]]] = {}
         self._final: dict[int, bool] = {}
         self._nics: dict[tuple[str, str], _Nic] = {}
+        self._lives = 0
         self._names: dict[str, str] = {}
         self._seekers: set[int] = set()
         self._events: list[str] = []
@@ -311,7 +315,8 @@ class BridgeSide:
         key = (self._host(port), attach.nic.ident)
         nic = self._nics.get(key)
         if nic is None:
-            nic = self._nics[key] = _Nic(key[0], attach, 0, 0)
+            self._lives += 1
+            nic = self._nics[key] = _Nic(key[0], attach, 0, 0, life=self._lives)
         elif nic.port != port.number and nic.instance == port.instance and nic.attach.moves > attach.moves:
             return  # said before it moved to where it is now
         if nic.refused is not None and (nic.attach.request != attach.request or nic.port != port.number):
@@ -440,6 +445,7 @@ class BridgeSide:
                 nic.vif,
                 nic.told or Granted(nic.attach.nic, nic.vif),
                 bool(nic.port) and self._ports[nic.port].carrier and nic.attach.link_up,
+                nic.life,
             )
             for _, nic in sorted(self._nics.items())
             if nic.refused is None

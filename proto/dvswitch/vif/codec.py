@@ -239,6 +239,7 @@ def _granted_to(told: m.Granted) -> pb.VifMessage:
         phase=pb.VifGranted.Phase.Name(told.phase.value),
         state=pb.VifGranted.State.Name(told.state.value),
         detail=clean(told.detail),
+        request=_word("request", told.request),
     )
     return pb.VifMessage(granted=granted)
 
@@ -248,8 +249,16 @@ def _granted_from(told: pb.VifGranted) -> m.Granted:
         phase, state = m.Phase(told.phase), m.State(told.state)
     except ValueError as error:
         raise InvalidValue("VIF control", f"Granted: {error}") from error
-    vif = _vif(told.vif)
-    return m.Granted(_nic_from(told.nic), vif, told.veth, told.generation, phase, state, clean(told.detail))
+    return m.Granted(
+        _nic_from(told.nic),
+        _vif(told.vif),
+        told.veth,
+        told.generation,
+        phase,
+        state,
+        clean(told.detail),
+        _word("request", told.request),
+    )
 
 
 def _list_to(told: m.ListTold) -> pb.VifMessage:

@@ -97,6 +97,8 @@ class Binding:
     phase: Phase = Phase.PREPARED
     state: State = State.PENDING
     detail: str = ""
+    request: str = ""
+    """Of the wish that the VIS has dealt with."""
     confirmed: bool = False
     """The VIS said so in a session with this HostSide; False: what the agent held before."""
 
@@ -297,6 +299,7 @@ class HostSide:
             told.phase,
             told.state,
             told.detail,
+            told.request,
             confirmed=True,
         )
 
@@ -417,9 +420,22 @@ class HostSide:
         others = any(other.state.has_session and other.chosen for other in self._links.values())
         return others and any(nic.binding.uplink == link.number for nic in self._nics.values())
 
+    @property
+    def idle(self) -> bool:
+        """Nobody wants a VIS, and none was ever heard."""
+        return (
+            not self._enabled
+            and not self._nics
+            and not any(link.vis or link.granted_by or link.state.has_session for link in self._links.values())
+        )
+
     def bindings(self) -> dict[str, Binding]:
         """Where every wished NIC is, by NicKey.ident."""
         return {ident: nic.binding for ident, nic in self._nics.items()}
+
+    def answered(self) -> set[str]:
+        """NICs (NicKey.ident) that a VIS which is there may send frames to: what it granted and did not release."""
+        return {ident for link in self._links.values() if link.state.has_session for ident in link.heard.answers}
 
     def lists(self) -> dict[tuple[int, int], tuple[int, ...]]:
         """VIFs by uplink and list id."""

@@ -137,6 +137,8 @@ class Granted:
     phase: Phase = Phase.PREPARED
     state: State = State.PENDING
     detail: str = ""
+    request: str = ""
+    """Of the Attach that this is the answer to; as long as it is another one, that has not been dealt with."""
 
 
 @dataclass(frozen=True, slots=True)
