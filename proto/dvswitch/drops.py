@@ -256,6 +256,12 @@ REASONS: tuple[DropReason, ...] = (
         "no-vif",
         "the port has no VIF on a NIV link yet; `show niv` tells how it stands",
     ),
+    DropReason(
+        40,
+        "NIV_TWICE",
+        "niv-twice",
+        "a flood to a host whose mode is changing, which comes with a NIV tag and without: the one that is too many",
+    ),
 )
 
 BY_NAME: Mapping[str, DropReason] = {reason.name: reason for reason in REASONS}

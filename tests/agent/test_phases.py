@@ -1,4 +1,4 @@
-"""What a move changed is on the disk before it is told, without the whole state file (phases.py, saving.py)."""
+"""What a move changed is written down before it is told, without the whole state file (phases.py, saving.py)."""
 
 from __future__ import annotations
 

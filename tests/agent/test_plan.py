@@ -215,6 +215,15 @@ def test_uplinks_open_before_teams_use_them_and_close_after(up: bool, expected: 
     assert (kinds(down, BASE) if up else kinds(BASE, down)) == expected
 
 
+def test_a_host_that_becomes_an_iv_switches_by_what_it_had_until_then() -> None:
+    """Who has a VIF already keeps its policy until nobody asks for one."""
+    joining = replace(BASE, ports={**BASE.ports, 1: replace(BASE.ports[1], link=9, vif=5)})
+    extends = replace(joining, ports={**joining.ports, 1: replace(joining.ports[1], policy=2)}, members={})
+    extends = replace(extends, control=Control(niv=True), policies={2: BASE.policies[2]})
+    steps = [type(step).__name__ for step in transition(joining, extends)]
+    assert steps.index("SetConfig") < steps.index("SetPort") and steps[-1] == "SetMembers"
+
+
 def test_a_port_has_its_vif_before_the_host_sends_by_it_and_lists_are_there_before_they_are_used() -> None:
     old = Image(ports={1: Port(0, 1, MACS[1])}, policies={0: Policy()}, members={0: (1,)})
     niv = replace(old.control, niv=True)

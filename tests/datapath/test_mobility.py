@@ -147,6 +147,30 @@ def test_direct_frames_wait_for_those_in_the_tunnel(switches: tuple[Switch, Swit
     assert gather(target, 50) == list(range(150, 200))
 
 
+def test_guests_of_the_target_do_not_overtake_what_waits(switches: tuple[Switch, Switch]) -> None:
+    """They send to the VM in the very instant in which its port is active; what they sent before is in the tunnel.
+    (Here a guest of the source with the same address puts it there.)"""
+    source, target = switches
+    target.program.gate(IDENT)
+    for number in range(10):
+        source.engine.inject(PEER, numbered(number, mac(VM), mac(PEER)))
+    wait_until(lambda: target.program.counts(IDENT).held == 10, "they wait at the target")
+    target.become(held=True)
+    closed = numbered(0, mac(VM), mac(PEER))
+    wait_until(lambda: [copy.lport for copy in target.engine.test(PEER, closed).copies] == [M], "the gate is closed")
+    for number in range(20, 30):
+        target.engine.inject(PEER, numbered(number, mac(VM), mac(PEER)))
+    for number in range(10, 20):
+        source.engine.inject(PEER, numbered(number, mac(VM), mac(PEER)))
+    wait_until(lambda: target.program.counts(IDENT).held == 20, "more come by the tunnel")
+    target.program.open(IDENT)
+    target.become(releasing=True)
+    assert gather(target, 30) == list(range(30))
+    for number in range(30, 40):
+        target.engine.inject(PEER, numbered(number, mac(VM), mac(PEER)))
+    assert gather(target, 10) == list(range(30, 40))
+
+
 def test_direct_frames_wait_for_the_sources_word(switches: tuple[Switch, Switch]) -> None:
     """However long the last frames take to the source: it says when the network has heard of the VM, and has passed on
     by then what came before."""

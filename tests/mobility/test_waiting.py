@@ -194,6 +194,24 @@ async def test_nobody_waits_when_all_have_come(rig: Rig, monkeypatch: pytest.Mon
     assert rig.state.revision == before + 1
 
 
+async def test_who_came_with_others_is_expected_to_come_with_others_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in {"QUIET": 0.0, "LIKELY": 1e6, "CROWD": 0.0}.items():
+        monkeypatch.setattr(f"vsm.mobility.batch.{name}", seconds)
+    batch = Batch(rig.supervisor)
+    async with asyncio.timeout(60):
+        await batch.transact(with_profile("alone"), 3)  # although two more might have come
+        await asyncio.gather(*(batch.transact(with_profile(name)) for name in ("one", "two")))
+        before = rig.state.revision
+        first = asyncio.create_task(batch.transact(with_profile("three"), 2))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not first.done() and rig.state.revision == before
+        await asyncio.gather(first, batch.transact(with_profile("four"), 2))
+    assert rig.state.revision == before + 1
+
+
 async def test_a_full_disk_is_told_to_all(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(old: object, new: object) -> None:
         raise StorageError("store", "did not take the change: disk full", "free space")

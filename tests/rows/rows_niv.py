@@ -298,7 +298,27 @@ IV_DOWN = [
         ),
     ),
     Row(
-        "while the host still switches by itself it takes what is for its VIFs, but for what it sent",
+        "while the VIS sends floods with a tag and without, an IV takes those with one",
+        RULE,
+        world(
+            vnic(1, trunk("100"), link=U, vif=5),
+            vnic(2, trunk("100"), link=U, vif=7),
+            link(U, plain=True),
+            niv=True,
+            vif_lists={(U, 5000): (1, 2)},
+        ),
+        (
+            dropped(U, frame(BROADCAST, OUTSIDE, tag(100)), "NIV_TWICE"),
+            forwarded(
+                U,
+                vn("d388 0000", frame(BROADCAST, OUTSIDE, tag(100))),
+                *(sent(n, frame(BROADCAST, OUTSIDE, tag(100))) for n in (1, 2)),
+            ),
+            forwarded(U, frame(mac(1), OUTSIDE, tag(100)), sent(1, frame(mac(1), OUTSIDE, tag(100)))),
+        ),
+    ),
+    Row(
+        "while the host still switches by itself it takes what is for its VIFs, but for what it sent, and floods",
         RULE,
         replace(
             world(
@@ -320,6 +340,10 @@ IV_DOWN = [
             forwarded(U, vn("8005 0000", IN_1), sent(1, IN_1)),
             dropped(U, vn("8005 0000", frame(mac(1), mac(2))), "RPF_LOCAL_SRC"),
             dropped(U, vn("d388 8005", frame(BROADCAST, mac(1))), "RPF_LOCAL_SRC"),
+            forwarded(U, frame(BROADCAST, OUTSIDE, tag(100)), *(sent(n, frame(BROADCAST, OUTSIDE)) for n in (1, 2))),
+            dropped(U, vn("d388 0000", frame(BROADCAST, OUTSIDE)), "NIV_TWICE"),
+            dropped(U, vn("d388 0000", frame(mac(9), OUTSIDE)), "NIV_TWICE"),
+            dropped(U, vn("8005 0000", frame(MULTICAST, OUTSIDE)), "NIV_TWICE"),
         ),
     ),
 ]

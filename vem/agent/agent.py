@@ -346,15 +346,13 @@ class Agent:
         return compiled
 
     async def _converge(self, compiled: Compiled) -> list[Refusal]:
-        noting = asyncio.create_task(self.saving.note(self.holdings.staging.told))
+        self.saving.note(self.holdings.staging.told)
         last = [attachment.lport for attachment, _ in self._unreported(compiled.wanted)]
         try:
             small = await self.datapath.converge(compiled.image, self.niv.mtus(self.holdings.uplink_mtus()), last)
         except EngineError as error:
             self._try_again(error)
             return [Refusal(error.subject, str(error))]
-        finally:
-            await noting  # what is told after this is durable
         return [Refusal(error.subject, str(error)) for error in small]
 
     def _try_again(self, error: EngineError) -> None:

@@ -81,6 +81,10 @@ class MobilitySide:
         wanted = self._moves.sessions()
         for ident in self._sessions.keys() - wanted.keys():
             self._program.remove(ident, back=self._is_back(self._sessions.pop(ident)))
+        for ident, lport in self._moves.awaited():
+            port = self._datapath.image.ports.get(lport)
+            if port is not None and port.held:
+                self._program.gate(ident)
         ready = self._moves.to_open()
         for ident in ready:
             try:

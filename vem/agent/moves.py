@@ -117,6 +117,10 @@ class Moves:
             found[ident] = _session(item.forward, item.lport)
         return found
 
+    def awaited(self) -> list[tuple[int, int]]:
+        """Sessions whose port is not active yet, and its lport."""
+        return [(ident, item.lport) for ident, item in self.coming.items() if item.until is None]
+
     def to_open(self) -> list[int]:
         """Sessions whose port has become active."""
         return [ident for ident, item in self.coming.items() if item.until is not None and not item.opened]

@@ -1,9 +1,11 @@
-"""Which phase moving vEths are in, durable at once: one small write instead of the whole state file (state.py).
+"""Which phase moving vEths are in, written at once: one small record instead of the whole state file (state.py).
 
 A host that told the supervisor that a vEth has drained must know so itself, however its agent ends: otherwise the next
 agent would forward for a VM that runs elsewhere by now.  So what a move changes goes into ``moves`` beside the state
-file, within blocks that the file has already (nothing but data is to be written and synced), and is told after that.
-The state file follows in a while (saving.py); records that it has overtaken no longer count.
+file, within blocks that the file has already, and is told after that.  It is with the kernel then, not yet on the disk:
+what ends an agent leaves it there, and a host that loses its power loses its VMs, NICs and tables with it, so that no
+agent of it could forward for the vEth.  The state file follows in a while (saving.py) and is synced; records that it
+has overtaken no longer count.
 
 The file has two slots that are written in turn, each a header and the records, so that a write that is cut short
 leaves what was told before.
@@ -106,17 +108,26 @@ class PhaseFile:
         """Forget everything; no error if there is nothing."""
         self.path.unlink(missing_ok=True)
 
+    def open(self) -> None:
+        """Have the file ready for write(); StorageError if that can't be.  May wait for the disk."""
+        try:
+            if self._descriptor < 0:
+                self._descriptor = _opened(self.path)
+        except OSError as error:
+            raise StorageError(f"file {self.path}", f"can't be written: {error.strerror}") from error
+
     def write(self, records: Iterable[Moved]) -> None:
-        """Durable on return; StorageError if the disk does not take it, or there are too many."""
+        """Once this returns the records outlive the process; StorageError if they can't, or there are too many.
+
+        Does not wait for the disk once the file is open.
+        """
         body = b"".join(_RECORD.pack(item.revision, len(item.port.wire)) + item.port.wire for item in records)
         header = _HEADER.pack(_MAGIC, self._sequence + 1, len(body), zlib.crc32(body))
         if len(header) + len(body) > SLOT:
             raise StorageError(f"file {self.path}", "has no room for so many moving vEths")
+        self.open()
         try:
-            if self._descriptor < 0:
-                self._descriptor = _opened(self.path)
             os.pwrite(self._descriptor, header + body, (self._sequence + 1) % 2 * SLOT)
-            os.fdatasync(self._descriptor)
         except OSError as error:
             raise StorageError(f"file {self.path}", f"can't be written: {error.strerror}") from error
         self._sequence += 1

@@ -2,12 +2,13 @@
 
     what changed                          saved                               waited for by
     ------------------------------------  ----------------------------------  ------------------------------------
-    the phase of vEths that move          the phase file, beside the tables   PortDrained, Ack of that Update
+    the phase of vEths that move          the phase file, before the tables   PortDrained, Ack of that Update
     ... and after that                    the state file, MOVES_LATER         nobody
     anything else                         the state file, after the pass      attach and detach, before they answer
 
-Nothing but a move waits for the disk before the supervisor is told: what an Update brought, the supervisor sends again
-to an agent that had not saved it.  That a vEth has gone must hold even before there is a session again.
+Nothing waits for the disk before the supervisor is told: what an Update brought, the supervisor sends again to an agent
+that had not saved it.  That a vEth has gone must hold even before there is a session again, so it is written down
+first; phases.py says why it need not be synced.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class Saving:
         self._later: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def note(self, wanted: Wanted) -> None:
-        """A pass goes by this wanted state: what it moves is durable on return (if the disk refuses, see the log)."""
+    def note(self, wanted: Wanted) -> None:
+        """A pass goes by this wanted state: what it moves outlives this process (if the disk refuses, see the log)."""
         before, self._noted = self._noted, wanted
         if wanted is before:
             return
@@ -57,7 +58,7 @@ class Saving:
         elif moved:
             self._moved.update((item.port.veth, item) for item in moved)
             try:
-                await asyncio.to_thread(self._file.phases.write, tuple(self._moved.values()))
+                self._file.phases.write(tuple(self._moved.values()))
             except StorageError as error:
                 log.error("moves not saved; a restart would not know them", reason=str(error))
                 self._behind = True
@@ -87,6 +88,7 @@ class Saving:
             try:
                 if data != self._data:
                     await asyncio.to_thread(self._file.write, data)
+                    await asyncio.to_thread(self._file.phases.open)
             except StorageError as error:
                 self._behind = True
                 log.error("state not saved; a restart would not know the latest attachments", reason=str(error))

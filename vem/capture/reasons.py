@@ -104,5 +104,6 @@ VERDICTS: dict[str, Verdict] = {
     "NIV_LOOPED": Verdict("S-092", "none: the sender has it already"),
     "NIV_NESTED": Verdict("S-092", "let guests send no VNTag or E-TAG of their own"),
     "NO_VIF": Verdict("S-092", "see by `show niv` whether the host has a switch at its uplink that gives it VIFs"),
+    "NIV_TWICE": Verdict("S-092", "nothing: the host is on its way to mode NIV, or from it, and got it the other way"),
 }
 """By name of the reason; of every reason."""

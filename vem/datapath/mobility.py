@@ -156,6 +156,11 @@ class MobilityProgram:
             self._ffi.memmove(entry.peer, address, len(address))
         self._check(self._lib.dvs_mobility_set(self._program, entry))
 
+    def gate(self, ident: int) -> None:
+        """Target: the port is there, and not active yet.  What comes directly once it is, from guests of this host at
+        once, waits for open()."""
+        self._check(self._lib.dvs_mobility_gate(self._program, ident))
+
     def open(self, ident: int) -> None:
         """Target: the port is active.  When this returns, what waited has been given to the switch."""
         self._check(self._lib.dvs_mobility_open(self._program, ident))

@@ -270,6 +270,10 @@ class _ConfigMove:
             steps.append(final)
         return steps
 
+    @property
+    def _becomes_iv(self) -> bool:
+        return self.new.control.niv and not self.old.control.niv
+
     def _place(self, lport: int, port: Port) -> None:
         """Decide whether, when, and with which policy index the port is written."""
         before = None if lport in self.gone else self.old.ports.get(lport)
@@ -278,6 +282,8 @@ class _ConfigMove:
                 self._write_early(lport, port)
             else:
                 self._late[lport] = port
+        elif before.policy != port.policy and self._becomes_iv and (before.link, before.vif) == (port.link, port.vif):
+            self._late[lport] = port  # until then it switches by the old one, and from then on nobody asks for one
         elif before.policy != port.policy:
             self._write_early(lport, port)
         elif before != port:

@@ -17,6 +17,8 @@ QUIET, LIKELY, CROWD = 0.0003, 0.002, 0.004
 to the disk takes about as long, and what comes while it lasts needs another one."""
 LONGEST = 0.03
 """Seconds that the first of them waits at most."""
+RECENT = 2.0
+"""Seconds for which it is remembered that several came together: who prepares many at once moves them at once."""
 
 
 class Batch:
@@ -26,7 +28,8 @@ class Batch:
         self._supervisor = supervisor
         self._pending: list[tuple[Change, asyncio.Future[State]]] = []
         self._timer: asyncio.Handle | None = None
-        self._stored = float("-inf")
+        self._stored = self._crowd = float("-inf")
+        """When something was stored last, and several things together."""
 
     async def transact(self, change: Change, expected: int = 0) -> State:
         """As Supervisor.transact, a little later: the State in force after all that was changed together.
@@ -42,7 +45,7 @@ class Batch:
         elif len(self._pending) == 1 and loop.time() < self._stored + CROWD:
             # Nobody comes so soon after another by himself.
             self._plan(loop.call_later(CROWD, self._look, 1, loop.time() + LONGEST))
-        elif len(self._pending) == 1 and expected > 1:
+        elif len(self._pending) == 1 and expected > 1 and loop.time() < self._crowd + RECENT:
             self._plan(loop.call_later(LIKELY, self._look, 1, loop.time() + LONGEST))
         elif len(self._pending) == 1:
             self._plan(loop.call_soon(self._linger, loop.time()))
@@ -79,6 +82,8 @@ class Batch:
             errors = [error] * len(pending)
             state = self._supervisor.state
         self._stored = asyncio.get_running_loop().time()
+        if len(pending) > 1:
+            self._crowd = self._stored
         for (_, done), failed in zip(pending, errors, strict=True):
             if done.done():
                 continue

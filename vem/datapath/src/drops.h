@@ -50,6 +50,7 @@
 	X(NIV_UNKNOWN_VIF, "its NIV tag names a VIF, or a list, that there is not on this link") \
 	X(NIV_LOOPED, "a unicast frame that came back to the VIF that sent it") \
 	X(NIV_NESTED, "begins with a NIV tag of its own, which would be taken for ours on the link") \
-	X(NO_VIF, "the port has no VIF on a NIV link yet; `show niv` tells how it stands")
+	X(NO_VIF, "the port has no VIF on a NIV link yet; `show niv` tells how it stands") \
+	X(NIV_TWICE, "a flood to a host whose mode is changing, which comes with a NIV tag and without: the one that is too many")
 
 #endif

@@ -295,13 +295,17 @@ static void session_unplace(struct dvs_mobility *m, const struct session *s)
 static int session_put(struct dvs_mobility *m, const struct dvs_session *is)
 {
 	struct session *s = session_find(m, is->id);
-	int fresh = !s;
+	int fresh = !s, gated = s && s->gated;
 
 	if (fresh && !(s = session_new(m)))
 		return -ENOMEM;
 	if (!fresh)
 		session_unplace(m, s);
+	if (gated && s->is.lport != is->lport)
+		gate_open(m, s);
 	s->is = *is;
+	if (gated)
+		gate_close(m, s);
 	m->at[is->role][is->lport] = s;
 	if (fresh && is->role == DVS_MOBILITY_SOURCE)
 		link_connect(m, s);
@@ -319,6 +323,18 @@ API int dvs_mobility_set(struct dvs_mobility *m, const struct dvs_session *is)
 	error = session_put(m, is);
 	leave(m);
 	return error;
+}
+
+API int dvs_mobility_gate(struct dvs_mobility *m, __u64 id)
+{
+	struct session *s;
+
+	enter(m);
+	s = session_find(m, id);
+	if (s && s->is.role == DVS_MOBILITY_TARGET && !s->open)
+		gate_close(m, s);
+	leave(m);
+	return s ? 0 : -ENOENT;
 }
 
 API int dvs_mobility_open(struct dvs_mobility *m, __u64 id)

@@ -49,6 +49,8 @@ int dvs_mobility_run(struct dvs_mobility *m);
 void dvs_mobility_stop(struct dvs_mobility *m);
 
 int dvs_mobility_set(struct dvs_mobility *m, const struct dvs_session *session); /* new, or with another lport */
+/* TARGET: the port is there, and not active yet; what comes directly as soon as it is waits for dvs_mobility_open(). */
+int dvs_mobility_gate(struct dvs_mobility *m, __u64 id);
 int dvs_mobility_open(struct dvs_mobility *m, __u64 id);   /* TARGET: the port is active; what waits goes out first */
 /* What waits is dropped, and counted.  SOURCE with back: the vEth is active here again, so what the target was not
  * activated for is delivered here; the target, which had it too, drops it without a word. */

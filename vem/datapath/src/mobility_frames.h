@@ -103,7 +103,7 @@ struct dvs_mobility {
 	atomic_int stop, asked; /* asked: control calls that want the lock */
 	int epoll, wakeup, port, listener;
 	struct session *session[DVS_MOBILITY_SESSIONS];
-	__u32 n_sessions, n_gated;
+	__u32 n_sessions, n_gated; /* n_gated: of those that are open */
 	struct session *at[2][DVS_MAX_PORTS]; /* by role and lport */
 	struct pending pending[PENDING];
 	__u64 now, lost, refused;
@@ -209,10 +209,11 @@ static void gate_set(struct dvs_mobility *m, struct session *s, int closed)
 	__u8 frame[64] = { (__u8)closed };
 
 	s->gated = closed;
-	m->n_gated += closed ? 1 : (__u32)-1;
+	m->n_gated += !s->open ? 0 : closed ? 1 : (__u32)-1;
 	port_give(m, frame, sizeof(frame), s->is.lport, DVS_SERVICE_GATE);
 }
 
+/* Before the port is active: guests of this host send to it as soon as it is, and nothing else announces that to them. */
 static void gate_close(struct dvs_mobility *m, struct session *s)
 {
 	__u32 i;
@@ -242,7 +243,7 @@ static int gate_has_ended(const struct dvs_mobility *m, const struct session *s,
 /* Is a sender's frame in that VLAN behind all that it sent by the tunnel? */
 static int gate_is_due(const struct dvs_mobility *m, const struct session *s, const struct sender *from, __u32 vlan)
 {
-	return m->now - from->last >= QUIET_NS && gate_has_ended(m, s, vlan / 64, 1ULL << vlan % 64);
+	return s->open && m->now - from->last >= QUIET_NS && gate_has_ended(m, s, vlan / 64, 1ULL << vlan % 64);
 }
 
 /* A sender's frames that wait go, if those by the tunnel are all here; returns whether none waits any more. */
@@ -250,7 +251,7 @@ static int gate_release(struct dvs_mobility *m, struct session *s, struct sender
 {
 	struct line *l = &from->direct;
 
-	while (l->first && (all || m->now - l->first->since >= GATE_NS ||
+	while (l->first && (all || (s->open && m->now - l->first->since >= GATE_NS) ||
 			    gate_is_due(m, s, from, gate_vlan(l->first->bytes))))
 		line_pop(m, l, s->is.lport, DVS_SERVICE_DIRECT);
 	return !l->first;
@@ -275,7 +276,7 @@ static void gate_check(struct dvs_mobility *m, struct session *s)
 	int done = 1;
 	__u32 i;
 
-	if (!s->gated || !s->first_direct)
+	if (!s->gated || !s->open || !s->first_direct)
 		return;
 	for (i = 0; i < SENDERS; i++)
 		done &= gate_release(m, s, &s->sender[i], 0);
@@ -325,7 +326,10 @@ static void session_open(struct dvs_mobility *m, struct session *s)
 		s->counts.delivered += (__u64)line_pop(m, &s->to_port, s->is.lport, DVS_SERVICE_TO);
 	while (s->from_port.first)
 		line_pop(m, &s->from_port, s->is.lport, DVS_SERVICE_FROM);
+	m->n_gated += !s->open && s->gated;
 	s->open = 1;
+	if (s->first_direct)
+		s->first_direct = m->now;
 }
 
 /* A frame from the peer, for the vEth.  It has room for the service tag. */

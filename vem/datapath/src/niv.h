@@ -164,16 +164,29 @@ static INL int dvs_niv_up(struct dvs_pkt *p, const struct dvs_port *port, __u32 
 	return DVS_OK;
 }
 
-/* By a link.  While this host still switches by itself, what it sent has been given to its own ports already. */
+/* By a link.  While this host still switches by itself, what it sent has been given to its own ports already, and floods
+ * come without a tag, too. */
 static INL int dvs_niv_down(struct dvs_pkt *p, __u32 control_flags)
 {
 	const struct dvs_port *port = p->out ? dp_port(p->out) : 0;
 
-	if (!(control_flags & DVS_CTL_NIV) && dp_mac(dvs_mac_key(p->src, DVS_VLAN_ANY)))
-		return DVS_DROP_RPF_LOCAL_SRC;
+	if (!(control_flags & DVS_CTL_NIV)) {
+		if (dp_mac(dvs_mac_key(p->src, DVS_VLAN_ANY)))
+			return DVS_DROP_RPF_LOCAL_SRC;
+		if (p->flood || dvs_is_multicast(p->dst))
+			return DVS_DROP_NIV_TWICE;
+	}
 	p->vlan = p->tag_present && !p->tag_foreign ? p->tci & DVS_TCI_VID : 0;
 	p->own_mac = port && p->dst == dvs_load_mac(port->mac);
 	return DVS_OK;
+}
+
+/* Without a tag, to a host that does not switch any more: the VIS sends floods with one, too, until it has heard that. */
+static INL int dvs_niv_plain(const struct dvs_pkt *p, const struct dvs_port *port, __u32 control_flags)
+{
+	int twice = (control_flags & DVS_CTL_NIV) && (port->flags & DVS_PORT_EXTENDER) && dvs_is_multicast(p->dst);
+
+	return twice ? DVS_DROP_NIV_TWICE : DVS_OK;
 }
 
 /* Is this port of the list that it is for one of its receivers? */

@@ -65,6 +65,8 @@ static INL int dvs_steps(struct dvs_pkt *p)
 		reason = DVS_STEP(CLASSIFY, dvs_classify(p, policy));
 	if (!reason)
 		reason = DVS_STEP(LOCAL_SOURCE, dvs_local_source(p, control->flags));
+	if (DVS_HAS(NIV) && !reason && (control->flags & DVS_CTL_NIV))
+		reason = DVS_STEP(NIV, dvs_niv_plain(p, port, control->flags));
 	if (DVS_HAS(STORM) && !reason && (control->flags & DVS_CTL_STORM))
 		reason = DVS_STEP(STORM, dvs_storm_group(p, policy));
 	if (!reason)
