@@ -26,7 +26,7 @@ lab: build ## play the lab's story: supervisor, two hosts, a physical switch and
 test: $(STAMPS)/test build ## run all tests; as root also the kernel engine and real QEMU guests
 	$(BIN)/python -m pytest -rs $(if $(ARGS),,$(SHARED) --rules) $(ARGS)
 
-test-fast: build ## run the tests that need no root, in about two minutes; of random examples a fifth
+test-fast: build ## run the tests that need no root, in about two minutes; of random examples a tenth
 	DVS_TESTS=fast $(BIN)/python -m pytest -rs $(if $(ARGS),,$(SHARED)) -m "not kernel and not qemu and not slow" $(ARGS)
 
 bench: $(STAMPS)/bench build ## measure against direct veth, the Linux bridge and Open vSwitch (ARGS=--quick: roughly)

@@ -219,7 +219,7 @@ async def serve(
             due.clear()
             wait = neighbours.step()
             if vis:
-                wait = _step(vis, switch, wait)
+                wait = _step(vis, switch, neighbours, wait)
             if loop.time() - aged >= AGE_INTERVAL:
                 switch.age()
                 aged = loop.time()
@@ -235,13 +235,14 @@ async def serve(
         await listener.stop()
 
 
-def _step(vis: Vis, switch: Switch, wait: float | None) -> float | None:
+def _step(vis: Vis, switch: Switch, neighbours: Neighbours, wait: float | None) -> float | None:
     """What a VIS does in turn; returns seconds until something is due."""
     vis.check()
     now = time.monotonic()
     ports = vis.niv_ports()
     switch.set_niv(ports)
     vis.applied(ports)
+    vis.module.tell_neighbours(neighbours.neighbours(), now)
     due = vis.step(now)
     waits = [wait] if wait is not None else []
     return min([*waits, *([max(0.0, due - time.monotonic())] if due is not None else [])], default=None)

@@ -15,6 +15,8 @@ from physical.lab import Lab
 
 INTERVAL = 0.05
 """Seconds between two looks."""
+NOBODYS = "-"
+"""What a host calls a port without a vEth: a NIC that is plugged in and waits, or one whose vEth has left."""
 PortKey = tuple[str, str]
 
 
@@ -57,7 +59,7 @@ class PortWatch:
             channel.close()
 
     def _look(self, host: str, status: manager_pb2.StatusReply) -> None:
-        now = {(host, port.name): port for port in status.ports}
+        now = {(host, port.name): port for port in status.ports if port.name != NOBODYS}
         for key, before in self._last.items():
             if key[0] == host and key != self._leaving and before.state == "FWD":
                 self._compare(key, before, now.get(key))

@@ -138,6 +138,12 @@ class Card:
         return self.agent.holdings.slot if hasattr(self.agent, "holdings") else 0
 
     @property
+    def mtu(self) -> int:
+        """Bytes of payload that the host's frames may have; 0: the supervisor has not said yet."""
+        switch = self.agent.holdings.staging.committed.switch if hasattr(self.agent, "holdings") else None
+        return switch.mtu if switch else 0
+
+    @property
     def connected(self) -> bool:
         """The supervisor takes this card."""
         return self.agent.session.connected

@@ -6,15 +6,20 @@ through this VIS is checked against.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
 from dvswitch import __version__
+from dvswitch.lldp_agent import Neighbour
 from dvswitch.v1 import fabric_pb2 as fabric
+from vem.agent import observed
 from vem.agent.agent import PROTOCOL, Identity
 from vem.agent.convert import update_from
-from vem.agent.reports import answer
+from vem.agent.reports import Reports, answer
 from vem.agent.session import Endpoint, Session
 from vem.agent.wanted import Staging, Wanted
+from vem.discovery.uplinks import Protocol
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +32,7 @@ class Module:
         self._identity, self._engine, self._incarnation = identity, engine, incarnation
         self._staging = Staging(Wanted())
         self.session = Session(endpoint, self)
+        self._reports, self._synced = Reports(), False
         self.slot = 0
         """0: never welcomed."""
 
@@ -57,6 +63,8 @@ class Module:
     def welcomed(self, welcome: fabric.Welcome) -> None:
         """A session is open."""
         self.slot = welcome.slot
+        self._reports.reset()
+        self._synced = False
 
     def updated(self, update: fabric.Update) -> None:
         """What is wanted of a VIS itself is in force as soon as it is known."""
@@ -69,6 +77,14 @@ class Module:
 
     def in_sync(self, message: fabric.InSync) -> None:
         """All has come."""
+        self._synced = True
+
+    def tell_neighbours(self, found: Sequence[Neighbour], now: float) -> None:
+        """Who LLDP has found at the VIS's own ports; told if it is news to the supervisor."""
+        if self._synced and self.session.connected:
+            heard = [(Protocol.LLDP, neighbour) for neighbour in found]
+            if report := self._reports.neighbors(heard, lambda: observed.neighbors(heard, now)):
+                self.session.send(fabric.ModuleMessage(neighbors=report))
 
     def attach_refused(self, message: fabric.AttachRefused) -> None:
         """Nothing was asked for."""
@@ -83,4 +99,5 @@ class Module:
 
     def lost(self) -> None:
         """Nothing changes; the next session begins with everything."""
+        self._synced = False
         self._staging = Staging(Wanted())

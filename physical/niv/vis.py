@@ -29,8 +29,10 @@ from physical.niv.state import VisState
 from physical.switch_config import NivPort, PortConfig
 from vem.agent.agent import Identity
 from vem.agent.session import Endpoint
+from vem.agent.uplink_mtu import UplinkMtus
 from vem.datapath import image as img
-from vem.datapath.engine import Engine, EngineError
+from vem.datapath.engine import Engine, EngineError, Plug
+from vem.niv.side import TAG_BYTES
 
 LINGER = 2.0
 """Seconds for which a card is kept whose host has neither a session nor a NIC."""
@@ -68,6 +70,9 @@ class Vis:
         self._endings: dict[str, float] = {}
         """When a card's host was last seen, of cards that nobody needs."""
         self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._mtus = UplinkMtus()
+        self._plugs: dict[int, Plug] = {}
+        self._carried: dict[Plug, int] = {}
         self._image: img.Image | None = None
         self._failed: BaseException | None = None
         self.wake: Callable[[], None] = lambda: None
@@ -77,6 +82,7 @@ class Vis:
         """The switch's ports; once, before the rest."""
         for number, port in ports.items():
             if port.niv:
+                self._plugs[number] = port.plug
                 self.control.add_port(number, f"0/{number}", mac(number), port.niv)
         self.control.restore(self._state.nics, self._state.ports)
 
@@ -105,6 +111,8 @@ class Vis:
         await asyncio.gather(*self._jobs.values(), return_exceptions=True)
         for card in self.cards.values():
             await card.stop(keep=True)
+        if not self.keeps:
+            self._mtus.lower_to({})
         self._remember()
 
     def close(self) -> None:
@@ -140,6 +148,7 @@ class Vis:
         """Do what is due; returns when something is due again (or None)."""
         self._tell_lists()
         self._settle_cards(now)
+        self._fit_mtus()
         for port, frame in self.control.to_send(now):
             with suppress(EngineError):
                 self.plain.emit(port, frame)
@@ -165,6 +174,19 @@ class Vis:
             for view in views:
                 if lists.get(view.number, {}) != view.lists:
                     self.control.set_lists(view.number, lists.get(view.number, {}))
+
+    def _fit_mtus(self) -> None:
+        """Devices that lead to NIV hosts must carry what those send, and the tag."""
+        wanted = {}
+        for view in self.control.ports():
+            plug, card = self._plugs[view.number], self.cards.get(view.host_uuid)
+            if plug.device and view.tagging and card and card.mtu:
+                wanted[plug] = card.mtu + TAG_BYTES[view.tagging]
+        if wanted != self._carried:
+            for error in self._mtus.raise_to(wanted):
+                log.error("a link can't carry its host's longest frames", reason=str(error))
+            self._mtus.lower_to(wanted)
+            self._carried = wanted
 
     def _settle(self, change: Callable[[], None]) -> None:
         """Change tables; what the engine did not take is tried again at the next step."""

@@ -64,6 +64,7 @@ async def test_its_deadline_outlives_the_supervisor(vsm: Process, timed: tuple[s
     assert "77" not in await vsm.run_lines("show running-config vlan")
 
 
+@pytest.mark.slow
 async def test_a_confirmed_edit_stays(vsm: Process) -> None:
     await vsm.run_lines("configure terminal commit-timeout 60", "hostname later", "end", "configure confirm")
     await vsm.end(signal.SIGKILL)
@@ -73,6 +74,7 @@ async def test_a_confirmed_edit_stays(vsm: Process) -> None:
     assert await vsm.run_lines("show hostname") == "later\n"
 
 
+@pytest.mark.slow
 async def test_reload_starts_it_again_with_what_was_saved(vsm: Process) -> None:
     await vsm.run_lines("copy running-config startup-config", "configure terminal", "hostname unsaved", "end")
     await vsm.run_lines("show version > bootflash:version", "terminal dont-ask")

@@ -81,6 +81,7 @@ def home() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
+@pytest.mark.slow
 async def test_a_session_at_the_prompt(home: Path) -> None:
     vsm = Process(home)
     await vsm.start()

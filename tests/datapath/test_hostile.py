@@ -104,6 +104,7 @@ def test_everything_on_and_hostile_frames(engine: Engine) -> None:
         assert grown < 5 << 20, f"grew by {grown} bytes"
 
 
+@pytest.mark.slow
 def test_tables_without_sense(engine: Engine) -> None:
     """What comes of them is nobody's business, but each copy ends somewhere, and traces tell the same."""
     print(f"DVS_SEED={SEED}")

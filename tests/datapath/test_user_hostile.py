@@ -66,6 +66,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
+@pytest.mark.slow
 def test_hostile_frames_cost_no_memory_and_disturb_no_other_port(engine: UserEngine) -> None:
     with TemporaryDirectory(prefix="dvs-", dir="/tmp") as room:
         near, far = UnixEnd(Path(room), "a"), UnixEnd(Path(room), "b")
@@ -105,6 +106,7 @@ def test_a_dry_run_of_hostile_frames_tells_the_same_as_the_counters(engine: User
     check_accounts(engine.counters())
 
 
+@pytest.mark.slow
 def test_a_full_mac_table_refuses_and_forgetting_makes_room(engine: UserEngine) -> None:
     fixed = len(engine.image().static_macs)
     many = [MacAddress(b"\x06\0" + n.to_bytes(4, "big")) for n in range(MAX_MACS - fixed - 1)]
@@ -193,6 +195,7 @@ def test_rows_wires_and_hostile_frames_under_sanitizers(part: str) -> None:
     assert " passed" in run.stdout
 
 
+@pytest.mark.slow
 def test_hostile_superframes_under_sanitizers(tmp_path: Path) -> None:
     cc = find_cc()
     if not cc or not _sanitizer_runtime():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,14 +71,31 @@ def test_short_frames_leave_by_an_uplink_padded(ends: Ends) -> None:
         assert engine.counters()[10].tx_bytes == 60
 
 
-def stream(near: UnixEnd, far: UnixEnd, total: int, window: int = 500) -> list[int]:
-    """Numbered frames from vNIC 1 to vNIC 2 in bursts that the wire's queue can't take at once."""
+HELD_SECONDS = 3.0
+"""How long the engine keeps what a reader doesn't take."""
+
+
+def stream(near: UnixEnd, far: UnixEnd, total: int, window: int = 500) -> tuple[list[int], float]:
+    """Numbered frames from vNIC 1 to vNIC 2 in bursts that the wire's queue can't take at once.  Also returns how long
+    it took at most from a burst's beginning until its last was read: a busy machine may keep this process away."""
     received: list[int] = []
+    longest = 0.0
     for start in range(0, total, window):
+        begun = time.monotonic()
         for n in range(start, start + window):
             near.send(numbered(2, 1, n))
-        received += map(number_of, far.receive(window))
-    return received
+        for _ in range(window):
+            received += map(number_of, found := far.receive())
+            if not found:
+                break
+            longest = max(longest, time.monotonic() - begun)
+    return received, longest
+
+
+def check_complete(received: list[int], total: int, longest: float, engine: UserEngine) -> None:
+    """All are there, in order; or they were read so late that the engine had dropped some, and had counted them."""
+    dropped = engine.counters()[2].drops_out.get("TX_ERROR", 0) if longest > HELD_SECONDS else 0
+    assert received == sorted(set(received)) and len(received) == total - dropped, (len(received), total, longest)
 
 
 def test_long_bursts_arrive_complete_and_in_order(room: Path) -> None:
@@ -87,9 +105,10 @@ def test_long_bursts_arrive_complete_and_in_order(room: Path) -> None:
     with user_engine() as engine:
         engine.plug(1, first.plug)
         engine.plug(2, second.plug)
-        assert stream(first, second, total) == list(range(total))
+        received, longest = stream(first, second, total)
+        check_complete(received, total, longest, engine)
         counters = engine.counters()
-        assert counters[2].tx_frames == total
+        assert counters[2].tx_frames == len(received)
         check_accounts(counters)
     first.socket.close()
     second.socket.close()
@@ -224,6 +243,7 @@ def _flip_tables(engine: UserEngine, stop: threading.Event, done: list[int]) -> 
     done.append(number)
 
 
+@pytest.mark.slow
 def test_control_calls_under_traffic_lose_nothing_and_are_not_starved(room: Path) -> None:
     first, second = UnixEnd(room, "a"), UnixEnd(room, "b")
     total = 8000
@@ -233,10 +253,10 @@ def test_control_calls_under_traffic_lose_nothing_and_are_not_starved(room: Path
         stop, done = threading.Event(), list[int]()
         control = threading.Thread(target=_flip_tables, args=(engine, stop, done))
         control.start()
-        received = stream(first, second, total)
+        received, longest = stream(first, second, total)
         stop.set()
         control.join()
-        assert received == list(range(total))
+        check_complete(received, total, longest, engine)
         assert done[0] > 20
         check_accounts(engine.counters())
     first.socket.close()

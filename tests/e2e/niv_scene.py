@@ -85,7 +85,7 @@ def niv_scene(engine: str) -> Iterator[NivScene]:
         ident = str(uuid.uuid4())
         stack.callback(_purge, engine, ident, at_vis, path)
         for number, name in enumerate(names, 1):
-            lab.veth(spaces[name], "up0", at_vis, f"p{number}", mtu=1600)
+            lab.veth(spaces[name], "up0", at_vis, f"p{number}")
         with Fabric(path) as fabric:
             fabric.configure(*BASICS)
             ports = [f"{number},device=p{number},mode=niv" for number in (1, 2)]
@@ -96,7 +96,7 @@ def niv_scene(engine: str) -> Iterator[NivScene]:
             vis = fabric.add_switch(
                 "vis1", "--name", "vis1", "--uuid", ident, "--vsm", f"unix:{fabric.socket}",
                 "--domain", str(DOMAIN), "--state-dir", str(path / "vis"), "--socket", str(path / "vis.ctl"),
-                "--engine", engine, *arguments, where=at_vis,
+                "--engine", engine, "--lldp", "both", "--lldp-interval", "1", *arguments, where=at_vis,
             )  # fmt: skip
             vis.wait_ready((path / "vis.ctl").exists, "listens")
             uplink = ["1,profile=UPLINK,device=up0"]

@@ -22,12 +22,15 @@ from tests.e2e.scenes import BASICS, WEB, WEB_VLAN
 from tests.support.fabric import Fabric, Host, home, veth
 from tests.support.mover import Mover
 from tests.support.netns import Lab, Namespace
+from tests.support.processes import wait_until
 from tests.support.vis import set_mode, vis
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 RATE = 20_000
 VM, STATION = "02:00:00:00:20:01", "02:00:00:00:20:02"
 MOVES = 4
+ENOUGH = 10_000
+"""Frames each way."""
 WAITS = 1.5
 """Seconds; direct frames wait no longer than one for the end of the tunnel's, and the mover ends where nothing came."""
 FORWARD = f"""\
@@ -138,10 +141,12 @@ def test_not_a_frame_is_lost_or_doubled(engines: tuple[str, str], addresses: tup
             time.sleep(0.3)  # traffic before each move
             made.move(mover, to=(number + 1) % 2, early=number % 3 == 1)
         time.sleep(WAITS)
+        veths = made.fabric.veths
+        wait_until(lambda: veths()[made.veth].counters.rx_frames > ENOUGH, "the VM has sent enough")
         to_vm, from_vm = mover.finish()
         for name, stream in (("to the VM", to_vm), ("from the VM", from_vm)):
             told = f"{name}: {stream}\n{_drops(made)}"
-            assert stream.sent > 10_000, told
+            assert stream.sent > ENOUGH, told
             assert (stream.lost, stream.duplicates) == (0, 0), told
 
 

@@ -3,6 +3,7 @@ under traffic, and VMs move between hosts of either mode."""
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
@@ -69,6 +70,25 @@ def test_a_broadcast_is_one_copy_for_each_and_none_for_its_sender(scene: NivScen
     finally:
         for ear in ears.values():
             ear.close()
+
+
+def test_both_ends_make_room_for_the_tag(scene: NivScene) -> None:
+    """Cables have the usual MTU here; frames of full length pass, and the VIS's own ports have a neighbour each."""
+    a, b = scene.guests["a"], scene.guests["b"]
+    acquaint(a, b)
+    a.space.run("ping", "-q", "-c3", "-i0.2", "-W5", "-Mdo", "-s1472", b.address)
+    links = {port: scene.at_vis.run("ip", "-o", "link", "show", port) for port in ("p1", "p2", "p3")}
+    mtus = {port: int(text.split(" mtu ")[1].split()[0]) for port, text in links.items()}
+    assert mtus == {"p1": 1506, "p2": 1506, "p3": 1500}
+    scene.fabric.configure("lldp enable")
+    there = {("alpha", "1"), ("beta", "2"), ("gamma", "3")}
+    wait_until(lambda: there <= neighbours(scene), "the supervisor knows the VIS's neighbours", PATIENCE)
+
+
+def neighbours(scene: NivScene) -> set[tuple[str, str]]:
+    """Hosts as neighbours, and by which port; there is nobody but the VIS whose neighbours they are."""
+    rows = re.findall(r"^(alpha|beta|gamma) +Eth\d+/(\d)", scene.fabric.cli("show lldp neighbors"), re.MULTILINE)
+    return {(name, port) for name, port in rows}
 
 
 class Pulse:

@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 RATE = 20_000
 VM, STATION = "02:00:00:00:20:01", "02:00:00:00:20:02"
 MOVES = 3
+ENOUGH = 10_000
+"""Frames each way."""
 USER, KERNEL = ("user", "user"), ("kernel", "kernel")
 
 
@@ -41,14 +43,15 @@ class Moving:
     station: str
     veth: int
 
-    def run(self, rate: int, early: int = 0, rest: float = 0.3) -> tuple[Stream, Stream]:
-        """To and fro while both send.  ``early``: the move before whose hand-over the VM speaks on the target already;
-        ``rest``: seconds from the last move to the end."""
+    def run(self, rate: int, enough: int, early: int = 0, rest: float = 0.3) -> tuple[Stream, Stream]:
+        """To and fro while both send, until the VM has sent ``enough``.  ``early``: the move before whose hand-over the
+        VM speaks on the target already; ``rest``: seconds from the last move to the end."""
         with self.mover(rate) as mover:
             for number in range(1, MOVES + 1):
                 time.sleep(0.3)  # traffic before each move
                 self._move(mover, number % 2, number == early)
             time.sleep(rest)
+            wait_until(lambda: self._passed() > enough, "the VM has sent enough, as far as the machine lets it")
             return mover.finish()
 
     def mover(self, rate: int) -> Mover:
@@ -110,10 +113,10 @@ def test_not_a_frame_is_lost_or_doubled(engines: tuple[str, str]) -> None:
     """Between two hosts of one VIS, without `mobility forward`: the VIS alone knows where the VM is, so
     no frame can come to the wrong one, and it takes the VM's frames to the target as soon as the source lets go."""
     with niv_roads(engines, (True, True), station=WEB_VLAN) as scene, moving(scene) as made:
-        to_vm, from_vm = made.run(RATE)
+        to_vm, from_vm = made.run(RATE, ENOUGH)
         for name, stream in (("to the VM", to_vm), ("from the VM", from_vm)):
             told = f"{name}: {stream}"
-            assert stream.sent > 10_000, told
+            assert stream.sent > ENOUGH, told
             assert (stream.lost, stream.duplicates) == (0, 0), told
         wait_until(lambda: made.counters == (from_vm.sent, to_vm.sent), "every frame was counted, and once")
 
@@ -135,6 +138,8 @@ def _drops(made: Moving) -> str:
 FORWARD_RATE = 5_000
 """Frames a second: what had waited crosses two cables and four programs as fast as they can, and a busy machine's NIC
 rings have no room for what comes of 20,000 (on an idle one nothing of those is lost either)."""
+FORWARD_ENOUGH = 2_500
+"""Frames each way."""
 WAITS = 1.5
 """Seconds; direct frames wait no longer than one for the end of the tunnel's."""
 
@@ -148,10 +153,10 @@ def test_frames_are_passed_on_by_and_to_a_vis(engines: tuple[str, str], niv: tup
     """`mobility forward` where one VIS alone does not know where the VM is: what comes for the VM between pause and
     activation, and what it says too early, waits; none is lost or doubled."""
     with niv_roads(engines, niv, count, station=WEB_VLAN, forward=True) as scene, moving(scene) as made:
-        to_vm, from_vm = made.run(FORWARD_RATE, early=2, rest=WAITS)
+        to_vm, from_vm = made.run(FORWARD_RATE, FORWARD_ENOUGH, early=2, rest=WAITS)
         for name, stream in (("to the VM", to_vm), ("from the VM", from_vm)):
             told = f"{name}: {stream}\n{_drops(made)}"
-            assert stream.sent > 2_500, told
+            assert stream.sent > FORWARD_ENOUGH, told
             assert (stream.lost, stream.duplicates) == (0, 0), told
 
 

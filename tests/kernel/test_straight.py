@@ -19,7 +19,7 @@ from tests.rows.row import check_accounts
 from tests.rows.world import access, frame, mac, tag, trunk, vnic, world
 from tests.support.netns import Lab
 from tests.support.packets import FrameSocket
-from tests.support.processes import wait_until
+from tests.support.processes import PATIENCE, wait_until
 from tests.support.traffic import Receiver, Sender
 from vem.datapath import feature_bits
 from vem.datapath.apply import apply_image
@@ -163,7 +163,7 @@ def test_a_new_feature_costs_no_frame(host: Host, switch: Switch) -> None:
     loaded = engine._programs.features
     with (
         Receiver(host.guests[2], address(2)) as receiver,
-        Sender(host.guests[1], address(2), rate=RATE, seconds=4) as sender,
+        Sender(host.guests[1], address(2), rate=RATE, seconds=PATIENCE) as sender,
     ):
         wait_until(lambda: engine.counters([1])[1].rx_frames > 1000, "traffic")
         engine.capture(Capture(points=frozenset({Point.VNIC_RX}), count=100))
@@ -191,7 +191,7 @@ def test_a_feature_that_nobody_uses_any_more_goes_and_costs_no_frame(host: Host,
     engine.tidy(0.0)
     with (
         Receiver(host.guests[2], address(2)) as receiver,
-        Sender(host.guests[1], address(2), rate=RATE, seconds=6) as sender,
+        Sender(host.guests[1], address(2), rate=RATE, seconds=PATIENCE) as sender,
     ):
         wait_until(lambda: engine.counters([1])[1].rx_frames > 1000, "traffic")
         engine.tidy(SHED_SECONDS - 1)

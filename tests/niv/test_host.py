@@ -143,8 +143,9 @@ async def test_a_mode_without_a_vis_changes_nothing_yet(niv: NivBench) -> None:
     await until(lambda: any(port.vif == vif for port in niv.bench.agent.datapath.image.ports.values()), "VIF in use")
     niv.ground.uplinks[1].send(down(vif, frame(9, 6, b"already there")))
     await niv.heard(6, b"already there")
-    report = niv.bench.supervisor.all("niv")[-1]
-    assert report.links[0].state == fabric.NivLink.UP and not any(vif.carries for vif in report.links[0].vifs)
+    links = lambda: niv.bench.supervisor.all("niv")[-1].links  # noqa: E731
+    await until(lambda: links()[0].state == fabric.NivLink.UP, "the supervisor hears that the link is up")
+    assert not any(vif.carries for vif in links()[0].vifs)
     niv.vis.grants = True
     niv.vis.poke()
     await niv.stage(Stage.FINAL)
@@ -288,12 +289,8 @@ async def test_a_lost_link_moves_its_vifs_to_the_other(empty: NivBench) -> None:
     assert await empty.vis.frame(2, b"by the other") == up(
         empty.vis.places()[away][1], frame(away, 99, b"by the other")
     )
-
-    def told() -> set[int]:
-        report = empty.bench.supervisor.all("niv")[-1]
-        return {vif.veth for link in report.links if link.uplink == 2 for vif in link.vifs}
-
-    await until(lambda: told() == {5, 6}, "the supervisor is told")
+    told = lambda: empty.bench.supervisor.all("niv")[-1].links  # noqa: E731
+    await until(lambda: {vif.veth for link in told() if link.uplink == 2 for vif in link.vifs} == {5, 6}, "the report")
 
 
 def _lport(made: NivBench, veth: int) -> int:

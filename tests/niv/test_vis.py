@@ -244,6 +244,7 @@ async def test_a_card_ends_when_its_host_leaves_the_mode(stage: Stage) -> None:
         await host.forwarding("web1/0")
 
 
+@pytest.mark.slow
 async def test_a_restarted_vis_takes_its_vifs_up_again(stage: Stage) -> None:
     async with stage.host(14, 1) as host:
         one, two, three = (host.wish(f"web{n}", mac(n), "web") for n in (1, 2, 3))

@@ -201,6 +201,7 @@ def receive(opened: socket.socket, patience: float) -> bytes | None:
     return opened.recv(2048) if ready else None
 
 
+@pytest.mark.slow
 def test_the_process_switches_answers_and_ends(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cables = [Cable(room, f"c{n}") for n in (1, 2)]
     ports = [f"--port={n},vlan=10,wire={cable.end('b')}" for n, cable in enumerate(cables, 1)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 FAST = os.environ.get("DVS_TESTS") == "fast"
-SHARE = 5
+SHARE = 10
 LEAST = 5
 
 

@@ -97,7 +97,7 @@ static void send_due(struct stream *s, int fd, uint64_t gap, uint64_t now)
 {
 	uint8_t frame[9200] = { 0 };
 
-	if (now - s->due > MAX_ARREARS_NS)
+	if (now > s->due + MAX_ARREARS_NS)
 		s->due = now - MAX_ARREARS_NS;
 	for (; s->due <= now && s->sent < MAX_FRAMES; s->due += gap) {
 		memcpy(frame, s->head, ETH_HLEN);

@@ -54,6 +54,7 @@ class Announcer:
             self._sent = {mac: when for mac, when in self._sent.items() if now - when < REMEMBER}
             self._sent.update((MacAddress(frame[6:12]), now) for _, frame in batch)
             await self._datapath.emit(batch)
+            started = time.monotonic()  # when they are out, however long they waited for it
 
     def last_sent(self, mac: MacAddress) -> float:
         """When ``mac`` was last announced, as far as that is remembered."""

@@ -221,7 +221,8 @@ class BridgeSide:
 
     def set_final(self, number: int, final: bool) -> None:
         """Whether the datapath takes tagged frames only on this port now."""
-        self._final[number], self._news = final, True
+        if self._final.get(number) is not final:
+            self._final[number], self._news = final, True
 
     # --- what comes ---------------------------------------------------------------------------------------------
 
