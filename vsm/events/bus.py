@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from dvswitch.errors import DvsError, Unavailable
 
 _ANEW = "watch from now on, and look at the state"
+SOON = 0.002
+"""Seconds for which an event may wait until hosts have been told of its cause."""
 _DEPTH = 10_000
 """Events a listener may lag behind, and that are kept for those that come back."""
 
@@ -81,7 +83,7 @@ class EventBus:
         first who have been woken by the same thing: hosts wait for what happens, people read of it."""
         self._later.append((found, self._clock(), self._revision()))
         if len(self._later) == 1:
-            asyncio.get_running_loop().call_soon(self.settle)
+            asyncio.get_running_loop().call_later(SOON, self.settle)
 
     def settle(self) -> None:
         """Tell now what was left for soon."""

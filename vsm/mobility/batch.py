@@ -45,8 +45,9 @@ class Batch:
         elif len(self._pending) == 1 and loop.time() < self._stored + CROWD:
             # Nobody comes so soon after another by himself.
             self._plan(loop.call_later(CROWD, self._look, 1, loop.time() + LONGEST))
-        elif len(self._pending) == 1 and expected > 1 and loop.time() < self._crowd + RECENT:
-            self._plan(loop.call_later(LIKELY, self._look, 1, loop.time() + LONGEST))
+        elif len(self._pending) == 1 and expected:
+            likely = loop.time() < self._crowd + RECENT
+            self._plan(loop.call_later(LIKELY if likely else 0.0, self._look, 1, loop.time() + LONGEST))
         elif len(self._pending) == 1:
             self._plan(loop.call_soon(self._linger, loop.time()))
         return await done
