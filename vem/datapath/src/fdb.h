@@ -246,7 +246,7 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 			  __u32 control_flags)
 {
 	__u32 owner;
-	int reason, away;
+	int reason;
 
 	if (DVS_HAS(NIV) && (control_flags & DVS_CTL_VEPA) && !p->uplink)
 		return dvs_to_relay(p, port, policy);
@@ -260,13 +260,10 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 	owner = dvs_owner(p->dst, p->vlan, p->bank);
 	reason = dvs_back(p, owner & DVS_OWNER_LPORT);
 	/* A port of a physical switch may know by now where the vEth has gone: it brings what it had before, too. */
-	if ((control_flags & DVS_CTL_MOVED) && (!owner || reason == DVS_DROP_SAME_PORT)) {
-		if (dvs_seek_moved(p, &away)) {
-			p->spies = dvs_is_shown(control_flags);
-			return DVS_OK;
-		}
-		if (!owner && away)
-			return away;
+	if (DVS_HAS(MOBILITY) && reason == DVS_DROP_SAME_PORT && (control_flags & DVS_CTL_MOVED)) {
+		dvs_seek_moved(p);
+		p->spies = p->to_tunnel && dvs_is_shown(control_flags);
+		return p->to_tunnel ? DVS_OK : DVS_DROP_SAME_PORT;
 	}
 	if (reason)
 		return reason;
@@ -278,6 +275,8 @@ static INL int dvs_lookup(struct dvs_pkt *p, const struct dvs_port *port, const 
 		p->own_mac = owner >> 16;
 		return DVS_OK;
 	}
+	if ((control_flags & DVS_CTL_MOVED) && ((reason = dvs_seek_moved(p)) || p->to_tunnel))
+		return reason;
 	p->unknown = 1;
 	p->out_uplink = dvs_tx_uplink(p, port, policy);
 	dvs_plan_flood(p, DVS_LIST_UNKNOWN * 4096 + p->vlan);

@@ -153,24 +153,22 @@ static INL void dvs_punt_followed(struct dvs_pkt *p)
 		p->punt = DVS_PUNT_FOLLOWED;
 }
 
-/* Nobody owns the destination.  1: it goes to a vEth that has moved away; else why it is dropped, or DVS_OK: it is
- * unknown.  A guest's frame goes to the network then, which may know better.  Foreign tags do not fit the tunnel. */
-static INL int dvs_seek_moved(struct dvs_pkt *p, int *reason)
+/* Nobody owns the destination.  If it is a vEth that has moved away, the frame goes through the tunnel (p->to_tunnel) or
+ * is dropped for the reason returned; DVS_OK: it is unknown.  A guest's frame goes to the network then, which may know
+ * better.  Foreign tags do not fit the tunnel. */
+static INL int dvs_seek_moved(struct dvs_pkt *p)
 {
 	const struct dvs_control *control = dp_control(p->bank);
 	__u32 lport = dvs_moved(p->dst, p->vlan, p->bank);
 	const struct dvs_port *port = lport ? dp_port(lport) : 0;
 
-	*reason = DVS_OK;
 	if (!port || !control)
-		return 0;
+		return DVS_OK;
 	if (DVS_HAS(MOBILITY) && (port->flags & DVS_PORT_FORWARD) && control->tunnel && !p->tag_foreign) {
 		dvs_plan_tunnel(p, control, lport);
-		return 1;
+		return DVS_OK;
 	}
-	if (p->uplink)
-		*reason = DVS_DROP_MOVED_AWAY;
-	return 0;
+	return p->uplink ? DVS_DROP_MOVED_AWAY : DVS_OK;
 }
 
 /* The copy for the mobility program: as it came if it is to come back, else with the tag of its VLAN. */

@@ -15,6 +15,7 @@
 #include "user_tx.h"
 
 #define HELD_MAX 1024
+#define HELD_TUNNEL 16384 /* the mobility program stands for many senders */
 #define HELD_NS 3000000000ULL /* a busy machine keeps a reader from its processor for longer than one would think */
 
 /* A superframe is one copy, whatever number of segments it took: the last one counts for all. */
@@ -33,11 +34,11 @@ static INL void tx_done(struct queue *q, const struct out *o, int ok)
 
 /* --- frames held for a full peer ---------------------------------------------------------------------------- */
 
-static int held_push(struct dvs *e, struct queue *q, const struct out *o)
+static int held_push(struct dvs *e, struct queue *q, const struct out *o, __u32 most)
 {
 	struct held *h;
 
-	if (q->held >= HELD_MAX)
+	if (q->held >= most)
 		return 0;
 	h = malloc(sizeof(*h) + o->bytes);
 	if (!h)
@@ -110,10 +111,10 @@ static void held_drop(struct dvs *e, __u32 lport)
 /* --- flushing ------------------------------------------------------------------------------------------------ */
 
 /* The peer is full at frame `from`: hold the rest. */
-static void flush_hold(struct dvs *e, struct queue *q, __u32 from)
+static void flush_hold(struct dvs *e, struct queue *q, __u32 from, __u32 most)
 {
 	for (; from < q->n; from++)
-		if (!held_push(e, q, &q->out[from]))
+		if (!held_push(e, q, &q->out[from], most))
 			tx_done(q, &q->out[from], 0);
 }
 
@@ -134,6 +135,7 @@ static void flush_prepare(struct dvs *e, struct nic *nic)
 
 static void flush_socket(struct dvs *e, __u32 lport, struct nic *nic)
 {
+	const struct dvs_port *port = dp_port(lport);
 	struct queue *q = nic->queue;
 	__u32 done = 0;
 	int n;
@@ -155,7 +157,7 @@ static void flush_socket(struct dvs *e, __u32 lport, struct nic *nic)
 		for (; n > 0; n--)
 			tx_done(q, &q->out[done++], 1);
 	}
-	flush_hold(e, q, done);
+	flush_hold(e, q, done, port && (port->flags & DVS_PORT_TUNNEL) ? HELD_TUNNEL : HELD_MAX);
 }
 
 static void flush_tap(struct nic *nic)
