@@ -13,7 +13,8 @@ import pytest
 from dvswitch.mac import MacAddress
 from tests.datapath.switches import UdpEnd, UnixEnd, eventually, number_of, numbered, user_engine
 from tests.rows.row import check_accounts
-from tests.rows.world import BROADCAST, OUTSIDE, access, frame, mac, sized, tag, trunk, uplink, vnic
+from tests.rows.world import BROADCAST, OUTSIDE, access, frame, mac, sized, tag, trunk, uplink, vnic, world
+from vem.datapath.apply import apply_image
 from vem.datapath.engine import EngineError, Plug
 from vem.datapath.image import Control, Policy, Port
 from vem.datapath.user import UserEngine
@@ -126,6 +127,28 @@ def test_frames_for_a_stalled_reader_are_dropped_and_others_lose_nothing(room: P
         eventually(lambda: engine.counters()[2].drops_out.get("TX_ERROR", 0) >= 2900, "drops for the stalled reader")
         check_accounts_when_idle(engine)
     for end in (sender, stalled, reader):
+        end.socket.close()
+
+
+def test_the_tunnel_waits_longer_for_its_reader_than_a_wire_does(room: Path) -> None:
+    """The mobility program may be kept from its processor for a while, and stands for many senders (S-252)."""
+    sender, program = UnixEnd(room, "a"), UnixEnd(room, "m")
+    ports = vnic(1, access(0)), vnic(2, access(0), moved=True, blocked=True, forward=True)
+    with user_engine(*ports) as engine:
+        image = world(*ports, vnic(9, trunk("0"), own=bytes(6), tunnel=True), moved=True, tunnel=9)
+        apply_image(engine, engine.image(), image)
+        engine.plug(1, sender.plug)
+        engine.plug(9, program.plug)
+        begun = time.monotonic()
+        for n in range(5000):
+            sender.send(numbered(2, 1, n))
+        eventually(lambda: engine.counters()[1].rx_frames == 5000, "the engine has them all")
+        full, early = engine.counters()[9].drops_out, time.monotonic() - begun < HELD_SECONDS
+        assert not (full and early), full
+        received = [int.from_bytes(data[18:22], "big") for data in program.receive(5000)]  # behind the service tag
+        expired = engine.counters()[9].drops_out.get("TX_ERROR", 0)  # kept from its processor for so long
+        assert received == sorted(set(received)) and len(received) == 5000 - expired
+    for end in (sender, program):
         end.socket.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from tests.support.switches import bare, mac, state, veth
 from vsm.model.migration import Move, MoveState
+from vsm.model.niv import Role
 from vsm.model.overrides import override
 from vsm.model.settings import NO_NATIVE, UNTAGGED, ChannelMode, PortMode, Settings, TeamMethod
 from vsm.model.state import (
@@ -25,6 +27,7 @@ from vsm.model.state import (
     Veth,
     Vlan,
 )
+from vsm.policy import compile as compile_module
 from vsm.policy.compile import wanted
 from vsm.policy.difference import difference
 from vsm.policy.wanted import PolicySpec, PortSpec, StormSpec, SwitchSpec, TeamSpec, UplinkSpec
@@ -210,6 +213,43 @@ def test_the_end_of_a_move_changes_nothing_on_the_target() -> None:
     after = replace(moving, inventory=replace(moving.inventory, veths=veths, moves={}))
     assert difference(wanted(moving, 4), wanted(after, 4)) == []
     assert 1 not in wanted(after, 3).ports
+
+
+def _edits(dice: random.Random, now: State) -> State:
+    """The next State: a vEth elsewhere, a step of its move, an uplink, or what hangs on uplinks."""
+    inventory = now.inventory
+    number, slot = dice.choice(list(inventory.veths)), dice.choice([3, 4])
+    match dice.randrange(6):
+        case 0:
+            found = replace(inventory.veths[number], slot=dice.choice([None, slot]), generation=dice.randrange(1, 4))
+            inventory = replace(inventory, veths={**inventory.veths, number: found})
+        case 1:
+            move = Move(number, slot, 7 - slot, dice.choice(list(MoveState)), dice.randrange(1, 4))
+            inventory = replace(inventory, moves={**inventory.moves, number: move})
+        case 2:
+            inventory = replace(inventory, moves={})
+        case 3:
+            uplink = Uplink(slot, 1, "eth0", dice.choice(["UPLINK", "WEB", ""]), link_up=dice.choice([True, False]))
+            inventory = replace(inventory, uplinks={**inventory.uplinks, (slot, 1): uplink})
+        case 4:
+            inventory = replace(inventory, uplink_policies={(slot, 1): dice.choice([0, 99])})
+        case 5:
+            return override(now, f"Ethernet{slot}/1", Settings(shutdown=dice.choice([True, None])))
+    return replace(now, inventory=inventory)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_kept_from_one_state_to_the_next_is_what_it_would_be_anew(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice, now = random.Random(seed), state()
+    for _ in range(60):
+        now = _edits(dice, now)
+        kept = [wanted(now, slot, role) for slot in (3, 4) for role in (None, Role.HOST, Role.CARD)]
+        with monkeypatch.context() as patch:
+            patch.setattr(compile_module, "_latest", None)
+            anew = [wanted(now, slot, role) for slot in (3, 4) for role in (None, Role.HOST, Role.CARD)]
+        assert kept == anew
 
 
 def test_a_thousand_ports_on_twenty_hosts_compile_quickly() -> None:

@@ -23,7 +23,7 @@ from vem.datapath.abi import CONSTANTS
 from vem.datapath.image import Image, Policy
 
 U1, M = 10, 9
-VM, PEER = 1, 2
+VM, PEER, OTHER = 1, 2, 3
 V100 = access(100)
 NESTED = bytes.fromhex("020000000055")
 LEARNS = replace(V100, learn=True, forged_ok=True)
@@ -87,6 +87,25 @@ MOVED = [
                 U1, frame(mac(VM), OUTSIDE, tag(200)), tunnel(frame(mac(VM), OUTSIDE, service(VM, "TO"), tag(200)))
             ),
             forwarded(U1, frame(mac(VM), OUTSIDE), tunnel(frame(mac(VM), OUTSIDE, service(VM, "TO")))),
+        ),
+    ),
+    Row(
+        "a port behind which the VM is by now brings what it had before: by the tunnel, not back where it came from",
+        ("S-246", "S-249"),
+        world(
+            vnic(VM, V100, moved=True, blocked=True, forward=True),
+            vnic(PEER, LEARNS),
+            vnic(OTHER, V100),
+            vnic(M, trunk(EVERYTHING[:1]), own=bytes(6), tunnel=True),
+            moved=True,
+            tunnel=M,
+        ),
+        (
+            replace(
+                forwarded(PEER, frame(mac(OTHER), mac(VM)), sent(OTHER, frame(mac(OTHER), mac(VM)))), learned={PEER: 1}
+            ),
+            forwarded(PEER, frame(mac(VM), OUTSIDE), tunnel(frame(mac(VM), OUTSIDE, service(VM, "TO"), tag(100)))),
+            dropped(PEER, frame(mac(PEER), OUTSIDE), "SAME_PORT"),
         ),
     ),
     Row(

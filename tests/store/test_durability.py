@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import select
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -209,3 +210,40 @@ def test_a_killed_supervisor_has_exactly_what_it_answered() -> None:
     assert done.returncode == 0, f"DVS_SEED={seed}\n{done.stderr}"
     found = dict(pair.split("=") for pair in done.stdout.split())
     assert found["kills"] == "200" and int(found["steps"]) >= 200
+
+
+def test_saves_leave_the_log_to_be_tidied_up_beside_them(tmp_path: Path) -> None:
+    """The file alone, as it is without its log: saves do not write to it, tidy() does and takes nothing away."""
+    path = tmp_path / "vsm.db"
+    store = SqliteStore(path)
+    supervisor = Supervisor(store)
+
+    def commit() -> int:
+        name = f"r{supervisor.state.revision + 1}"
+        vlans = {2: Vlan(2, name)}
+        return supervisor.transact(lambda state: replace(state, config=replace(state.config, vlans=vlans))).revision
+
+    def in_the_file() -> int:
+        copy = shutil.copy(path, tmp_path / "alone.db")
+        with closing(sqlite3.connect(copy)) as alone:
+            return int(alone.execute("SELECT value FROM meta").fetchone()[0])
+
+    store.tidy()
+    before = in_the_file()
+    latest = max(commit() for _ in range(600))
+    assert in_the_file() == before < latest, "a save has waited for the log to be brought into the file"
+    store.tidy()
+    assert in_the_file() == latest
+    after = commit()
+    store.close()
+    again = SqliteStore(path)
+    assert again.load().revision == after
+    again.close()
+
+
+def test_a_store_that_cannot_be_tidied_up_says_so(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "vsm.db")
+    store._path = tmp_path
+    with pytest.raises(StorageError, match="can't be tidied up"):
+        store.tidy()
+    store.close()
