@@ -7,8 +7,8 @@ own: they are observations and change often (vsm/fabric/counters.py decides when
 
 Cost: a save compares the mappings of two States by identity first, so an edit costs what it changed plus one fsync.
 What has been saved is brought from the log into the file by tidy(), beside everything else: done by a save, as SQLite
-does it by itself, it would make whoever waits for that save wait for several writes more.  tidy() also keeps the log's blocks
-written ahead: a save that makes the log longer changes the file system's own tables, and waits for all that others have
+does it by itself, it would make whoever waits for that save wait for several writes more.  tidy() also writes the log's
+blocks ahead: a save that makes the log longer changes the file system's own tables, and waits for all that others have
 changed there; one that writes over what is there waits for its own few pages only.
 """
 
