@@ -17,15 +17,17 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from dvswitch.mac import MacAddress
 from tests.kernel import rig
 from tests.rows.backends_kernel import TapNic
 from tests.rows.row import check_accounts
-from tests.rows.world import OUTSIDE, access, frame, mac, tag, uplink, vnic, world
+from tests.rows.world import OUTSIDE, access, frame, mac, switch_port, tag, uplink, vnic, world
 from tests.support.netns import Lab
 from tests.support.processes import wait_until
+from vem.agent.announce import rarp
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import Engine, Plug
-from vem.datapath.image import Image
+from vem.datapath.image import Image, Punt
 from vem.datapath.mobility import MobilityProgram, Session
 from vem.datapath.user import UserEngine
 
@@ -239,6 +241,40 @@ def test_direct_frames_wait_for_the_sources_word(switches: tuple[Switch, Switch]
     assert found == list(range(10, 30)) or time.monotonic() - start > LONGEST
     by_network(target, range(30, 40))
     assert gather(target, 10) == list(range(30, 40))
+
+
+def test_a_switch_hears_the_announcement_by_any_of_its_ports(switches: tuple[Switch, Switch]) -> None:
+    """A VIS: its ports have no addresses of their own, and learn.  The way by the tunnel and the direct one meet at the
+    target, in order; and once it has heard, the source sends directly what comes for the VM."""
+    source, target = switches
+    ports = (
+        vnic(VM, access(100), moved=True, blocked=True, forward=True),
+        *(switch_port(lport, access(100)) for lport in (PEER, UP)),
+    )
+    source.apply(world(*ports, vnic(M, access(0), own=bytes(6), tunnel=True), tunnel=M, moved=True))
+    activate(target)
+    by_port(source, range(10))
+    assert gather(target, 10) == list(range(10))
+    start = time.monotonic()
+    by_network(target, range(20, 30))
+    time.sleep(4 * QUIET)  # the tunnel alone would not tell
+    by_port(source, range(10, 20))
+    source.put(UP, rarp(MacAddress(mac(VM)), 0))
+    heard = [(item.lport, item.vlan) for item in source.engine.punted() if item.kind is Punt.FOLLOWED]
+    assert heard == [(UP, 100)]
+    source.program.end(VM, heard[0][1])
+    found = gather(target, 20)
+    assert found == list(range(10, 30)) or time.monotonic() - start > LONGEST
+    assert target.program.counts(IDENT).ended == 1
+    by_port(source, range(30, 40))
+    assert gather(source, 10, UP) == list(range(30, 40))
+    assert target.taken() == []
+
+
+def by_port(switch: Switch, numbers: range) -> None:
+    """A port of a physical switch brings frames for the VM."""
+    for number in numbers:
+        switch.put(PEER, numbered(number, mac(VM), OUTSIDE))
 
 
 def test_what_a_port_would_take_back_goes_through_the_tunnel_too(switches: tuple[Switch, Switch]) -> None:
