@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from dvswitch.errors import DvsError, Unavailable
+from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from dvswitch.vif.bridge import BridgeNic
 from dvswitch.vif.messages import Granted, NicKey, Phase, State
@@ -28,6 +29,7 @@ from physical.niv.part import PartEngine, plug_of
 from vem.agent.agent import Agent, Identity
 from vem.agent.attaching import Attaching, AttachRequest, PortState
 from vem.agent.attachments import Attachment, Stage
+from vem.agent.control_plane import REFLECTED
 from vem.agent.session import Endpoint
 from vem.agent.state import StateFile
 from vem.agent.wanted import ModeKind, Nic
@@ -250,6 +252,11 @@ class Card:
     def links_changed(self) -> None:
         """A link came or went."""
         self._dirty.set()
+
+    def followed(self, mac: MacAddress, vlan: int, heard: float) -> None:
+        """A plain port of the VIS brought the announcement of that address; not if it is what this card said itself."""
+        if hasattr(self.agent, "mobility") and heard - self._announcing.last_sent(mac) >= REFLECTED:
+            self.agent.mobility.announced(mac, vlan)
 
     # --- what became of them ------------------------------------------------------------------------------------
 
