@@ -38,7 +38,7 @@ from vem.agent.links import Links
 from vem.agent.mac_moves import MacMoves
 from vem.agent.mobility_side import MobilitySide, Program
 from vem.agent.remote import RemoteCommands
-from vem.agent.reports import Reports, answer, attached, detached, duplicate
+from vem.agent.reports import Reports, answer, attached, detached, duplicate, in_slices
 from vem.agent.saving import Saving
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
@@ -438,8 +438,10 @@ class Agent:
         values = await self.datapath.counters()
         ports = self.niv.counted(self.datapath.image.ports)
         lives = {attachment.lport: attachment.life for attachment in self.holdings.attachments}
-        if report := self._reports.counters(self.datapath.incarnation, ports, values, full, lives):
-            self.session.send(fabric.ModuleMessage(counters=report))
+        for some in in_slices(values):
+            if report := self._reports.counters(self.datapath.incarnation, ports, some, full, lives):
+                self.session.send(fabric.ModuleMessage(counters=report))
+            await asyncio.sleep(0)
         learned = await self._look.changed(values, full, time.monotonic())
         if learned is None:
             return
