@@ -295,7 +295,8 @@ def read_uplink(slot: int, message: fabric_pb2.UplinkState) -> Uplink:
 
 def read_counters(message: types_pb2.Counters) -> Counters:
     """Counters as own type."""
-    return Counters(*_COUNTERS_OF(message), drops_in=dict(message.drops_in), drops_out=dict(message.drops_out))
+    drops_in, drops_out = dict(message.drops_in), dict(message.drops_out)
+    return Counters(*_COUNTERS_OF(message), drops_in=drops_in, drops_out=drops_out)  # type: ignore[misc]
 
 
 def read_port_name(slot: int, message: fabric_pb2.PortCounters | fabric_pb2.LearnedMac) -> str:
