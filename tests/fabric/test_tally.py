@@ -49,15 +49,20 @@ def test_what_was_counted_at_a_port_comes_before_what_else_is_said_of_it() -> No
     asyncio.run(check())
 
 
-def test_a_report_is_over_before_the_next_one_and_at_the_end() -> None:
+def test_reports_that_come_together_share_the_turns_and_none_of_a_port_is_left_out() -> None:
     async def check() -> None:
-        taken: list[int] = []
-        tally = Tally(lambda port: taken.append(port.generation))
+        taken: list[tuple[int, int]] = []
+        tally = Tally(lambda port: taken.append((port.veth, port.generation)))
         tally.add(_report(2 * SLICE, generation=1))
-        tally.add(_report(2 * SLICE, generation=2))
-        assert taken == [1] * 2 * SLICE + [2] * SLICE
+        tally.add(_report(4 * SLICE, generation=2)[3 * SLICE :])
+        assert len(taken) == SLICE
+        tally.add(_report(2 * SLICE, generation=3)[SLICE:])
+        assert taken[SLICE:] == [(number, 1) for number in range(SLICE + 1, 2 * SLICE + 1)]
         tally.close()
-        assert taken == [1] * 2 * SLICE + [2] * 2 * SLICE
+        assert len(taken) == 4 * SLICE and set(taken[2 * SLICE :]) == {
+            *((number, 2) for number in range(3 * SLICE + 1, 4 * SLICE + 1)),
+            *((number, 3) for number in range(SLICE + 1, 2 * SLICE + 1)),
+        }
         await asyncio.sleep(0)
         assert len(taken) == 4 * SLICE
 

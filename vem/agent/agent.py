@@ -436,9 +436,10 @@ class Agent:
                 self._drained[port.veth] = port.generation
 
     async def _send_counters(self, full: bool = False) -> None:
-        values = await self.datapath.counters()
-        ports = self.niv.counted(self.datapath.image.ports)
-        lives = {attachment.lport: attachment.life for attachment in self.holdings.attachments}
+        began = self._lives()
+        found = await self.datapath.counters()
+        ports, lives = self.niv.counted(self.datapath.image.ports), self._lives()
+        values = {lport: value for lport, value in found.items() if lives.get(lport) == began.get(lport)}
         for some in in_slices(values):
             if report := self._reports.counters(self.datapath.incarnation, ports, some, full, lives):
                 self.session.send(fabric.ModuleMessage(counters=report))
@@ -452,6 +453,9 @@ class Agent:
             log.warning("learned address moved", text=event.text)
             self.session.send(fabric.ModuleMessage(event=event))
         self._look.told(time.monotonic())
+
+    def _lives(self) -> dict[int, int]:
+        return {attachment.lport: attachment.life for attachment in self.holdings.attachments}
 
     def _send_observed(self) -> None:
         """Channels and neighbours, if they changed."""

@@ -380,8 +380,9 @@ class ModuleSession:
     def _counters(self, report: fabric_pb2.CounterReport) -> None:
         for port in report.ports:
             wire.read_port_name(self.slot, port)  # or what comes of it ends the session
-        self._tally.close()
-        self._incarnation = report.incarnation or self._incarnation
+        if report.incarnation not in ("", self._incarnation):
+            self._tally.close()
+            self._incarnation = report.incarnation
         self._tally.add(report.ports)
 
     def _counted(self, port: fabric_pb2.PortCounters) -> None:

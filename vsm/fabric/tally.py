@@ -7,7 +7,7 @@ was counted there before: settle() sees to that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from dvswitch.v1 import fabric_pb2
 
@@ -24,14 +24,15 @@ class Tally:
         """By vEth and uplink, one of them 0."""
         self._turn: asyncio.Handle | None = None
 
-    def add(self, ports: Sequence[fabric_pb2.PortCounters]) -> None:
-        """The first ports now, the others soon, each of them once.  The report before is over first: close()."""
-        self.close()
-        for port in ports[:SLICE]:
-            self._take(port)
-        for port in ports[SLICE:]:
-            self._waiting[port.veth, port.uplink] = port
-        self._go_on()
+    def add(self, ports: Iterable[fabric_pb2.PortCounters]) -> None:
+        """The first ports now, the others soon."""
+        for port in ports:
+            key = port.veth, port.uplink
+            if older := self._waiting.pop(key, None):
+                self._take(older)  # it may be the last of another life
+            self._waiting[key] = port
+        if self._turn is None:
+            self._next()
 
     def settle(self, veth: int) -> None:
         """Take in what was counted at this vEth."""
@@ -46,15 +47,12 @@ class Tally:
         while self._waiting:
             self._one()
 
-    def _go_on(self) -> None:
-        if self._waiting:
-            self._turn = asyncio.get_running_loop().call_soon(self._next)
-
     def _next(self) -> None:
         self._turn = None
         for _ in range(min(SLICE, len(self._waiting))):
             self._one()
-        self._go_on()
+        if self._waiting:
+            self._turn = asyncio.get_running_loop().call_soon(self._next)
 
     def _one(self) -> None:
         self._take(self._waiting.pop(next(iter(self._waiting))))
