@@ -17,6 +17,7 @@ from typing import Any
 
 from dvswitch.mac import MacAddress
 from vem.datapath import abi, events, feature_bits, libbpf, tables
+from vem.datapath.counted import Counted
 from vem.datapath.engine import EngineError, ListChanges
 from vem.datapath.groups import GroupNumbers, VifListNumbers
 from vem.datapath.image import Control, Counters, Group, Image, LearnedMac, Policy, Port, Team
@@ -95,6 +96,7 @@ class Tables:
         self._groups = GroupNumbers({group: key - _FIRST_GROUP for group, key in self._group_keys().items()})
         self._vif_lists = VifListNumbers(self._vif_list_numbers())
         self._capturing = False
+        self._counted = Counted()
         self._renew_control()
         self._straight: set[int] = set()
         self._set_owners(self.ports())
@@ -457,9 +459,9 @@ class Tables:
         counters = self._maps["dvs_counters"]
         if len(wanted) < _BATCH_FROM:
             single = ((lport, counters.get(_key(lport))) for lport in sorted(wanted))
-            return {lport: tables.unpack_counters(value) for lport, value in single if value is not None}
+            return {lport: self._counted.of(lport, value) for lport, value in single if value is not None}
         every = ((_number(key), value) for key, value in counters.items())
-        return {lport: tables.unpack_counters(value) for lport, value in every if lport in wanted}
+        return {lport: self._counted.of(lport, value) for lport, value in every if lport in wanted}
 
     def clear_counters(self, lport: int) -> None:
         """Back to zero."""
