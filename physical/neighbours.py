@@ -20,6 +20,7 @@ from physical.niv.vis import Vis
 from physical.switch import MTU, Switch
 from physical.switch_config import PortConfig
 from vem.datapath.engine import Engine
+from vem.datapath.image import Punt
 
 _HEADER_AND_FCS = 18
 
@@ -75,7 +76,11 @@ class Neighbours:
         now = self._clock()
         self._look_at_links(now)
         for punted in self._engine.punted():
-            self._hear(punted.lport, punted.frame, now)
+            if punted.kind is Punt.FOLLOWED:
+                if self._vis:
+                    self._vis.followed(punted)
+            else:
+                self._hear(punted.lport, punted.frame, now)
         self._say(now)
         self._use_members()
         timers = [timer for core in self._cores() if (timer := core.next_timer()) is not None]

@@ -18,6 +18,8 @@ from vem.datapath.image import Image, Niv, Tagging
 
 WAIT = 1.0
 """Seconds at most between two looks."""
+REMEMBERED = 5.0
+"""Seconds for which it is known when an address was announced."""
 
 
 class Announcing:
@@ -29,6 +31,12 @@ class Announcing:
         """Generations of the vEths that were announced."""
         self._due: deque[tuple[float, int, int, bool]] = deque()
         """When, which vEth of which generation, and whether with what is behind it."""
+        self._sent: dict[MacAddress, float] = {}
+        """When a vEth's own address was announced last."""
+
+    def last_sent(self, mac: MacAddress) -> float:
+        """When ``mac``, a vEth's own, was last announced, as far as that matters."""
+        return self._sent.get(mac, float("-inf"))
 
     async def run(self) -> None:
         """For ever: after each pass of the agent, and when something is due."""
@@ -72,6 +80,7 @@ class Announcing:
     async def _frames(self, now: float) -> list[tuple[int, bytes]]:
         due = [item for item in self._due if item[0] <= now]
         self._due = deque(item for item in self._due if item[0] > now)
+        self._sent = {mac: moment for mac, moment in self._sent.items() if now - moment < REMEMBERED}
         if not due:
             return []
         compiled, card, whole = self._agent.compiled, self._agent.datapath.image, self._hub.image
@@ -84,6 +93,7 @@ class Announcing:
             port = card.ports[state.lport]
             vlans = list(card.policies[port.policy].vlans())[:MAX_VLANS]
             frames += announcements(whole, port.mac, vlans)
+            self._sent[port.mac] = now
             behind = [entry for entry in learned if deep and entry.lport == state.lport]
             frames += [frame for entry in behind for frame in announcements(whole, entry.mac, [entry.vlan])]
         return frames

@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from dvswitch.errors import DvsError, Unavailable
+from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from dvswitch.vif.bridge import BridgeNic
 from dvswitch.vif.messages import Granted, NicKey, Phase, State
@@ -28,6 +29,7 @@ from physical.niv.part import PartEngine, plug_of
 from vem.agent.agent import Agent, Identity
 from vem.agent.attaching import Attaching, AttachRequest, PortState
 from vem.agent.attachments import Attachment, Stage
+from vem.agent.control_plane import REFLECTED
 from vem.agent.session import Endpoint
 from vem.agent.state import StateFile
 from vem.agent.wanted import ModeKind, Nic
@@ -159,6 +161,7 @@ class Card:
         for attachment in [known for ident, (known, nic) in self._known.items() if not _goes_on(nic, wanted)]:
             # At once: the agent takes its time, and from now on the host takes what is for the NIC without a tag.
             self._engine.unplug(attachment.lport)
+        self._engine.set_waiting(frozenset(Place(nic.port, nic.vif) for nic in wanted.values() if nic.waits))
         self._wanted = wanted
 
     async def _follow(self) -> None:
@@ -250,6 +253,11 @@ class Card:
         """A link came or went."""
         self._dirty.set()
 
+    def followed(self, mac: MacAddress, vlan: int, heard: float) -> None:
+        """A plain port of the VIS brought the announcement of that address; not if it is what this card said itself."""
+        if hasattr(self.agent, "mobility") and heard - self._announcing.last_sent(mac) >= REFLECTED:
+            self.agent.mobility.announced(mac, vlan)
+
     # --- what became of them ------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
@@ -279,6 +287,8 @@ class Card:
             outcome.state, State.BLOCKED
         )
         generation = port.generation if port else attachment.generation
+        if nic.waits:
+            state = State.PENDING  # the host is not to leave its switching to us yet
         request = nic.attach.request
         return Told(ident, Granted(nic.key, 0, attachment.veth, generation, phase, state, outcome.detail, request))
 

@@ -139,6 +139,11 @@ class Vis:
         """A VIF control frame came in."""
         self.control.receive(port, frame, time.monotonic())
 
+    def followed(self, punt: img.PuntedFrame) -> None:
+        """A plain port brought the announcement of a vEth that has left one of the cards."""
+        for card in self.cards.values():
+            card.followed(MacAddress(punt.frame[6:12]), punt.vlan, punt.time)
+
     def niv_ports(self) -> dict[int, NivPort]:
         """How the datapath has to take the NIV ports."""
         placed = {nic.port for nic in self.control.nics()}

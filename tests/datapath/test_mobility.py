@@ -1,8 +1,9 @@
-"""The mobility program between two switches of user engines: order, what waits, what is dropped, and who may speak.
+"""The mobility program between two switches of either engine: order, what waits, what is dropped, and who may speak.
 
     station - switch A - program A ==== program B - switch B - the VM's port
 
 The VM has moved from A to B.  Frames are put in and taken out by hand, so that every order is the one of the program.
+The user engine's NICs are memory, the kernel engine's are taps, with the frames as a hypervisor would have them.
 """
 
 from __future__ import annotations
@@ -10,17 +11,23 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import pytest
 
+from dvswitch.mac import MacAddress
+from tests.kernel import rig
+from tests.rows.backends_kernel import TapNic
 from tests.rows.row import check_accounts
-from tests.rows.world import OUTSIDE, access, frame, mac, tag, uplink, vnic, world
+from tests.rows.world import OUTSIDE, access, frame, mac, switch_port, tag, uplink, vnic, world
+from tests.support.netns import Lab
 from tests.support.processes import wait_until
+from vem.agent.announce import rarp
 from vem.datapath.apply import apply_image
-from vem.datapath.engine import Plug
-from vem.datapath.image import Image
+from vem.datapath.engine import Engine, Plug
+from vem.datapath.image import Image, Punt
 from vem.datapath.mobility import MobilityProgram, Session
 from vem.datapath.user import UserEngine
 
@@ -34,34 +41,81 @@ QUIET, LONGEST = 0.05, 1.0
 
 @dataclass
 class Switch:
-    """A user engine with its program; the NICs are memory."""
+    """A running engine, with a program; ``put`` and ``get`` are the guests' and the network's ends of its NICs."""
 
-    engine: UserEngine = field(default_factory=UserEngine)
-    program: MobilityProgram = field(default_factory=lambda: MobilityProgram("user", "", LOCALHOST))
+    engine: Engine
+    put: Callable[[int, bytes], object]
+    get: Callable[[int], bytes | None]
+    where: str = ""
+    """Namespace of its NICs."""
     image: Image = field(default_factory=Image)
+    program: MobilityProgram = field(init=False)
 
     def __post_init__(self) -> None:
-        for lport in (VM, PEER, UP):
-            self.engine.plug(lport, Plug("memory"))
+        self.program = MobilityProgram(self.engine.kind, self.where, LOCALHOST)
         self.engine.plug(M, self.program.plug)
 
     def become(self, **vm: object) -> None:
         """The VM's port is as told from now on."""
         ports = (vnic(VM, access(100), **vm), vnic(PEER, access(100)), uplink(UP))  # type: ignore[arg-type]
-        image = world(*ports, vnic(M, access(0), own=bytes(6), tunnel=True), tunnel=M, moved=True)
+        self.apply(world(*ports, vnic(M, access(0), own=bytes(6), tunnel=True), tunnel=M, moved=True))
+
+    def apply(self, image: Image) -> None:
+        """These are the tables."""
         apply_image(self.engine, self.image, image)
         self.image = image
 
     def taken(self, lport: int = VM) -> list[int]:
         """Numbers of the frames that the NIC was given."""
         found = []
-        while (given := self.engine.take(lport)) is not None:
+        while (given := self.get(lport)) is not None:
             found.append(number_of(given))
         return found
 
     def close(self) -> None:
-        self.engine.close()
+        """The engine is as it was before."""
+        self.engine.forget(self.engine.learned())
+        self.apply(Image())
+        self.engine.unplug(M)
         self.program.close()
+        for lport in (VM, PEER, UP, M):
+            self.engine.clear_counters(lport)
+
+
+Maker = Callable[[], Switch]
+
+
+def user_maker(stack: ExitStack) -> Maker:
+    """Makes switches of one user engine."""
+    engine = UserEngine()
+    stack.callback(engine.close)
+    for lport in (VM, PEER, UP):
+        engine.plug(lport, Plug("memory"))
+    return lambda: Switch(engine, engine.inject, engine.take)
+
+
+def kernel_maker(stack: ExitStack, label: str) -> Maker:
+    """Makes switches of one kernel engine, in a namespace of its own."""
+    space, engine = stack.enter_context(Lab()).namespace(label), stack.enter_context(rig.Switch(label)).open()
+    stack.callback(engine.close, keep=False)
+    taps = {lport: TapNic(space, f"tap{lport}") for lport in (VM, PEER, UP)}
+    for lport, tap in taps.items():
+        stack.callback(tap.close)
+        space.up(tap.name, mtu=9200)
+        engine.plug(lport, Plug("tap", tap.name, space.name))
+    return lambda: Switch(
+        engine, lambda lport, frame: taps[lport].write(frame), lambda lport: taps[lport].read(), space.name
+    )
+
+
+@pytest.fixture(scope="module", params=["user", pytest.param("kernel", marks=pytest.mark.kernel)])
+def makers(request: pytest.FixtureRequest) -> Iterator[tuple[Maker, Maker]]:
+    """Of A, and of B."""
+    with ExitStack() as stack:
+        if request.param == "user":
+            yield user_maker(stack), user_maker(stack)
+        else:
+            yield kernel_maker(stack, "mobA"), kernel_maker(stack, "mobB")
 
 
 def numbered(number: int, dst: bytes = mac(VM), src: bytes = OUTSIDE, *tags: bytes) -> bytes:
@@ -74,9 +128,9 @@ def number_of(given: bytes) -> int:
 
 
 @pytest.fixture
-def switches() -> Iterator[tuple[Switch, Switch]]:
+def switches(makers: tuple[Maker, Maker]) -> Iterator[tuple[Switch, Switch]]:
     """A has let the VM go; B waits for it."""
-    source, target = Switch(), Switch()
+    source, target = makers[0](), makers[1]()
     peer = target.program.endpoint
     target.program.set(Session(IDENT, KEY, VM, 5.0))
     source.program.set(Session(IDENT, KEY, VM, 5.0, peer))
@@ -99,7 +153,7 @@ def settled(switch: Switch) -> bool:
 def by_network(switch: Switch, numbers: range) -> None:
     """The network delivers frames for the VM here."""
     for number in numbers:
-        switch.engine.inject(UP, numbered(number, mac(VM), OUTSIDE, tag(100)))
+        switch.put(UP, numbered(number, mac(VM), OUTSIDE, tag(100)))
 
 
 def gather(switch: Switch, count: int, lport: int = VM) -> list[int]:
@@ -153,21 +207,21 @@ def test_guests_of_the_target_do_not_overtake_what_waits(switches: tuple[Switch,
     source, target = switches
     target.program.gate(IDENT)
     for number in range(10):
-        source.engine.inject(PEER, numbered(number, mac(VM), mac(PEER)))
+        source.put(PEER, numbered(number, mac(VM), mac(PEER)))
     wait_until(lambda: target.program.counts(IDENT).held == 10, "they wait at the target")
     target.become(held=True)
     closed = numbered(0, mac(VM), mac(PEER))
     wait_until(lambda: [copy.lport for copy in target.engine.test(PEER, closed).copies] == [M], "the gate is closed")
     for number in range(20, 30):
-        target.engine.inject(PEER, numbered(number, mac(VM), mac(PEER)))
+        target.put(PEER, numbered(number, mac(VM), mac(PEER)))
     for number in range(10, 20):
-        source.engine.inject(PEER, numbered(number, mac(VM), mac(PEER)))
+        source.put(PEER, numbered(number, mac(VM), mac(PEER)))
     wait_until(lambda: target.program.counts(IDENT).held == 20, "more come by the tunnel")
     target.program.open(IDENT)
     target.become(releasing=True)
     assert gather(target, 30) == list(range(30))
     for number in range(30, 40):
-        target.engine.inject(PEER, numbered(number, mac(VM), mac(PEER)))
+        target.put(PEER, numbered(number, mac(VM), mac(PEER)))
     assert gather(target, 10) == list(range(30, 40))
 
 
@@ -189,6 +243,40 @@ def test_direct_frames_wait_for_the_sources_word(switches: tuple[Switch, Switch]
     assert gather(target, 10) == list(range(30, 40))
 
 
+def test_a_switch_hears_the_announcement_by_any_of_its_ports(switches: tuple[Switch, Switch]) -> None:
+    """A VIS: its ports have no addresses of their own, and learn.  The way by the tunnel and the direct one meet at the
+    target, in order; and once it has heard, the source sends directly what comes for the VM."""
+    source, target = switches
+    ports = (
+        vnic(VM, access(100), moved=True, blocked=True, forward=True),
+        *(switch_port(lport, access(100)) for lport in (PEER, UP)),
+    )
+    source.apply(world(*ports, vnic(M, access(0), own=bytes(6), tunnel=True), tunnel=M, moved=True))
+    activate(target)
+    by_port(source, range(10))
+    assert gather(target, 10) == list(range(10))
+    start = time.monotonic()
+    by_network(target, range(20, 30))
+    time.sleep(4 * QUIET)  # the tunnel alone would not tell
+    by_port(source, range(10, 20))
+    source.put(UP, rarp(MacAddress(mac(VM)), 0))
+    heard = [(item.lport, item.vlan) for item in source.engine.punted() if item.kind is Punt.FOLLOWED]
+    assert heard == [(UP, 100)]
+    source.program.end(VM, heard[0][1])
+    found = gather(target, 20)
+    assert found == list(range(10, 30)) or time.monotonic() - start > LONGEST
+    assert target.program.counts(IDENT).ended == 1
+    by_port(source, range(30, 40))
+    assert gather(source, 10, UP) == list(range(30, 40))
+    assert target.taken() == []
+
+
+def by_port(switch: Switch, numbers: range) -> None:
+    """A port of a physical switch brings frames for the VM."""
+    for number in numbers:
+        switch.put(PEER, numbered(number, mac(VM), OUTSIDE))
+
+
 def test_what_a_port_would_take_back_goes_through_the_tunnel_too(switches: tuple[Switch, Switch]) -> None:
     """A port that learns (of a VIS) has heard already where the VM is; what came before that by the same port is for
     it all the same."""
@@ -197,12 +285,11 @@ def test_what_a_port_would_take_back_goes_through_the_tunnel_too(switches: tuple
     port = source.image.ports[PEER]
     image = replace(source.image, policies={**source.image.policies, 9: learning})
     image = replace(image, ports={**image.ports, PEER: replace(port, policy=9)})
-    apply_image(source.engine, source.image, image)
-    source.image = image
-    source.engine.inject(PEER, numbered(0, b"\xff" * 6, mac(VM)))
+    source.apply(image)
+    source.put(PEER, numbered(0, b"\xff" * 6, mac(VM)))
     assert any(entry.mac.octets == mac(VM) and entry.lport == PEER for entry in source.engine.learned())
     for number in range(1, 20):
-        source.engine.inject(PEER, numbered(number, mac(VM), OUTSIDE))
+        source.put(PEER, numbered(number, mac(VM), OUTSIDE))
     wait_until(lambda: target.program.counts(IDENT).received == 19, "all have come")
     activate(target)
     assert gather(target, 19) == list(range(1, 20))
@@ -250,16 +337,16 @@ def test_what_was_delivered_there_does_not_come_back(switches: tuple[Switch, Swi
 def test_what_the_vm_says_before_its_activation_leaves_in_order(switches: tuple[Switch, Switch]) -> None:
     _, target = switches
     for number in range(100):
-        target.engine.inject(VM, numbered(number, mac(PEER), mac(VM)))
+        target.put(VM, numbered(number, mac(PEER), mac(VM)))
     wait_until(lambda: target.program.counts(IDENT).held == 100, "frames wait")
     assert target.taken(PEER) == []
     target.become(held=True)
     target.program.open(IDENT)
     for number in range(100, 200):
-        target.engine.inject(VM, numbered(number, mac(PEER), mac(VM)))
+        target.put(VM, numbered(number, mac(PEER), mac(VM)))
     target.become(releasing=True)
     for number in range(200, 300):
-        target.engine.inject(VM, numbered(number, mac(PEER), mac(VM)))
+        target.put(VM, numbered(number, mac(PEER), mac(VM)))
     assert gather(target, 300, PEER) == list(range(300))
 
 
@@ -267,11 +354,11 @@ def test_frames_of_any_size_cross(switches: tuple[Switch, Switch]) -> None:
     source, target = switches
     activate(target)
     big = numbered(7, mac(VM), OUTSIDE, tag(100)) + bytes(1400)
-    source.engine.inject(UP, big)
+    source.put(UP, big)
     found: list[bytes] = []
 
     def arrived() -> bool:
-        given = target.engine.take(VM)
+        given = target.get(VM)
         if given is not None:
             found.append(given)
         return bool(found)
@@ -284,7 +371,7 @@ def test_what_waits_too_long_is_dropped_for_that_reason(switches: tuple[Switch, 
     source, target = switches
     target.program.set(replace(Session(IDENT, KEY, VM, 0.1)))
     by_network(source, range(3))
-    target.engine.inject(VM, numbered(9, mac(PEER), mac(VM)))
+    target.put(VM, numbered(9, mac(PEER), mac(VM)))
 
     def counted() -> bool:
         counters = target.engine.counters([VM])[VM]

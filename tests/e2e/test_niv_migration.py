@@ -45,11 +45,14 @@ class Moving:
 
     def run(self, rate: int, enough: int, early: int = 0, rest: float = 0.3) -> tuple[Stream, Stream]:
         """To and fro while both send, until the VM has sent ``enough``.  ``early``: the move before whose hand-over the
-        VM speaks on the target already; ``rest``: seconds from the last move to the end."""
+        VM speaks on the target already; ``rest``: seconds from the last move to the end.  With `mobility forward` each
+        source tells its target that the network has heard of the move."""
         with self.mover(rate) as mover:
             for number in range(1, MOVES + 1):
                 time.sleep(0.3)  # traffic before each move
                 self._move(mover, number % 2, number == early)
+                if self.scene.forward:
+                    wait_until(lambda to=number % 2: self._words(to), "the source gives its word")  # type: ignore[misc]
             time.sleep(rest)
             wait_until(lambda: self._passed() > enough, "the VM has sent enough, as far as the machine lets it")
             return mover.finish()
@@ -79,6 +82,11 @@ class Moving:
 
     def _passed(self) -> int:
         return sum(_sent(vis) for vis in self.scene.vises)
+
+    def _words(self, to: int) -> int:
+        """How often the target of the move under way was told by its source that the network has heard of it."""
+        lines = [line.split() for line in _moves(self, self.hosts[to]).splitlines()]
+        return sum(int(line[-1]) for line in lines if line[:2] == [f"Veth{self.veth}", "target"])
 
     @property
     def counters(self) -> tuple[int, int]:
@@ -125,14 +133,18 @@ def _drops(made: Moving) -> str:
     """Frames that did not get on, at the vEth and at each VIS, for people."""
     counters = made.scene.fabric.veths()[made.veth].counters
     lines = [f"vEth: {counters.rx_frames} {counters.tx_frames} {dict(counters.drops_in)} {dict(counters.drops_out)}"]
-    for host in made.hosts:
-        slot = made.scene.fabric.status(host).slot
-        words = "show mobility" if shown(host, "niv").split()[1] == "local" else "card show mobility"
-        lines.append(made.scene.fabric.cli(f"module vem {slot} execute {words}"))
+    lines += [_moves(made, host) for host in made.hosts]
     for found in made.scene.vises:
         with control.Client(str(found.socket), "switch") as client:
             lines.append(f"{found.name}: {client.call('counters')}")
     return "\n".join(lines)
+
+
+def _moves(made: Moving, host: Host) -> str:
+    """Those that the host, or its VIS for it, follows, for people."""
+    slot = made.scene.fabric.status(host).slot
+    words = "show mobility" if shown(host, "niv").split()[1] == "local" else "card show mobility"
+    return made.scene.fabric.cli(f"module vem {slot} execute {words}")
 
 
 FORWARD_RATE = 5_000

@@ -288,6 +288,7 @@ class Agent:
     async def _reconcile_loop(self) -> None:
         while True:
             await self._dirty.wait()
+            await self.session.doubt.over()
             self._dirty.clear()
             waiting, self._waiting = self._waiting, []
             try:

@@ -19,6 +19,7 @@ import structlog
 from dvswitch.client import TlsFiles, check_address, fabric_stub, open_aio_channel
 from dvswitch.errors import DvsError, InvalidValue, Unavailable
 from dvswitch.v1 import fabric_pb2 as fabric
+from vem.agent.doubt import LATE, Doubt
 from vem.agent.questions import Questions
 
 SILENCE = 6.0
@@ -100,6 +101,8 @@ class Session:
         self._heard = clock()
         self._outbox: asyncio.Queue[fabric.ModuleMessage] | None = None
         self.questions = Questions(lambda message: self.send(message))
+        self.doubt = Doubt()
+        """Whether what came last may be overtaken: nothing of it is to be carried out before that is over."""
         self._heartbeat = DEFAULT_HEARTBEAT
         self._sequence = 0
         self._stuck = asyncio.Event()
@@ -191,10 +194,17 @@ class Session:
         }
         while True:
             message = _checked(await call.read(), call)
+            if self._clock() - self._heard > LATE:
+                self._beat_once(ask=True)
+                self.doubt.begin(self._sequence)
             self._heard = self._clock()
             kind = message.WhichOneof("message")
             if kind in handlers:
                 handlers[kind](getattr(message, kind))
+            if kind == "in_sync":
+                self.doubt.end()
+            elif kind == "heartbeat":
+                self.doubt.answered(message.heartbeat.answers)
 
     async def _write(self, call: Any) -> None:
         outbox = self._outbox
@@ -203,10 +213,13 @@ class Session:
 
     async def _beat(self) -> None:
         while True:
-            self._sequence += 1
-            beat = fabric.Heartbeat(sequence=self._sequence, revision=self._owner.applied_revision())
-            self.send(fabric.ModuleMessage(heartbeat=beat))
+            self._beat_once()
             await asyncio.sleep(self._heartbeat)
+
+    def _beat_once(self, ask: bool = False) -> None:
+        self._sequence += 1
+        beat = fabric.Heartbeat(sequence=self._sequence, revision=self._owner.applied_revision(), ask=ask)
+        self.send(fabric.ModuleMessage(heartbeat=beat))
 
     async def _watch(self) -> None:
         """Wake up when silence would have lasted too long; go on if something was heard meanwhile."""

@@ -19,6 +19,7 @@ _HEADER = (
     "Waiting",
     "Overflow",
     "Expired",
+    "Words",
 )
 
 
@@ -35,10 +36,11 @@ def mobility(moves: Iterable[MoveView]) -> str:
             found.waiting,
             found.overflow,
             found.expired,
+            found.ended,
         )
         link = "up" if found.ready else "-"
         rows.append((f"Veth{move.veth}" if move.veth else "-", move.role, move.peer or "-", link, *map(str, numbers)))
-    return table(_HEADER, rows, right=set(range(4, 11)))
+    return table(_HEADER, rows, right=set(range(4, 12)))
 
 
 __all__ = ["mobility"]

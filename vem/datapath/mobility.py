@@ -67,6 +67,8 @@ class Counts:
     """Source: bytes that are sent, and would be delivered here if the vEth came back."""
     ready: int = 0
     """1: the connection is there."""
+    ended: int = 0
+    """Target: times that the source has said of a VLAN that the network knows the new place."""
 
 
 @cache

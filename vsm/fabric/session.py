@@ -26,6 +26,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2
 from vsm.events.bus import News
 from vsm.fabric import wire, wire_observed
+from vsm.fabric.beats import Beats
 from vsm.fabric.counters import reporter
 from vsm.fabric.resume import Held, opening
 from vsm.fabric.runtime import FabricRuntime
@@ -113,7 +114,7 @@ class ModuleSession:
         self._considered = 0
         self._installed: set[tuple[int, int]] = set()
         """(vEth, generation) of moves whose carried state the module was sent."""
-        self._beats = 0
+        self._beats = Beats(now, timing.heartbeat)
         self._commands = 0
         self._asked: dict[int, tuple[asyncio.Future[tuple[str, bool]], Callable[[str], None] | None]] = {}
         self._refusals: tuple[tuple[str, str], ...] = ()
@@ -162,16 +163,15 @@ class ModuleSession:
         yield self._told(fabric_pb2.SupervisorMessage(welcome=self._welcome()))
         for message in self._open():
             yield self._told(message)
-        next_beat = self._now() + self._timing.heartbeat
         while True:
-            await self._awake(next_beat - self._now())
+            await self._awake(self._beats.left)
             while self._outbox:
                 yield self._told(self._outbox.popleft())
             for message in self._difference():
                 yield self._told(message)
-            if self._now() >= next_beat:
-                yield self._told(self._heartbeat())
-                next_beat = self._now() + self._timing.heartbeat
+            if self._beats.left <= 0:
+                self._counts.out_beats += 1
+                yield self._told(self._beats.next(self._sent.revision if self._sent else 0))
 
     def _told(self, message: fabric_pb2.SupervisorMessage) -> fabric_pb2.SupervisorMessage:
         """The message, counted."""
@@ -240,12 +240,6 @@ class ModuleSession:
         """Whether the ports of the slot are this one's."""
         return holder(self._supervisor.state, self.slot) is self.role
 
-    def _heartbeat(self) -> fabric_pb2.SupervisorMessage:
-        self._beats += 1
-        self._counts.out_beats += 1
-        revision = self._sent.revision if self._sent else 0
-        return fabric_pb2.SupervisorMessage(heartbeat=fabric_pb2.Heartbeat(sequence=self._beats, revision=revision))
-
     async def _awake(self, seconds: float) -> None:
         """Sleep until poked, at most so long."""
         try:
@@ -287,8 +281,10 @@ class ModuleSession:
             return self.role is Role.HOST
         return kind not in _OF_HOLDERS or self._holds
 
-    def _heartbeat_heard(self, _message: fabric_pb2.Heartbeat) -> None:
+    def _heartbeat_heard(self, message: fabric_pb2.Heartbeat) -> None:
         self._counts.in_beats += 1
+        if self._beats.heard(message):
+            self.poke()
 
     def _ack(self, ack: fabric_pb2.Ack) -> None:
         self._settle(ack.revision, ())

@@ -229,12 +229,16 @@ class CommandOutput(_message.Message):
     def __init__(self, id: _Optional[int] = ..., text: _Optional[str] = ..., ok: bool = ..., more: bool = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("sequence", "revision")
+    __slots__ = ("sequence", "revision", "ask", "answers")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    ASK_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     revision: int
-    def __init__(self, sequence: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
+    ask: bool
+    answers: int
+    def __init__(self, sequence: _Optional[int] = ..., revision: _Optional[int] = ..., ask: bool = ..., answers: _Optional[int] = ...) -> None: ...
 
 class CounterReport(_message.Message):
     __slots__ = ("incarnation", "ports")

@@ -39,6 +39,7 @@ struct dvs_session_counts {
 	__u64 waiting;   /* frames, or on a source bytes, that wait now */
 	__u64 kept;      /* SOURCE: bytes that are sent, and would be delivered here if the vEth came back */
 	__u64 ready;     /* the connection is there */
+	__u64 ended;     /* TARGET: times that the source has said of a VLAN that the network knows the new place */
 };
 
 struct dvs_mobility;

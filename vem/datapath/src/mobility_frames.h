@@ -297,8 +297,10 @@ static void gate_uses(struct session *s, const __u8 *frame)
  * move. */
 static void gate_ended(struct session *s, __u32 vlan)
 {
-	if (s->open && vlan < VLANS)
-		s->ended[vlan / 64] |= 1ULL << vlan % 64;
+	if (!s->open || vlan >= VLANS)
+		return;
+	s->ended[vlan / 64] |= 1ULL << vlan % 64;
+	s->counts.ended++;
 }
 
 /* A frame that came directly. */

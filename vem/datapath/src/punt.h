@@ -39,8 +39,12 @@ static INL int dvs_is_ours(const struct dvs_pkt *p, __u32 magic)
 
 static INL int dvs_is_beacon(const struct dvs_pkt *p) { return dvs_is_ours(p, DVS_BEACON_MAGIC); }
 
-/* Not by a guest's port, nor by a VIF: by an uplink, or a link of a VIS. */
-static INL int dvs_by_wire(const struct dvs_pkt *p) { return p->uplink || p->by_link; }
+/* Not by a guest's port, nor by a VIF: by an uplink, or a link of a VIS; announcements that are followed come by those and
+ * by a VIS's other ports. */
+static INL int dvs_by_wire(const struct dvs_pkt *p)
+{
+	return p->uplink || p->by_link || p->punt == DVS_PUNT_FOLLOWED;
+}
 
 /* Frames for switches, not for guests. */
 static INL void dvs_punt_control(struct dvs_pkt *p)
