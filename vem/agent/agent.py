@@ -429,7 +429,7 @@ class Agent:
         if not counters.keys() >= set(lports):
             counters = await self.datapath.counters(lports)
         for attachment, port in draining:
-            last = convert.counters_to(counters[attachment.lport], attachment.life)
+            last = convert.told_to(counters[attachment.lport], attachment.life)
             carried = self._carrying.left(port.veth, port.generation)
             drained = fabric.PortDrained(veth=port.veth, generation=port.generation, last=last, carried=carried)
             if self.session.send(fabric.ModuleMessage(drained=drained)):

@@ -7,7 +7,7 @@ again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from dvswitch.digest import wanted_digest
@@ -56,6 +56,8 @@ _COUNTS = (
     "tx_broadcast",
     "tx_flooded",
 )
+
+_BY_VIS = tuple(item.name.removeprefix("niv_") for item in fields(Counters) if item.name.startswith("niv_"))
 
 _DISCOVERY = {number: Mode[name] for name, number in pb.Discovery.items()}
 
@@ -217,6 +219,16 @@ def counters_to(counters: Counters, life: int = 0) -> pb.Counters:
     message = pb.Counters(life=life, **{name: getattr(counters, name) for name in _COUNTS})
     message.drops_in.update(counters.drops_in)
     message.drops_out.update(counters.drops_out)
+    return message
+
+
+def told_to(counters: Counters, life: int) -> pb.Counters:
+    """What the supervisor is told of a port: without what a VIS counts for the vEth."""
+    message = counters_to(counters, life)
+    for name in _BY_VIS:
+        setattr(message, name, max(0, getattr(message, name) - getattr(counters, f"niv_{name}")))
+    passed = counters.niv_rx_frames
+    message.rx_forwarded, message.rx_copies = (max(0, n - passed) for n in (message.rx_forwarded, message.rx_copies))
     return message
 
 

@@ -11,7 +11,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent.attachments import Attachment
 from vem.agent.compile import VethState
-from vem.agent.convert import counters_to, nic_to, plug_to
+from vem.agent.convert import nic_to, plug_to, told_to
 from vem.agent.uplinks import UplinkStatus
 from vem.agent.wanted import Refusal
 from vem.datapath.image import Counters, LearnedMac, Port
@@ -58,7 +58,7 @@ def detached(attachment: Attachment) -> fabric.ModuleMessage:
             nic=nic_to(attachment.nic),
             mac=str(attachment.mac),
             generation=attachment.generation,
-            last=counters_to(attachment.last, attachment.life),
+            last=told_to(attachment.last, attachment.life),
         )
     )
 
@@ -100,7 +100,7 @@ class Reports:
                 continue
             self._counters[key] = counters
             number = {"uplink": port.number} if port.uplink else {"veth": port.number}
-            message = counters_to(counters, lives.get(lport, 0))
+            message = told_to(counters, lives.get(lport, 0))
             report.ports.add(**number, generation=port.generation, counters=message)
         return report if report.ports else None
 
