@@ -161,6 +161,7 @@ class Card:
         for attachment in [known for ident, (known, nic) in self._known.items() if not _goes_on(nic, wanted)]:
             # At once: the agent takes its time, and from now on the host takes what is for the NIC without a tag.
             self._engine.unplug(attachment.lport)
+        self._engine.set_waiting(frozenset(Place(nic.port, nic.vif) for nic in wanted.values() if nic.waits))
         self._wanted = wanted
 
     async def _follow(self) -> None:
@@ -286,6 +287,8 @@ class Card:
             outcome.state, State.BLOCKED
         )
         generation = port.generation if port else attachment.generation
+        if nic.waits:
+            state = State.PENDING  # the host is not to leave its switching to us yet
         request = nic.attach.request
         return Told(ident, Granted(nic.key, 0, attachment.veth, generation, phase, state, outcome.detail, request))
 

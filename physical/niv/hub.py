@@ -37,10 +37,16 @@ class _Part:
     image: Image = field(default_factory=Image)
     places: dict[int, Place] = field(default_factory=dict)
     """By the part's own lport; of NICs that are plugged."""
+    waiting: frozenset[Place] = frozenset()
+    """Places that are not to be used yet."""
     outward: merge.Outward | None = None
     punts: deque[PuntedFrame] = field(default_factory=deque)
     fd: int = -1
     """Readable while ``punts`` has something."""
+
+    def in_use(self) -> dict[int, Place]:
+        """Places that frames may be sent to."""
+        return {local: place for local, place in self.places.items() if place not in self.waiting}
 
 
 class Hub:
@@ -158,6 +164,19 @@ class Hub:
             if part in self._left or local in self._parts[part].image.ports:
                 self._apply()  # else it is nobody's yet
 
+    def set_waiting(self, part: str, waiting: frozenset[Place]) -> None:
+        """VIFs of a card that their host does not have in its tables yet: as if their NICs were nowhere."""
+        with self.lock:
+            known = self._parts[part]
+            before, known.waiting = known.waiting, waiting
+            if (before ^ waiting).isdisjoint(known.places.values()):
+                return
+            try:
+                self._apply()
+            except EngineError:
+                known.waiting = before
+                raise
+
     def number(self, part: str, local: int) -> int:
         """The engine's lport of a part's; EngineError when there is none left."""
         with self.lock:
@@ -194,7 +213,7 @@ class Hub:
                 lambda local: numbers.lport(key, local), lambda index: numbers.policy(key, index)
             )
         try:
-            return part.outward.of(part.image, part.places)
+            return part.outward.of(part.image, part.in_use())
         except Unavailable as error:
             raise EngineError(error.subject, error.problem, error.remedy) from error
 
@@ -255,7 +274,7 @@ class Hub:
             if part == PLAIN:
                 self.engine.emit(local, frame)
                 return
-            place = self._parts[part].places.get(local, Place(0, 0))
+            place = self._parts[part].in_use().get(local, Place(0, 0))
             link = self._image.ports.get(place.link)
             if link is None or not place.vif or link.tagging is Tagging.NONE:
                 raise EngineError(f"lport {local}", "its NIC can't be reached now")

@@ -88,6 +88,10 @@ class PartEngine(Engine):
         """NICs whose host says that the guest has taken the link down."""
         self._down = set(down)
 
+    def set_waiting(self, waiting: frozenset[Place]) -> None:
+        """VIFs that are not to be used yet; EngineError: to be called again."""
+        self._hub.set_waiting(self._part, waiting)
+
     def emit(self, lport: int, frame: bytes) -> None:
         """To a VIF with its link's tag."""
         self._hub.emit(self._part, lport, frame)

@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dvswitch import lldp
@@ -67,6 +67,8 @@ class NivHost:
     plain: list[bytes] = field(default_factory=list)
     final: bool = False
     slot: int = 0
+    applies: bool = True
+    """What the VIS grants is at once in the tables (that it has none of)."""
 
     async def __aenter__(self) -> NivHost:
         self.uplinks = {number: self._open(number, *ends) for number, ends in self.wires.items()}
@@ -152,6 +154,12 @@ class NivHost:
     def bound(self, ident: str) -> Binding:
         return self.side.bindings()[ident]
 
+    def _apply(self, now: float) -> None:
+        for ident, bound in self.side.bindings().items():
+            held = (bound.uplink, bound.vif) if bound.vif else (0, 0)
+            self.wishes[ident] = replace(self.wishes[ident], held=held, in_force=bool(bound.vif))
+        self.side.set_wishes(self.wishes.values(), now)
+
     async def _run(self) -> None:
         while True:
             self._wake.clear()
@@ -159,6 +167,8 @@ class NivHost:
             for uplink in self.uplinks.values():
                 self._read(uplink, now)
             self.side.set_lists(self.side.lists(), now)
+            if self.applies:
+                self._apply(now)
             for number, frame in self.side.to_send(now):
                 self._put(number, frame)
             await self._report()

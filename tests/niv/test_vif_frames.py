@@ -21,7 +21,7 @@ from dvswitch.vif.vifs import Vifs
 MAC = MacAddress.parse("02:00:00:00:00:07")
 NIC = m.NicKey("web1", 2, "6c1c2c8e-0000-0000-0000-000000000001", "vnet3")
 MESSAGES: list[m.Message] = [
-    m.Attach(NIC, MAC, "web", True, 7, 1 << 40, "r-1", 4095, False, MacAddress.parse("02:00:00:00:00:08"), 3),
+    m.Attach(NIC, MAC, "web", True, 7, 1 << 40, "r-1", 4095, False, MacAddress.parse("02:00:00:00:00:08"), 3, True),
     m.Attach(m.NicKey("web1"), MAC, "web"),
     m.Detach(NIC),
     m.Mode(True),

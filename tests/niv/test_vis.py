@@ -74,6 +74,28 @@ async def test_frames_between_nics_of_a_host_take_the_way_through_the_vis(stage:
         await passed(host, {one: 0, two: 0, three: 1, other: 0}, {left: 0, right: 0}, marker)
 
 
+async def test_a_vif_is_not_used_before_its_host_has_it_in_its_tables(stage: Stage) -> None:
+    """While a host joins, what is for its guests goes without a tag until the host can take it with one."""
+    async with stage.host(12, 1) as host:
+        left, uplink = stage.stations[8], host.uplinks[1]
+        sent, marker = frame(mac(1), BROADCAST)
+        uplink.sock.sendto(sent[:12] + b"\x81\x00\x00\x0a" + sent[12:], uplink.remote)
+        await until(lambda: left.copies(marker), "the host still switches, and its guest speaks")
+        host.applies = False
+        web = host.wish("web1", mac(1), "web")
+        await host.until(lambda: host.bound(web).veth, "the VIS grants the NIC")
+        sent, marker = frame(mac(77), mac(1))
+        left.send(sent)
+        await host.until(lambda: [found for found in host.plain if marker in found], "it comes without a tag")
+        assert host.bound(web).vif and host.bound(web).state is State.PENDING and not host.deliveries(web, marker)
+        host.applies = True
+        await host.forwarding(web)
+        sent, marker = frame(mac(77), mac(1))
+        left.send(sent)
+        await host.until(lambda: host.deliveries(web, marker), "it comes with the tag")
+        assert not [found for found in host.plain if marker in found]
+
+
 async def test_the_vifs_counters_are_the_veths(stage: Stage) -> None:
     async with stage.host(3, 1) as host:
         one, two = host.wish("web1", mac(1), "web"), host.wish("web2", mac(2), "web")

@@ -1,9 +1,13 @@
-"""Run as a child: commits to a store in a loop, and writes a byte for each commit once it has been acknowledged."""
+"""Run as a child: commits to a store in a loop, and writes a line for each commit once it has been acknowledged.
+
+The store is tidied up at the same time.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 from dataclasses import replace
 
 from vsm.model.state import State, Vlan
@@ -13,7 +17,9 @@ from vsm.supervisor import Supervisor
 
 def main() -> None:
     """Commit until killed; each acknowledged revision is one line on standard output."""
-    supervisor = Supervisor(SqliteStore(sys.argv[1]))
+    store = SqliteStore(sys.argv[1])
+    supervisor = Supervisor(store)
+    threading.Thread(target=store.tidy, daemon=True).start()
     while True:
         supervisor.transact(_next_change)
         os.write(1, b"%d\n" % supervisor.state.revision)

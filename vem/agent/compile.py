@@ -117,11 +117,13 @@ def compile_image(
     memory: Remembered[NicEntries] | None = None,
 ) -> Compiled:
     """Work out the whole Image; ``indexes``, ``teaming`` and ``memory`` are brought up to date."""
-    compiler = _Compiler(wanted, indexes, orphans or Orphans(), teaming or Teaming(), memory or Remembered())
+    compiler = Compiler(wanted, indexes, orphans or Orphans(), teaming or Teaming(), memory or Remembered())
     return compiler.run(list(nics), list(uplinks))
 
 
-class _Compiler:
+class Compiler:
+    """One run over everything; vem/agent/narrow.py goes on from it."""
+
     def __init__(
         self,
         wanted: want.Wanted,
@@ -481,6 +483,7 @@ def _vlans(policy: want.Policy) -> VlanSet:
 __all__ = [
     "BLOCKED_POLICY",
     "Compiled",
+    "Compiler",
     "Indexes",
     "NicEntries",
     "Orphans",

@@ -1,6 +1,6 @@
 """The agent's hold on the engine: which Image and which plugs it has now, and how to bring it to those it should have.
 
-All engine calls of the agent are here, made on the engine's own thread.
+All engine calls of the agent are here, made on the engine's own thread but for small edits (engine_thread.py).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from vem.datapath.engine import Engine, EngineError, Plug
 from vem.datapath.image import Counters, Image, LearnedMac, PuntedFrame
 from vem.datapath.watch import Capture, CapturedFrame, LastDrop, Trace
 
+SMALL_PORTS, SMALL_TABLES = 4, 256
+"""Ports that differ, and ports and VLANs that there are, in an edit that is small."""
 log = structlog.get_logger(__name__)
 
 
@@ -149,7 +151,20 @@ class Datapath:
         ``mtus``: bytes that NICs of uplinks must be able to carry; returns the errors of those that can't.  ``count``:
         lports whose counters are read after that, into ``last``.
         """
-        return await self._thread.call(self._converge, image, mtus or {}, count)
+        mtus = mtus or {}
+        if self._engine.prompt and self._mtus.settled(mtus) and self._is_small(image):
+            return await self._thread.brief(self._converge, image, mtus, count)
+        return await self._thread.call(self._converge, image, mtus, count)
+
+    def _is_small(self, image: Image) -> bool:
+        """Whether the tables need only a few edits, and none needs a look at what was learned."""
+        old = self.image
+        if max(len(image.ports), len(image.members)) > SMALL_TABLES or old.policies != image.policies:
+            return False
+        ports = old.ports
+        changed = sum(ports.get(lport) is not port for lport, port in image.ports.items())
+        changed += len(ports.keys() - image.ports.keys())
+        return changed <= SMALL_PORTS and len(ports) <= SMALL_TABLES and not ageing.may_leave_stale(old, image)
 
     def _converge(self, image: Image, mtus: Mapping[Plug, int], count: Collection[int]) -> list[EngineError]:
         self.last = {}

@@ -13,9 +13,9 @@ import structlog
 from dvswitch.errors import Unavailable
 from vem.agent import moves
 from vem.agent.attachments import Attachment, Attachments, Stage, nic_key
-from vem.agent.compile import Compiled, Indexes, NicEntries, PluggedNic, PluggedUplink, compile_image, restrict
+from vem.agent.compile import Compiled, Indexes, PluggedNic, PluggedUplink, restrict
 from vem.agent.lports import FIRST_LPORT, LAST_LPORT, LAST_POLICY, LAST_TEAM, Numbers
-from vem.agent.remembered import Remembered
+from vem.agent.narrow import Passes
 from vem.agent.state import Saved
 from vem.agent.teams import Teaming
 from vem.agent.uplinks import UplinkConfig, UplinkStatus, uplink_mac
@@ -55,13 +55,13 @@ class Holdings:
         self.indexes = Indexes(
             Numbers(1, LAST_POLICY, "port profiles", saved.policies), Numbers(1, LAST_TEAM, "uplink teams", saved.teams)
         )
-        self._memory: Remembered[NicEntries] = Remembered()
         for attachment in saved.attachments:
             self.attachments.add(attachment)
         known = {attachment.lport for attachment in saved.attachments}
         known |= {lport for key, lport in saved.lports.items() if key.startswith("uplink ") or key == moves.KEY}
         self._adopted_plugs = dict(plugs)
         self.teaming = Teaming(_adopted_places(image) | saved.places)
+        self._passes = Passes(self.indexes, self.teaming)
         self.orphans = restrict(image, image.ports.keys() - known)
         for lport in self.orphans.lports:
             self.lports.reserve(_orphan_key(lport), lport)
@@ -184,7 +184,7 @@ class Holdings:
         if left := self.moves.policies().keys() - wanted.policies.keys():
             kept = {ident: policy for ident, policy in self.moves.policies().items() if ident in left}
             wanted = replace(wanted, policies={**wanted.policies, **kept})
-        return compile_image(wanted, nics, uplinks, self.indexes, self.orphans, self.teaming, self._memory)
+        return self._passes.compile(wanted, nics, uplinks, self.orphans)
 
     @property
     def up_delay(self) -> float:

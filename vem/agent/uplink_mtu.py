@@ -47,6 +47,13 @@ class UplinkMtus:
             if plug not in wanted:
                 del self._found[plug], self._now[plug]
 
+    def settled(self, wanted: Mapping[Plug, int]) -> bool:
+        """Whether raise_to() and lower_to() would do nothing."""
+        found, now = self._found, self._now
+        return found.keys() == wanted.keys() and all(
+            least <= now[plug] <= max(found[plug], least) for plug, least in wanted.items()
+        )
+
     def _set(self, plug: Plug, value: int) -> None:
         self._write(plug, value)
         self._now[plug] = value

@@ -47,6 +47,8 @@ class Engine(abc.ABC):
 
     kind: str
     """"kernel" or "user"."""
+    prompt: bool = False
+    """Edits of a few table entries wait for nothing that takes long: not for the kernel, and not for other threads."""
     incarnation: str
     """Changes whenever counters restarted from zero; survives adoption in the kernel engine."""
 

@@ -44,6 +44,7 @@ class UserEngine(Engine):
     """One switch; the constructor starts its thread, close() ends it.  EngineError if the native part is not built."""
 
     kind = "user"
+    prompt = True
 
     def __init__(self, library: Path | None = None) -> None:
         """``library``: another build of the native part, to measure it."""

@@ -313,6 +313,7 @@ class NivSide:
     def _wish(self, item: Attachment) -> Wish:
         key = dress.key_of(item.nic)
         known = self._memory.bound.get(key.ident) or Bound(0, 0)
+        port = self._datapath.image.ports.get(item.lport)
         return Wish(
             key,
             item.mac,
@@ -324,7 +325,12 @@ class NivSide:
             self._datapath.links.get(item.lport, False),
             item.effective,
             held=(known.uplink, known.vif) if known.vif else (0, 0),
+            in_force=port is not None and bool(port.vif) and port.vif == known.vif and port.link == self._link(known),
         )
+
+    def _link(self, bound: Bound) -> int:
+        status = self._holdings.uplinks.get(bound.uplink)
+        return status.lport if status else 0
 
     def _plugged(self) -> list[Attachment]:
         return self._holdings.attachments.plugged()

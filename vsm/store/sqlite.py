@@ -7,7 +7,9 @@ own: they are observations and change often (vsm/fabric/counters.py decides when
 
 Cost: a save compares the mappings of two States by identity first, so an edit costs what it changed plus one fsync.
 What has been saved is brought from the log into the file by tidy(), beside everything else: done by a save, as SQLite
-does it by itself, it would make whoever waits for that save wait for several writes more.
+does it by itself, it would make whoever waits for that save wait for several writes more.  tidy() also writes the log's
+blocks ahead: a save that makes the log longer changes the file system's own tables, and waits for all that others have
+changed there; one that writes over what is there waits for its own few pages only.
 """
 
 from __future__ import annotations
@@ -40,6 +42,10 @@ _MIGRATIONS: tuple[str, ...] = (
 
 _LOG_PAGES = 8000
 """Pages in the log (4 KiB each) at which a save brings them into the file after all: nobody has called tidy()."""
+_LOG_ROOM = 8 << 20
+"""Bytes of the log that are written ahead: some five hundred hand-overs."""
+_ROOM_STEP = 1 << 20
+"""Bytes of it that are written at a time: a save that comes meanwhile waits for so many."""
 Row = tuple[str, str]
 """(kind, key) of a stored object."""
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -121,8 +127,23 @@ class SqliteStore:
             db = sqlite3.connect(self._path, isolation_level=None)
             try:
                 db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                self._make_room(db)
             finally:
                 db.close()
+
+    def _make_room(self, db: sqlite3.Connection) -> None:
+        """Append zeros to the log, which end it as well as the end of the file does, until it has room."""
+        with open(f"{self._path}-wal", "r+b", buffering=0) as log:
+            if log.seek(0, os.SEEK_END) >= _LOG_ROOM:
+                return
+            size = 0
+            while size < _LOG_ROOM:
+                db.execute("BEGIN IMMEDIATE")  # nobody else appends to it until
+                try:
+                    size = log.seek(0, os.SEEK_END) + log.write(bytes(_ROOM_STEP))
+                finally:
+                    db.execute("ROLLBACK")
+            os.fdatasync(log.fileno())
 
     def close(self) -> None:
         """Let go of the file; may be called twice."""

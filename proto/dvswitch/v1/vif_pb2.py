@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from dvswitch.v1 import types_pb2 as dvswitch_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x64vswitch/v1/vif.proto\x12\x0b\x64vswitch.v1\x1a\x17\x64vswitch/v1/types.proto\"\x9a\x02\n\x08VifFrame\x12\x10\n\x08instance\x18\x01 \x01(\x06\x12\x0f\n\x07session\x18\x02 \x01(\r\x12\x10\n\x08sequence\x18\x03 \x01(\r\x12\x14\n\x0c\x61\x63knowledged\x18\x04 \x01(\r\x12)\n\x08messages\x18\x05 \x03(\x0b\x32\x17.dvswitch.v1.VifMessage\x12\"\n\x04seek\x18\x06 \x01(\x0b\x32\x14.dvswitch.v1.VifSeek\x12$\n\x05hello\x18\x07 \x01(\x0b\x32\x15.dvswitch.v1.VifHello\x12(\n\x07welcome\x18\x08 \x01(\x0b\x32\x17.dvswitch.v1.VifWelcome\x12$\n\x05reset\x18\t \x01(\x0b\x32\x15.dvswitch.v1.VifReset\"\t\n\x07VifSeek\"k\n\x08VifHello\x12\x11\n\thost_uuid\x18\x01 \x01(\t\x12\x11\n\thost_name\x18\x02 \x01(\t\x12\x0e\n\x06uplink\x18\x03 \x01(\r\x12)\n\x08taggings\x18\x04 \x03(\x0e\x32\x17.dvswitch.v1.VifTagging\"\xa3\x01\n\nVifWelcome\x12\x10\n\x08instance\x18\x01 \x01(\x06\x12\x10\n\x08vis_uuid\x18\x02 \x01(\t\x12\x10\n\x08vis_name\x18\x03 \x01(\t\x12\x0c\n\x04port\x18\x04 \x01(\t\x12(\n\x07tagging\x18\x05 \x01(\x0e\x32\x17.dvswitch.v1.VifTagging\x12\x10\n\x08last_vif\x18\x06 \x01(\r\x12\x15\n\rkeep_alive_ms\x18\x07 \x01(\r\"\x1a\n\x08VifReset\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x98\x03\n\nVifMessage\x12(\n\x06\x61ttach\x18\x01 \x01(\x0b\x32\x16.dvswitch.v1.VifAttachH\x00\x12(\n\x06\x64\x65tach\x18\x02 \x01(\x0b\x32\x16.dvswitch.v1.VifDetachH\x00\x12$\n\x04mode\x18\x03 \x01(\x0b\x32\x14.dvswitch.v1.VifModeH\x00\x12*\n\x07granted\x18\x04 \x01(\x0b\x32\x17.dvswitch.v1.VifGrantedH\x00\x12*\n\x07refused\x18\x05 \x01(\x0b\x32\x17.dvswitch.v1.VifRefusedH\x00\x12,\n\x08released\x18\x06 \x01(\x0b\x32\x18.dvswitch.v1.VifReleasedH\x00\x12$\n\x04list\x18\x07 \x01(\x0b\x32\x14.dvswitch.v1.VifListH\x00\x12(\n\x06synced\x18\x08 \x01(\x0b\x32\x16.dvswitch.v1.VifSyncedH\x00\x12/\n\nkeep_alive\x18\t \x01(\x0b\x32\x19.dvswitch.v1.VifKeepAliveH\x00\x42\t\n\x07message\"\xd0\x01\n\tVifAttach\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0b\n\x03mac\x18\x02 \x01(\t\x12\x0f\n\x07profile\x18\x03 \x01(\t\x12\x0f\n\x07prepare\x18\x04 \x01(\x08\x12\x0c\n\x04veth\x18\x05 \x01(\r\x12\x12\n\ngeneration\x18\x06 \x01(\x04\x12\x0f\n\x07request\x18\x07 \x01(\t\x12\x0b\n\x03vif\x18\x08 \x01(\r\x12\x0f\n\x07link_up\x18\t \x01(\x08\x12\x15\n\reffective_mac\x18\n \x01(\t\x12\r\n\x05moves\x18\x0b \x01(\x04\"*\n\tVifDetach\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\"\x18\n\x07VifMode\x12\r\n\x05\x66inal\x18\x01 \x01(\x08\"\xbb\x02\n\nVifGranted\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0b\n\x03vif\x18\x02 \x01(\r\x12\x0c\n\x04veth\x18\x03 \x01(\r\x12\x12\n\ngeneration\x18\x04 \x01(\x04\x12,\n\x05phase\x18\x05 \x01(\x0e\x32\x1d.dvswitch.v1.VifGranted.Phase\x12,\n\x05state\x18\x06 \x01(\x0e\x32\x1d.dvswitch.v1.VifGranted.State\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12\x0f\n\x07request\x18\x08 \x01(\t\"/\n\x05Phase\x12\x0c\n\x08PREPARED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\x0c\n\x08\x44RAINING\x10\x02\"1\n\x05State\x12\x0b\n\x07PENDING\x10\x00\x12\x0b\n\x07\x42LOCKED\x10\x01\x12\x0e\n\nFORWARDING\x10\x02\"L\n\nVifRefused\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0f\n\x07request\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"<\n\x0bVifReleased\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0e\n\x06reason\x18\x02 \x01(\t\":\n\x07VifList\x12\n\n\x02id\x18\x01 \x01(\r\x12\x12\n\nfirst_byte\x18\x02 \x01(\r\x12\x0f\n\x07members\x18\x03 \x01(\x0c\"\x0b\n\tVifSynced\"\x1e\n\x0cVifKeepAlive\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x06*R\n\nVifTagging\x12\x17\n\x13VIF_TAGGING_UNKNOWN\x10\x00\x12\x15\n\x11VIF_TAGGING_VNTAG\x10\x01\x12\x14\n\x10VIF_TAGGING_ETAG\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x64vswitch/v1/vif.proto\x12\x0b\x64vswitch.v1\x1a\x17\x64vswitch/v1/types.proto\"\x9a\x02\n\x08VifFrame\x12\x10\n\x08instance\x18\x01 \x01(\x06\x12\x0f\n\x07session\x18\x02 \x01(\r\x12\x10\n\x08sequence\x18\x03 \x01(\r\x12\x14\n\x0c\x61\x63knowledged\x18\x04 \x01(\r\x12)\n\x08messages\x18\x05 \x03(\x0b\x32\x17.dvswitch.v1.VifMessage\x12\"\n\x04seek\x18\x06 \x01(\x0b\x32\x14.dvswitch.v1.VifSeek\x12$\n\x05hello\x18\x07 \x01(\x0b\x32\x15.dvswitch.v1.VifHello\x12(\n\x07welcome\x18\x08 \x01(\x0b\x32\x17.dvswitch.v1.VifWelcome\x12$\n\x05reset\x18\t \x01(\x0b\x32\x15.dvswitch.v1.VifReset\"\t\n\x07VifSeek\"k\n\x08VifHello\x12\x11\n\thost_uuid\x18\x01 \x01(\t\x12\x11\n\thost_name\x18\x02 \x01(\t\x12\x0e\n\x06uplink\x18\x03 \x01(\r\x12)\n\x08taggings\x18\x04 \x03(\x0e\x32\x17.dvswitch.v1.VifTagging\"\xa3\x01\n\nVifWelcome\x12\x10\n\x08instance\x18\x01 \x01(\x06\x12\x10\n\x08vis_uuid\x18\x02 \x01(\t\x12\x10\n\x08vis_name\x18\x03 \x01(\t\x12\x0c\n\x04port\x18\x04 \x01(\t\x12(\n\x07tagging\x18\x05 \x01(\x0e\x32\x17.dvswitch.v1.VifTagging\x12\x10\n\x08last_vif\x18\x06 \x01(\r\x12\x15\n\rkeep_alive_ms\x18\x07 \x01(\r\"\x1a\n\x08VifReset\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x98\x03\n\nVifMessage\x12(\n\x06\x61ttach\x18\x01 \x01(\x0b\x32\x16.dvswitch.v1.VifAttachH\x00\x12(\n\x06\x64\x65tach\x18\x02 \x01(\x0b\x32\x16.dvswitch.v1.VifDetachH\x00\x12$\n\x04mode\x18\x03 \x01(\x0b\x32\x14.dvswitch.v1.VifModeH\x00\x12*\n\x07granted\x18\x04 \x01(\x0b\x32\x17.dvswitch.v1.VifGrantedH\x00\x12*\n\x07refused\x18\x05 \x01(\x0b\x32\x17.dvswitch.v1.VifRefusedH\x00\x12,\n\x08released\x18\x06 \x01(\x0b\x32\x18.dvswitch.v1.VifReleasedH\x00\x12$\n\x04list\x18\x07 \x01(\x0b\x32\x14.dvswitch.v1.VifListH\x00\x12(\n\x06synced\x18\x08 \x01(\x0b\x32\x16.dvswitch.v1.VifSyncedH\x00\x12/\n\nkeep_alive\x18\t \x01(\x0b\x32\x19.dvswitch.v1.VifKeepAliveH\x00\x42\t\n\x07message\"\xe2\x01\n\tVifAttach\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0b\n\x03mac\x18\x02 \x01(\t\x12\x0f\n\x07profile\x18\x03 \x01(\t\x12\x0f\n\x07prepare\x18\x04 \x01(\x08\x12\x0c\n\x04veth\x18\x05 \x01(\r\x12\x12\n\ngeneration\x18\x06 \x01(\x04\x12\x0f\n\x07request\x18\x07 \x01(\t\x12\x0b\n\x03vif\x18\x08 \x01(\r\x12\x0f\n\x07link_up\x18\t \x01(\x08\x12\x15\n\reffective_mac\x18\n \x01(\t\x12\r\n\x05moves\x18\x0b \x01(\x04\x12\x10\n\x08in_force\x18\x0c \x01(\x08\"*\n\tVifDetach\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\"\x18\n\x07VifMode\x12\r\n\x05\x66inal\x18\x01 \x01(\x08\"\xbb\x02\n\nVifGranted\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0b\n\x03vif\x18\x02 \x01(\r\x12\x0c\n\x04veth\x18\x03 \x01(\r\x12\x12\n\ngeneration\x18\x04 \x01(\x04\x12,\n\x05phase\x18\x05 \x01(\x0e\x32\x1d.dvswitch.v1.VifGranted.Phase\x12,\n\x05state\x18\x06 \x01(\x0e\x32\x1d.dvswitch.v1.VifGranted.State\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12\x0f\n\x07request\x18\x08 \x01(\t\"/\n\x05Phase\x12\x0c\n\x08PREPARED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\x0c\n\x08\x44RAINING\x10\x02\"1\n\x05State\x12\x0b\n\x07PENDING\x10\x00\x12\x0b\n\x07\x42LOCKED\x10\x01\x12\x0e\n\nFORWARDING\x10\x02\"L\n\nVifRefused\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0f\n\x07request\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"<\n\x0bVifReleased\x12\x1d\n\x03nic\x18\x01 \x01(\x0b\x32\x10.dvswitch.v1.Nic\x12\x0e\n\x06reason\x18\x02 \x01(\t\":\n\x07VifList\x12\n\n\x02id\x18\x01 \x01(\r\x12\x12\n\nfirst_byte\x18\x02 \x01(\r\x12\x0f\n\x07members\x18\x03 \x01(\x0c\"\x0b\n\tVifSynced\"\x1e\n\x0cVifKeepAlive\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x06*R\n\nVifTagging\x12\x17\n\x13VIF_TAGGING_UNKNOWN\x10\x00\x12\x15\n\x11VIF_TAGGING_VNTAG\x10\x01\x12\x14\n\x10VIF_TAGGING_ETAG\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dvswitch.v1.vif_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VIFTAGGING']._serialized_start=1917
-  _globals['_VIFTAGGING']._serialized_end=1999
+  _globals['_VIFTAGGING']._serialized_start=1935
+  _globals['_VIFTAGGING']._serialized_end=2017
   _globals['_VIFFRAME']._serialized_start=64
   _globals['_VIFFRAME']._serialized_end=346
   _globals['_VIFSEEK']._serialized_start=348
@@ -47,25 +47,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VIFMESSAGE']._serialized_start=663
   _globals['_VIFMESSAGE']._serialized_end=1071
   _globals['_VIFATTACH']._serialized_start=1074
-  _globals['_VIFATTACH']._serialized_end=1282
-  _globals['_VIFDETACH']._serialized_start=1284
-  _globals['_VIFDETACH']._serialized_end=1326
-  _globals['_VIFMODE']._serialized_start=1328
-  _globals['_VIFMODE']._serialized_end=1352
-  _globals['_VIFGRANTED']._serialized_start=1355
-  _globals['_VIFGRANTED']._serialized_end=1670
-  _globals['_VIFGRANTED_PHASE']._serialized_start=1572
-  _globals['_VIFGRANTED_PHASE']._serialized_end=1619
-  _globals['_VIFGRANTED_STATE']._serialized_start=1621
-  _globals['_VIFGRANTED_STATE']._serialized_end=1670
-  _globals['_VIFREFUSED']._serialized_start=1672
-  _globals['_VIFREFUSED']._serialized_end=1748
-  _globals['_VIFRELEASED']._serialized_start=1750
-  _globals['_VIFRELEASED']._serialized_end=1810
-  _globals['_VIFLIST']._serialized_start=1812
-  _globals['_VIFLIST']._serialized_end=1870
-  _globals['_VIFSYNCED']._serialized_start=1872
-  _globals['_VIFSYNCED']._serialized_end=1883
-  _globals['_VIFKEEPALIVE']._serialized_start=1885
-  _globals['_VIFKEEPALIVE']._serialized_end=1915
+  _globals['_VIFATTACH']._serialized_end=1300
+  _globals['_VIFDETACH']._serialized_start=1302
+  _globals['_VIFDETACH']._serialized_end=1344
+  _globals['_VIFMODE']._serialized_start=1346
+  _globals['_VIFMODE']._serialized_end=1370
+  _globals['_VIFGRANTED']._serialized_start=1373
+  _globals['_VIFGRANTED']._serialized_end=1688
+  _globals['_VIFGRANTED_PHASE']._serialized_start=1590
+  _globals['_VIFGRANTED_PHASE']._serialized_end=1637
+  _globals['_VIFGRANTED_STATE']._serialized_start=1639
+  _globals['_VIFGRANTED_STATE']._serialized_end=1688
+  _globals['_VIFREFUSED']._serialized_start=1690
+  _globals['_VIFREFUSED']._serialized_end=1766
+  _globals['_VIFRELEASED']._serialized_start=1768
+  _globals['_VIFRELEASED']._serialized_end=1828
+  _globals['_VIFLIST']._serialized_start=1830
+  _globals['_VIFLIST']._serialized_end=1888
+  _globals['_VIFSYNCED']._serialized_start=1890
+  _globals['_VIFSYNCED']._serialized_end=1901
+  _globals['_VIFKEEPALIVE']._serialized_start=1903
+  _globals['_VIFKEEPALIVE']._serialized_end=1933
 # @@protoc_insertion_point(module_scope)

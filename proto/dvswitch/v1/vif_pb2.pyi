@@ -101,7 +101,7 @@ class VifMessage(_message.Message):
     def __init__(self, attach: _Optional[_Union[VifAttach, _Mapping]] = ..., detach: _Optional[_Union[VifDetach, _Mapping]] = ..., mode: _Optional[_Union[VifMode, _Mapping]] = ..., granted: _Optional[_Union[VifGranted, _Mapping]] = ..., refused: _Optional[_Union[VifRefused, _Mapping]] = ..., released: _Optional[_Union[VifReleased, _Mapping]] = ..., list: _Optional[_Union[VifList, _Mapping]] = ..., synced: _Optional[_Union[VifSynced, _Mapping]] = ..., keep_alive: _Optional[_Union[VifKeepAlive, _Mapping]] = ...) -> None: ...
 
 class VifAttach(_message.Message):
-    __slots__ = ("nic", "mac", "profile", "prepare", "veth", "generation", "request", "vif", "link_up", "effective_mac", "moves")
+    __slots__ = ("nic", "mac", "profile", "prepare", "veth", "generation", "request", "vif", "link_up", "effective_mac", "moves", "in_force")
     NIC_FIELD_NUMBER: _ClassVar[int]
     MAC_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +113,7 @@ class VifAttach(_message.Message):
     LINK_UP_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_MAC_FIELD_NUMBER: _ClassVar[int]
     MOVES_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FIELD_NUMBER: _ClassVar[int]
     nic: _types_pb2.Nic
     mac: str
     profile: str
@@ -124,7 +125,8 @@ class VifAttach(_message.Message):
     link_up: bool
     effective_mac: str
     moves: int
-    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ..., prepare: bool = ..., veth: _Optional[int] = ..., generation: _Optional[int] = ..., request: _Optional[str] = ..., vif: _Optional[int] = ..., link_up: bool = ..., effective_mac: _Optional[str] = ..., moves: _Optional[int] = ...) -> None: ...
+    in_force: bool
+    def __init__(self, nic: _Optional[_Union[_types_pb2.Nic, _Mapping]] = ..., mac: _Optional[str] = ..., profile: _Optional[str] = ..., prepare: bool = ..., veth: _Optional[int] = ..., generation: _Optional[int] = ..., request: _Optional[str] = ..., vif: _Optional[int] = ..., link_up: bool = ..., effective_mac: _Optional[str] = ..., moves: _Optional[int] = ..., in_force: bool = ...) -> None: ...
 
 class VifDetach(_message.Message):
     __slots__ = ("nic",)

@@ -63,6 +63,8 @@ class BridgeNic:
     """Frames can reach it: its link and its own carrier."""
     life: int = 0
     """Another one when it was detached and attached again meanwhile."""
+    waits: bool = False
+    """The host takes frames without a tag still, and has not said that its tables have the VIF."""
 
     @property
     def key(self) -> NicKey:
@@ -447,10 +449,17 @@ class BridgeSide:
                 nic.told or Granted(nic.attach.nic, nic.vif),
                 bool(nic.port) and self._ports[nic.port].carrier and nic.attach.link_up,
                 nic.life,
+                self._waits(nic),
             )
             for _, nic in sorted(self._nics.items())
             if nic.refused is None
         ]
+
+    def _waits(self, nic: _Nic) -> bool:
+        """Until then frames for it go the way they went: what had its tag would be lost at the host."""
+        port = self._ports.get(nic.port)
+        known = nic.attach.in_force and nic.attach.vif == nic.vif
+        return port is not None and not port.final and not known
 
     def ports(self) -> list[PortView]:
         """Every NIV port, by number."""

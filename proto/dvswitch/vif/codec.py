@@ -204,6 +204,7 @@ def _attach_to(told: m.Attach) -> pb.VifMessage:
         link_up=told.link_up,
         effective_mac=str(told.effective or ""),
         moves=told.moves,
+        in_force=told.in_force,
     )
     return pb.VifMessage(attach=attach)
 
@@ -221,6 +222,7 @@ def _attach_from(told: pb.VifAttach) -> m.Attach:
         told.link_up,
         MacAddress.station(told.effective_mac) if told.effective_mac else None,
         told.moves,
+        told.in_force,
     )
 
 

@@ -17,8 +17,8 @@ and what it gets, to be looked at after each call (all are complete and cheap):
     .bindings() -> {NicKey.ident: Binding}    uplink, VIF, vEth, generation, phase and state of every wished NIC
     .lists() -> {(uplink, list id): VIFs}     whom to replicate to
     .links() -> [LinkView]                    every uplink: state, VIS, its port, tagging, reason
-    .take_refusals() -> [Refusal]             attaches that the VIS (or the supervisor behind it) refused, each once
-    .take_events() -> [str]                   for the log
+    .take_refusals() -> [Refusal]             attaches that the VIS (or the supervisor behind it) refused, each once;
+                                              likewise .take_events() -> [str], for the log
 
 A NIC stays on its uplink for as long as that has a session or may get it back; when the uplink is lost it moves to
 another one of the same VIS (its VIF is then another; its vEth stays).  With Wish.uplink the agent chooses.  All NICs
@@ -80,7 +80,8 @@ class Wish:
     uplink: int = 0
     """Where the agent wants it, if there is a session; 0 = anywhere."""
     held: tuple[int, int] = (0, 0)
-    """Uplink and VIF that the datapath has for it now (adoption); (0, 0) = none."""
+    """Uplink and VIF that it has now (adoption); (0, 0) = none."""
+    in_force: bool = False  # by the datapath
 
 
 @dataclass(frozen=True, slots=True)
@@ -480,6 +481,7 @@ class HostSide:
 def _attach(nic: _Nic, uplink: int) -> Attach:
     wish, bound = nic.wish, nic.binding
     veth, generation = max((wish.generation, wish.veth), (bound.generation, bound.veth))[::-1]
+    vif = nic.vifs.get(uplink, 0)
     return Attach(
         wish.nic,
         wish.mac,
@@ -488,10 +490,11 @@ def _attach(nic: _Nic, uplink: int) -> Attach:
         veth,
         generation,
         wish.request,
-        nic.vifs.get(uplink, 0),
+        vif,
         wish.link_up,
         wish.effective,
         nic.moves,
+        wish.in_force and bool(vif) and wish.held == (uplink, vif),
     )
 
 

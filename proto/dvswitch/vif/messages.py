@@ -110,6 +110,7 @@ class Attach:
     link_up: bool = True
     effective: MacAddress | None = None
     moves: int = 0
+    in_force: bool = False
 
 
 @dataclass(frozen=True, slots=True)

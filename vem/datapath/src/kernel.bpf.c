@@ -127,9 +127,9 @@ static INL __u32 head_wanted(const struct __sk_buff *skb)
 }
 
 /* Makes the headers that the pipeline reads directly readable, mostly by finding that they are. */
-static INL int pull_head(struct __sk_buff *skb)
+static INL int pull_head(struct __sk_buff *skb, __u32 apart)
 {
-	__u32 want = head_wanted(skb);
+	__u32 want = head_wanted(skb) + apart;
 
 	if (want > skb->len)
 		want = skb->len;
@@ -159,12 +159,12 @@ static INL int take(struct job *job, struct __sk_buff *skb, __u32 lport)
 		return -1;
 	if (DVS_HAS(NIV) && kernel_niv_take(skb, p, lport))
 		return -1;
-	if (pull_head(skb))
+	if (pull_head(skb, DVS_HAS(NIV) ? p->apart : 0))
 		return -1;
 	p->frame = skb;
 	p->data = (const __u8 *)(long)skb->data;
 	p->end = (const __u8 *)(long)skb->data_end;
-	p->len = skb->len;
+	p->len = skb->len - (DVS_HAS(NIV) ? p->apart : 0);
 	p->lport = lport;
 	p->gso = skb->gso_size;
 	if (skb->vlan_present) {
@@ -184,7 +184,7 @@ STAGE int kernel_read(struct __sk_buff *skb, struct dvs_pkt *p, __u32 control_fl
 	if (!p)
 		return 0;
 	seen = *p;
-	seen.data = (const __u8 *)(long)skb->data;
+	seen.data = (const __u8 *)(long)skb->data + (p->apart & DVS_APART);
 	seen.end = (const __u8 *)(long)skb->data_end;
 	if (seen.gso)
 		seen.gso_udp = is_udp(&seen);
@@ -233,7 +233,7 @@ static INL int set_niv(const struct way *way, struct dvs_copy *copy)
 	if (niv_is_on(&work->on, copy, job->p.tag_foreign))
 		return niv_rewrite(way->skb, copy);
 	if (work->on.niv) {
-		if (kernel_niv_drop(way->skb, &work->on))
+		if (kernel_niv_drop(way->skb, &work->on, &job->p))
 			return -1;
 		job->tagged = job->p.tag_foreign | work->on.own;
 		job->tci = work->on.tci;

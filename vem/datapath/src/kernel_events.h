@@ -14,16 +14,28 @@
  * sum and not the product of their paths, and a flood's loop costs one round. */
 #define STAGE __attribute__((noinline))
 
-/* Copies the first `wanted` bytes of the frame into the event; its tag is out of band. */
-static INL int kernel_copy_frame(struct __sk_buff *skb, struct dvs_event *event, __u32 wanted)
-{
-	__u64 last = (__u64)(skb->len < wanted ? skb->len : wanted) - 1;
+/* Bytes of tags that are in the frame now, and of which an agent is told otherwise. */
+static INL __u32 kernel_apart(const struct dvs_pkt *p);
 
+/* Copies the first `wanted` bytes of the frame, room for which there is, without the tags behind its MACs; returns how many
+ * it has, or 0: it can't be read. */
+static INL __u32 kernel_copy_frame(struct __sk_buff *skb, const struct dvs_pkt *p, __u8 *to, __u32 wanted, __u32 room)
+{
+	__u32 apart = kernel_apart(p), len = skb->len - apart, macs = 0;
+	__u64 last = (__u64)(len < wanted ? len : wanted) - 1;
+
+	if (apart && last > 12) {
+		if (bpf_skb_load_bytes(skb, 0, to, 12))
+			return 0;
+		macs = 12;
+		last -= 12;
+		to += 12;
+		room -= 12;
+	}
 	__asm__("" : "+r"(last)); /* or clang turns this into something whose bounds older verifiers don't see */
-	if (last > DVS_EVENT_DATA - 1)
-		return -1;
-	event->stored = (__u32)last + 1;
-	return (int)bpf_skb_load_bytes(skb, 0, event->data, (__u32)last + 1);
+	if (last > room - 1 || bpf_skb_load_bytes(skb, macs ? 12 + apart : 0, to, (__u32)last + 1))
+		return 0;
+	return macs + (__u32)last + 1;
 }
 
 STAGE int kernel_punt(struct __sk_buff *skb, struct dvs_pkt *p)
@@ -46,10 +58,11 @@ STAGE int kernel_punt(struct __sk_buff *skb, struct dvs_pkt *p)
 	}
 	event->time = now;
 	dvs_punt_event(p, event);
-	if (kernel_copy_frame(skb, event, DVS_EVENT_DATA))
-		bpf_ringbuf_discard(event, 0);
-	else
+	event->stored = kernel_copy_frame(skb, p, event->data, DVS_EVENT_DATA, DVS_EVENT_DATA);
+	if (event->stored)
 		bpf_ringbuf_submit(event, 0);
+	else
+		bpf_ringbuf_discard(event, 0);
 	return 0;
 }
 
@@ -79,7 +92,8 @@ STAGE int kernel_capture(struct __sk_buff *skb, struct dvs_pkt *p, struct dvs_si
 	}
 	event->time = bpf_ktime_get_ns();
 	dvs_capture_event(p, site, event);
-	if (kernel_copy_frame(skb, event, capture->snaplen)) {
+	event->stored = kernel_copy_frame(skb, p, event->data, capture->snaplen, DVS_EVENT_DATA);
+	if (!event->stored) {
 		bpf_ringbuf_discard(event, 0);
 		return 0;
 	}
@@ -92,8 +106,7 @@ STAGE int kernel_capture(struct __sk_buff *skb, struct dvs_pkt *p, struct dvs_si
 
 static INL void kernel_keep_drop(struct __sk_buff *skb, const struct dvs_pkt *p, __u32 key)
 {
-	__u64 last = (__u64)(skb->len < DVS_DROP_HEAD ? skb->len : DVS_DROP_HEAD) - 1;
-	__u32 first = 0;
+	__u32 first = 0, stored;
 	struct dvs_last_drop *drop = bpf_map_lookup_elem(&dvs_last_drops, &key);
 	int fresh = !drop;
 
@@ -103,10 +116,10 @@ static INL void kernel_keep_drop(struct __sk_buff *skb, const struct dvs_pkt *p,
 		return;
 	drop->time = bpf_ktime_get_ns();
 	dvs_last_drop_fill(p, drop);
-	__asm__("" : "+r"(last)); /* as above */
-	if (last > DVS_DROP_HEAD - 1 || bpf_skb_load_bytes(skb, 0, drop->head, (__u32)last + 1))
+	stored = kernel_copy_frame(skb, p, drop->head, DVS_DROP_HEAD, DVS_DROP_HEAD);
+	if (!stored)
 		return;
-	drop->stored = (__u32)last + 1;
+	drop->stored = stored;
 	if (fresh)
 		bpf_map_update_elem(&dvs_last_drops, &key, drop, BPF_ANY);
 }

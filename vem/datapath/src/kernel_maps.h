@@ -15,11 +15,16 @@
 /* Known when the program is loaded, so that the verifier takes out what is not wanted. */
 #define DVS_HAS(feature) (dvs_features & DVS_FEATURE_##feature)
 
-#include "packet.h"
+#include "abi.h"
 
 /* DVS_FEATURE_*; set before loading (Object in libbpf.py).  A section of its own: clang puts constants of its making into
  * .rodata. */
 const volatile __u32 dvs_features SEC(".rodata.features") = DVS_FEATURES_ALL;
+
+/* A NIV tag and one of 802.1Q (kernel_niv.h). */
+#define DVS_APART (DVS_HAS(NIV) ? 15 : 0)
+
+#include "packet.h"
 
 /* The bank in force: one word, the only thing that changes when a new configuration takes effect. */
 struct {

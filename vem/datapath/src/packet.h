@@ -47,6 +47,11 @@
 #define DVS_HAS(feature) ((DVS_BUILT & DVS_FEATURE_##feature) != 0)
 #endif
 
+/* Most at which a driver leaves EtherType and MACs apart; a power of two less one. */
+#ifndef DVS_APART
+#define DVS_APART 0
+#endif
+
 #define DVS_ETH_HLEN 14
 #define DVS_TPID_8021Q 0x8100
 #define DVS_TPID_8021AD 0x88a8
@@ -108,6 +113,7 @@ struct dvs_pkt {
 	__u8 doomed;    /* why its receiver will not have it after all */
 	__u64 packet;   /* number of the frame, when a capture is in force */
 	__u8 in_time;   /* out of the tunnel, for a port that was open when that was decided */
+	__u8 apart;     /* by the driver: bytes of tags that it left between the MACs and the EtherType (DVS_APART) */
 	__u16 mirror;   /* lport that gets it as it came, whatever becomes of it; 0 = none */
 
 	/* filled by dvs_read(), where dvs_must_read() */
@@ -163,13 +169,13 @@ static INL int dvs_is_tag(__u16 ethertype) { return ethertype == DVS_TPID_8021Q 
 /* Reads the Ethernet header (S-002).  A tag that is cut off is a runt too. */
 static INL int dvs_parse(struct dvs_pkt *p)
 {
-	const __u8 *d = p->data;
+	const __u8 *d = p->data, *behind = d + (p->apart & DVS_APART);
 
-	if (d + DVS_ETH_HLEN > p->end)
+	if (d + DVS_ETH_HLEN > p->end || (DVS_APART && behind + DVS_ETH_HLEN > p->end))
 		return DVS_DROP_RUNT;
 	p->dst = dvs_load_mac(d);
 	p->src = dvs_load_mac(d + 6);
-	p->ethertype = dvs_load_be16(d + 12);
+	p->ethertype = dvs_load_be16(behind + 12);
 	if (dvs_is_tag(p->ethertype) && p->len < DVS_ETH_HLEN + 4)
 		return DVS_DROP_RUNT;
 	return DVS_OK;
