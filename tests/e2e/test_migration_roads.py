@@ -259,9 +259,15 @@ def test_a_move_is_cancelled(vm: Vm, scene: Roads, where: str) -> None:
     hangs = {"paused": scene.alpha, "activated": scene.beta}.get(where)
     with stopped(hangs) if hangs else contextlib.nullcontext():
         committed = vm.later(COMMIT) if hangs else None
-        wait_until(lambda: vm.state() == where, f"it is {where}")
+        wait_until(lambda: vm.state() == where or (committed and committed.done()), f"it is {where}")
         cancelled = vm.later(CANCEL)
         wait_until(lambda: vm.state() != where, "the word was heard")
+    refusal = cancelled.exception(PATIENCE)
+    if refusal and where == "activated" and scene.confirms(scene.beta) is None:
+        # A VIS that is the source's, too, can't hang alone: the move may be over before the word comes.
+        assert "is not migrating" in str(refusal)
+        vm.ends_on(scene.beta)
+        return
     assert cancelled.result(PATIENCE).state in ("cancelled", "done")
     if committed:
         committed.exception(PATIENCE)
