@@ -140,6 +140,8 @@ class Merge:
 
     def __init__(self) -> None:
         self._joined: dict[str, tuple[list[Lists[int]], dict[int, tuple[int, ...]]]] = {}
+        self._given: dict[int, tuple[int, int]] = {}
+        """Source and target, by vEth, of those that were handed over and are not the target's own yet."""
 
     def of(self, plain: Image, cards: Iterable[Image], tunnel: int = 0) -> Image:
         """Of two cards that claim a MAC the port with the higher generation has it (S-255).
@@ -151,9 +153,12 @@ class Merge:
         if tunnel:
             ports[tunnel] = Port(0, 0, MacAddress(bytes(6)), tunnel=True)
         policies, static = _policies(plain, parts), _static(parts, ports)
-        for source, target in _handed_over(ports, policies):
+        handed = _handed_over(ports, policies)
+        for source, target in handed:
             ports[target] = replace(ports[target], blocked=False, moved=False)
             static.update((mac, target) for mac, number in static.items() if number == source)
+        for source in self._taken_back(ports, handed):
+            ports[source] = replace(ports[source], blocked=False, moved=False)
         return Image(
             control=replace(
                 plain.control,
@@ -172,6 +177,22 @@ class Merge:
             groups=_groups(plain, parts[1:]),
         )
 
+    def _taken_back(self, ports: Mapping[int, Port], handed: list[tuple[int, int]]) -> list[int]:
+        """Sources of vEths that were handed over, and whose target is not to have them after all: their cards will hear
+        of that, too, but each in its own time, and until then nobody would have what comes for the vEth."""
+        if not self._given and not handed:
+            return []
+        known = {port.number for port in ports.values() if port.awaited or (port.vif and not port.blocked)}
+        over = {
+            veth: (source, target)
+            for veth, (source, target) in self._given.items()
+            if veth not in known and _left(ports.get(source), veth) and not _left(ports.get(target), veth)
+        }
+        awaited = {port.number for port in ports.values() if port.awaited}
+        waiting = {veth: pair for veth, pair in self._given.items() if veth in awaited}
+        self._given = {**over, **waiting, **{ports[target].number: (source, target) for source, target in handed}}
+        return [source for source, _ in over.values() if ports[source].vif]
+
     def _join(self, name: str, parts: list[Lists[int]]) -> dict[int, tuple[int, ...]]:
         found = self._joined.get(name)
         same = found is not None and len(found[0]) == len(parts) and all(map(operator.is_, found[0], parts))
@@ -183,6 +204,11 @@ class Merge:
 def merge(plain: Image, cards: Iterable[Image], tunnel: int = 0) -> Image:
     """Once."""
     return Merge().of(plain, cards, tunnel)
+
+
+def _left(port: Port | None, veth: int) -> bool:
+    """Whether it is the vEth's, which has moved away from there."""
+    return port is not None and port.number == veth and port.moved
 
 
 def _handed_over(ports: Mapping[int, Port], policies: Mapping[int, Policy]) -> list[tuple[int, int]]:

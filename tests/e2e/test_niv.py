@@ -16,6 +16,7 @@ from dvswitch.v1.manager_pb2 import AttachReply, MigrateRequest
 from tests.e2e.niv_scene import PATIENCE, VNTAG, NivScene, niv_scene
 from tests.e2e.scenes import WEB, Stack, acquaint, reaches
 from tests.support.fabric import veth
+from tests.support.netns import Namespace
 from tests.support.packets import FrameSocket
 from tests.support.processes import wait_until
 from tests.support.traffic import Receiver, Sender
@@ -74,15 +75,45 @@ def test_a_broadcast_is_one_copy_for_each_and_none_for_its_sender(scene: NivScen
 
 def test_both_ends_make_room_for_the_tag(scene: NivScene) -> None:
     """Cables have the usual MTU here; frames of full length pass, and the VIS's own ports have a neighbour each."""
-    a, b = scene.guests["a"], scene.guests["b"]
-    acquaint(a, b)
-    a.space.run("ping", "-q", "-c3", "-i0.2", "-W5", "-Mdo", "-s1472", b.address)
-    links = {port: scene.at_vis.run("ip", "-o", "link", "show", port) for port in ("p1", "p2", "p3")}
-    mtus = {port: int(text.split(" mtu ")[1].split()[0]) for port, text in links.items()}
+    full_length(scene.guests["a"], scene.guests["b"])
+    mtus = {port: mtu(scene.at_vis, port) for port in ("p1", "p2", "p3")}
     assert mtus == {"p1": 1506, "p2": 1506, "p3": 1500}
+    assert [mtu(where(scene, name), "up0") for name in ("alpha", "beta", "gamma")] == [1506, 1506, 1500]
     scene.fabric.configure("lldp enable")
     there = {("alpha", "1"), ("beta", "2"), ("gamma", "3")}
     wait_until(lambda: there <= neighbours(scene), "the supervisor knows the VIS's neighbours", PATIENCE)
+
+
+def mtu(space: Namespace, device: str) -> int:
+    """As the kernel has it."""
+    return int(space.run("ip", "-o", "link", "show", device).split(" mtu ")[1].split()[0])
+
+
+def where(scene: NivScene, host: str) -> Namespace:
+    """Its namespace."""
+    found = scene.hosts[host].where
+    assert found is not None
+    return found
+
+
+def test_a_host_that_leaves_the_mode_gives_the_cables_mtu_back(scene: NivScene) -> None:
+    """Its own end when it switches by itself, the VIS's when nothing of it is left there; the other host's cable stays
+    as it is; and what the tag had needed fits again when the host is back in the mode."""
+    c, d = scene.guests["c"], scene.guests["d"]
+    scene.mode("beta", "dvs")
+    wait_until(lambda: mtu(where(scene, "beta"), "up0") == 1500, "the host's end is as it was found", PATIENCE)
+    wait_until(lambda: mtu(scene.at_vis, "p2") == 1500, "so is the VIS's", PATIENCE)
+    assert (mtu(scene.at_vis, "p1"), mtu(where(scene, "alpha"), "up0")) == (1506, 1506)
+    full_length(c, d)
+    scene.mode("beta", "niv")
+    wait_until(lambda: mtu(scene.at_vis, "p2") == mtu(where(scene, "beta"), "up0") == 1506, "room again", PATIENCE)
+    full_length(c, d)
+
+
+def full_length(near: Stack, far: Stack) -> None:
+    """Frames that fill the MTU pass."""
+    acquaint(near, far)
+    near.space.run("ping", "-q", "-c3", "-i0.2", "-W5", "-Mdo", "-s1472", far.address)
 
 
 def neighbours(scene: NivScene) -> set[tuple[str, str]]:

@@ -127,19 +127,23 @@ class FarVis:
         """Answer attaches as a supervisor would: the last byte of the MAC is the vEth."""
         self.follows = True
         """Say that tagged frames only are taken as soon as the host says so."""
+        self.deaf = False
+        """It hears and says nothing but LLDP: a VIS that is just being started."""
         self.before_answers: Callable[[], None] = lambda: None
         """Called when control frames were taken, and before any is sent."""
         self._wake = asyncio.Event()
         self._granted: dict[str, Granted] = {}
         self.begin(instance)
 
-    def begin(self, instance: int) -> None:
-        """A VIS that has just started and remembers nothing."""
+    def begin(self, instance: int, remembers: bool = False) -> None:
+        """A VIS that has just started, and remembers what it had, or nothing."""
+        saved = self.core.saved() if remembers else ([], [])
         self.core = BridgeSide(VIS, "vis1", instance)
         self._granted.clear()
         for number in self._ends:
             self.core.add_port(number, f"0/{number}", _mac(number))
             self.core.set_carrier(number, True, time.monotonic())
+        self.core.restore(*saved)
         self._announce = set(self._ends)
         self._wake.set()
 
@@ -156,7 +160,7 @@ class FarVis:
                 for number in self._announce | self.core.take_seekers():
                     self._ends[number].send(self._lldp(number))
                 self._announce = set()
-                for number, frame in self.core.to_send(time.monotonic()):
+                for number, frame in self.core.to_send(time.monotonic()) if not self.deaf else ():
                     self._ends[number].send(frame)
                 timer = self.core.next_timer()
                 wait = 0.05 if timer is None else min(0.05, max(0.0, timer - time.monotonic()))
@@ -175,6 +179,8 @@ class FarVis:
     def _take(self) -> None:
         for number, end in self._ends.items():
             while (frame := end.receive()) is not None:
+                if codec.is_control(frame) and self.deaf:
+                    continue
                 if codec.is_control(frame):
                     self.core.receive(number, frame, time.monotonic())
                 elif int.from_bytes(frame[12:14], "big") != lldp.ETHERTYPE:

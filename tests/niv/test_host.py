@@ -13,12 +13,14 @@ import pytest
 
 from dvswitch.v1 import fabric_pb2 as fabric
 from dvswitch.v1 import types_pb2 as pb
+from dvswitch.vif.host_link import LinkState
 from dvswitch.vif.messages import Granted, NicKey, Phase, State
 from tests.agent.supervisor import BASICS, mac, port, until, uplink
 from tests.niv.far_end import DVS, NIV, NIV_ETAG, NivBench, niv_bench
 from tests.support.engines import KINDS
 from vem.agent.attaching import AttachRefused, PortState
 from vem.agent.wanted import Nic
+from vem.niv import side
 from vem.niv.stages import Stage
 
 
@@ -239,6 +241,49 @@ async def test_what_the_vis_sent_before_it_heard_of_a_detach_is_delivered(empty:
     assert sent
     await empty.heard(5, b"the last one")
     assert empty.bench.agent.holdings.attachments.find(Nic("vm5")) is None
+
+
+async def test_a_detach_waits_for_a_vis_that_is_just_being_started(empty: NivBench) -> None:
+    """Which may send the NIC frames all the time: its datapath forwards on, and it remembers its VIFs."""
+    await empty.bench.attaching.attach(empty.request(5))
+    uplink, vif = empty.vis.places()[5]
+    empty.vis.deaf = True
+    empty.vis.begin(2, remembers=True)
+    niv = empty.bench.agent.niv
+    await until(lambda: {view.state for view in niv.links()} == {LinkState.ASKING}, "the host looks for the VIS")
+    detached = asyncio.create_task(empty.bench.attaching.detach(Nic("vm5"), 0))
+    await until(lambda: niv.stage.extends and not niv.wishes, "the NIC is not wished any more")
+    empty.ground.uplinks[uplink].send(down(vif, frame(9, 5, b"while it is away")))
+    await empty.heard(5, b"while it is away")
+    assert not detached.done(), "the VIS does not know yet"
+    sent: list[bytes] = []
+
+    def last_one() -> None:
+        if not empty.vis.places() and not sent:
+            sent.append(down(vif, frame(9, 5, b"the last one")))
+            empty.ground.uplinks[uplink].send(sent[0])
+
+    assert set(empty.vis.places()) == {5}, "it has its VIFs again"
+    empty.vis.before_answers, empty.vis.deaf = last_one, False
+    assert await detached
+    assert sent
+    await empty.heard(5, b"the last one")
+    assert empty.bench.agent.holdings.attachments.find(Nic("vm5")) is None
+
+
+async def test_a_detach_does_not_wait_for_ever_for_a_vis_that_is_away(
+    empty: NivBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side, "RETURNING", 0.2)
+    await empty.bench.attaching.attach(empty.request(5))
+    empty.vis.deaf = True
+    empty.vis.begin(2, remembers=True)
+    niv = empty.bench.agent.niv
+    await until(lambda: {view.state for view in niv.links()} == {LinkState.ASKING}, "the host looks for the VIS")
+    assert await empty.bench.attaching.detach(Nic("vm5"), 0)
+    assert empty.bench.agent.holdings.attachments.find(Nic("vm5")) is None
+    empty.vis.deaf = False
+    await until(lambda: not empty.vis.places(), "the VIS hears of it when it is back")
 
 
 async def test_a_refusal_at_the_vis_is_told_to_who_waits(empty: NivBench) -> None:

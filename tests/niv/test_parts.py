@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -172,6 +172,60 @@ def test_parts_share_an_engine_and_see_their_own(hub: Hub) -> None:
     assert native.take(1) == frame[:12] + bytes.fromhex("8926 8001 0000") + frame[12:]
     two.close(keep=False)
     assert set(hub.image.ports) == {1, 8, hub.numbering.lport("one", 1)}
+
+
+def moving(hub: Hub) -> tuple[PartEngine, PartEngine, Callable[[], list[int]]]:
+    """A vEth behind VIF 1, of the card "one", is handed over to VIF 2 of the card "two"; what tells who gets its frames
+    (0: other ports of the VLAN, as nobody here has it)."""
+    switch, one, two = PartEngine(hub), PartEngine(hub, "one"), PartEngine(hub, "two")
+    ports = {**plain().ports, 9: Port(policy=8, number=9, mac=NOBODY)}
+    switch.set_image(replace(plain(), ports=ports, members={10: (8, 9)}, unknown_members={10: (8, 9)}))
+    for part, number in ((one, 1), (two, 2)):
+        part.plug(1, plug_of(Place(1, number)))
+    native = hub.engine
+    assert isinstance(native, UserEngine)
+    native.plug(9, Plug("memory"))
+
+    def takers() -> list[int]:
+        native.inject(8, mac(1).octets + mac(77).octets + b"\x08\x00" + bytes(46))
+        tagged = native.take(1)
+        return ([int.from_bytes(tagged[14:16], "big") & 0xFFF] if tagged else []) + ([0] if native.take(9) else [])
+
+    one.set_image(card(1, generation=1))
+    two.set_image(replace(card(1, generation=2, awaited=True, blocked=True), static_macs={}, members={}))
+    assert takers() == [1]
+    one.set_image(card(1, generation=1, moved=True, blocked=True))
+    assert takers() == [2]
+    return one, two, takers
+
+
+def test_a_move_that_is_cancelled_after_the_pause_has_a_taker_at_any_time(hub: Hub) -> None:
+    """Whichever card hears of it first."""
+    one, two, takers = moving(hub)
+    two.set_image(Image())
+    assert takers() == [1]
+    one.set_image(card(1, generation=3))
+    assert takers() == [1]
+    one.set_image(card(1, generation=3, moved=True, blocked=True))
+    assert takers() == [0], "it has left for somewhere else"
+
+
+def test_a_move_that_the_source_hears_is_cancelled_first(hub: Hub) -> None:
+    one, two, takers = moving(hub)
+    one.set_image(card(1, generation=3))
+    assert takers() == [1]
+    two.set_image(Image())
+    assert takers() == [1]
+
+
+def test_who_moves_on_from_the_target_is_not_given_to_the_source(hub: Hub) -> None:
+    _, two, takers = moving(hub)
+    two.set_image(card(1, generation=2))
+    assert takers() == [2]
+    two.set_image(card(1, generation=2, moved=True, blocked=True))
+    assert takers() == [0]
+    two.set_image(Image())
+    assert takers() == [0]
 
 
 def test_what_is_refused(hub: Hub) -> None:

@@ -18,8 +18,6 @@ from vem.datapath.engine import EngineError, Plug
 
 DEFAULT_WAIT = 5.0
 """Seconds to wait for the supervisor."""
-CLOSING = 2.0
-"""Seconds to wait for the VIS to say that it sends a NIC nothing more."""
 AWAY = "the supervisor is away; the port comes up when it is back"
 
 
@@ -94,9 +92,10 @@ class Attaching:
             await self._wait(lambda: self._settled(attachment), time.monotonic() + DEFAULT_WAIT)
         if attachment.refused:
             return True
-        if self._agent.niv.close(attachment):
+        if patience := self._agent.niv.close(attachment):
+            end = time.monotonic() + patience
             await self._agent.reconcile()
-            await self._wait(lambda: self._agent.niv.is_closed(attachment), time.monotonic() + CLOSING)
+            await self._wait(lambda: self._agent.niv.is_closed(attachment), end)
         await self._unplug(attachment)
         return True
 

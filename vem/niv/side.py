@@ -38,6 +38,8 @@ from vem.niv.stages import PATIENCE, Facts, Stage, following
 SETTLING = 1.0
 """Seconds for which a NIC that is blocked at the VIS keeps a host from becoming an IV: its port may have just been
 made there."""
+CLOSING, RETURNING = 2.0, 5.0
+"""Seconds to wait for the VIS to say that it sends a NIC nothing more; for one that is just being started again."""
 TAG_BYTES = {Tagging.VNTAG: 6, Tagging.ETAG: 8}
 log = structlog.get_logger(__name__)
 
@@ -127,16 +129,22 @@ class NivSide:
         answered = bound is not None and bound.settled and bound.request == attachment.request
         return self.stage.extends and answered
 
-    def close(self, attachment: Attachment) -> bool:
-        """Have the VIS send a NIC nothing more, from the next pass on; False: there is none that would."""
+    def close(self, attachment: Attachment) -> float:
+        """Have the VIS send a NIC nothing more, from the next pass on; seconds for which its word is worth waiting for,
+        0: there is none that would."""
         if not self.stage.extends or self.is_closed(attachment):
-            return False
+            return 0.0
         self._closing.append(attachment)
-        return True
+        return CLOSING if self._core.in_step else RETURNING
 
     def is_closed(self, attachment: Attachment) -> bool:
         """What the VIS has sent to a NIC has come, and nothing more will."""
         return dress.key_of(attachment.nic).ident not in self._core.answered()
+
+    @property
+    def wishes(self) -> int:
+        """NICs that are to have a VIF."""
+        return len(self._core.bindings())
 
     def links(self) -> list[LinkView]:
         """Every uplink, by number."""

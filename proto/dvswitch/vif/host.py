@@ -80,8 +80,8 @@ class Wish:
     uplink: int = 0
     """Where the agent wants it, if there is a session; 0 = anywhere."""
     held: tuple[int, int] = (0, 0)
-    """Uplink and VIF that it has now (adoption); (0, 0) = none."""
-    in_force: bool = False  # by the datapath
+    """Uplink and VIF that it has now (adoption); (0, 0) = none.  ``in_force``: the datapath goes by them."""
+    in_force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,8 @@ class HostSide:
         self._uuid, self._name, self._instance = host_uuid, host_name, instance
         self._links: dict[int, Link] = {}
         self._nics: dict[str, _Nic] = {}
+        self._left: dict[str, int] = {}
+        """NICs that are not wished any more, and the uplink whose VIS could not be told (NicKey.ident)."""
         self._enabled, self._final = False, False
         self._tagging = Tagging.VNTAG
         self._vis = ""
@@ -188,7 +190,12 @@ class HostSide:
         self._news = True
         found = {wish.nic.ident: wish for wish in wishes}
         for ident in self._nics.keys() - found.keys():
-            del self._nics[ident]
+            gone = self._nics.pop(ident)
+            if gone.binding.vif and self._is_unsure(gone.binding.uplink):
+                self._left[ident] = gone.binding.uplink
+        self._left = {
+            ident: uplink for ident, uplink in self._left.items() if ident not in found and self._is_unsure(uplink)
+        }
         for ident, wish in found.items():
             self._wish(ident, wish)
         self._run(now)
@@ -435,8 +442,22 @@ class HostSide:
         return {ident: nic.binding for ident, nic in self._nics.items()}
 
     def answered(self) -> set[str]:
-        """NICs (NicKey.ident) that a VIS which is there may send frames to: what it granted and did not release."""
-        return {ident for link in self._links.values() if link.state.has_session for ident in link.heard.answers}
+        """NICs (NicKey.ident) that a VIS may send frames to: what it granted and did not release; while it has not said
+        what it has, as it has just started or is away, what it had granted before."""
+        found = {ident for link in self._links.values() if link.state.has_session for ident in link.heard.answers}
+        found |= {ident for ident, uplink in self._left.items() if self._is_unsure(uplink)}
+        had = ((ident, nic.binding) for ident, nic in self._nics.items() if nic.binding.vif)
+        return found | {ident for ident, binding in had if self._is_unsure(binding.uplink)}
+
+    def _is_unsure(self, uplink: int) -> bool:
+        """Whether there may be a VIS by that uplink, which has not said what it has."""
+        link = self._links.get(uplink)
+        return link is not None and link.carrier and not link.synced
+
+    @property
+    def in_step(self) -> bool:
+        """Every uplink with a carrier has a VIS that has said what it has."""
+        return all(link.synced for link in self._links.values() if link.carrier)
 
     def lists(self) -> dict[tuple[int, int], tuple[int, ...]]:
         """VIFs by uplink and list id."""
@@ -459,8 +480,7 @@ class HostSide:
 
 def _attach(nic: _Nic, uplink: int) -> Attach:
     wish, bound = nic.wish, nic.binding
-    veth, generation = max((wish.generation, wish.veth), (bound.generation, bound.veth))[::-1]
-    vif = nic.vifs.get(uplink, 0)
+    vif, (generation, veth) = nic.vifs.get(uplink, 0), max((wish.generation, wish.veth), (bound.generation, bound.veth))
     return Attach(
         wish.nic,
         wish.mac,
