@@ -1,0 +1,105 @@
+"""What a host's agent tells VIF control of its NICs (Wish), and what it gets (Binding, Refusal, LinkView): values of
+host.py, which describes how they are used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dvswitch.mac import MacAddress
+from dvswitch.vif.announcement import Announcement
+from dvswitch.vif.host_link import Link, LinkState
+from dvswitch.vif.messages import NicKey, Phase, State, Tagging
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A NIC that wants a VIF."""
+
+    nic: NicKey
+    mac: MacAddress
+    profile: str
+    prepare: bool = False
+    veth: int = 0
+    """Known number; 0 = none."""
+    generation: int = 0
+    request: str = ""
+    """Another one asks anew after a refusal."""
+    link_up: bool = True
+    """The guest's carrier."""
+    effective: MacAddress | None = None
+    """See vem.agent.attachments.Attachment."""
+    uplink: int = 0
+    """Where the agent wants it, if there is a session; 0 = anywhere."""
+    held: tuple[int, int] = (0, 0)
+    """Uplink and VIF that it has now (adoption); (0, 0) = none.  ``in_force``: the datapath goes by them."""
+    in_force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Where a NIC's frames go."""
+
+    nic: NicKey
+    uplink: int
+    """0 = none."""
+    vif: int = 0
+    """0 = none (yet)."""
+    veth: int = 0
+    generation: int = 0
+    phase: Phase = Phase.PREPARED
+    state: State = State.PENDING
+    detail: str = ""
+    request: str = ""
+    """Of the wish that the VIS has dealt with."""
+    confirmed: bool = False
+    """The VIS said so in a session with this HostSide; False: what the agent held before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The VIS does not want a NIC."""
+
+    nic: NicKey
+    request: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """An uplink, for the datapath and for people."""
+
+    uplink: int
+    state: LinkState
+    vis_uuid: str = ""
+    vis_name: str = ""
+    vis_port: str = ""
+    tagging: Tagging | None = None
+    """Agreed in this session, or in the one before."""
+    final: bool = False
+    """The VIS lets tagged frames in only."""
+    synced: bool = False
+    """The VIS has told all it has: what is not bound now is not on its side."""
+    reason: str = ""
+    empty: bool = False
+    """The VIS has heard that no NIC of this host is on this link."""
+
+
+def view(link: Link) -> LinkView:
+    """An uplink as it is now."""
+    vis, welcome = link.vis or Announcement("", "", 0), link.welcome or link.granted_by
+    return LinkView(
+        link.number,
+        link.state,
+        vis.vis_uuid or (welcome.vis_uuid if welcome else ""),
+        vis.vis_name or (welcome.vis_name if welcome else ""),
+        (welcome.port if welcome else "") or link.vis_port,
+        welcome.tagging if welcome else None,
+        link.final,
+        link.synced,
+        link.reason,
+        not link.said.attaches and link.channel.idle,
+    )
+
+
+__all__ = ["Binding", "LinkView", "Refusal", "Wish", "view"]
