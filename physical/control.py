@@ -22,6 +22,8 @@ from dvswitch.errors import DvsError, InvalidValue, Unavailable
 LINE_LIMIT = 4 << 20
 """Bytes of a request or an answer."""
 Reply = Mapping[str, Any]
+PATIENCE = 30.0
+"""Seconds until there is no answer, unless told otherwise: on a busy machine a switch loads its programs for long."""
 log = logs.get_logger()
 
 
@@ -138,7 +140,7 @@ class Client:
         self._socket: socket.socket | None = None
         self._rest = b""
 
-    def call(self, command: str, patience: float = 10.0, **arguments: Any) -> dict[str, Any]:
+    def call(self, command: str, patience: float = PATIENCE, **arguments: Any) -> dict[str, Any]:
         """The answer; Unavailable when nobody answers within ``patience`` s, DvsError when the request is refused."""
         try:
             answer = json.loads(

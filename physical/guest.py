@@ -351,6 +351,7 @@ class Guest:
             **asdict(port.stack.counters),
             "tx_lost": port.tx_lost,
             "unresolved": port.stack.unresolved,
+            "asking": port.stack.asking,
         }
 
     async def _announce(self, arguments: control.Arguments) -> control.Reply:

@@ -17,7 +17,7 @@ import itertools
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -37,10 +37,12 @@ from physical.processes import LabError, Processes
 from physical.tap import Tap
 from physical.traffic import Guest, Probe, Stream
 
-RPC_PATIENCE = 10.0
+RPC_PATIENCE = 30.0
 PING_PATIENCE = 1.0
 """Seconds until there is no answer: a busy machine may need many times the milliseconds that an idle one does."""
-LINE_PATIENCE = 30.0
+ANSWER_PATIENCE = 10.0
+"""Seconds, where an answer must come."""
+LINE_PATIENCE = 60.0
 _DOMAIN = "1"
 _SUPERVISOR_NICENESS = "5"
 """On a machine with few processors, frames come before a supervisor that starts."""
@@ -56,7 +58,7 @@ class Pause:
     commit_seconds: float
     """The supervisor's part of it."""
     sent: tuple[int, ...] = ()
-    """Frames sent towards it meanwhile, by stream."""
+    """Frames that were on their way to it when it was paused, and those sent towards it meanwhile, by stream."""
 
 
 class Lab:
@@ -290,20 +292,23 @@ class Lab:
             raise NotFound(f"guest {name}", "does not exist", f"there are {', '.join(self.guests) or 'none'}")
         return self.guests[name]
 
-    def ping(self, source: str, target: str, count: int = 2) -> bool:
-        """Whether ``target`` answers all echo requests in time; LabError when only some come back."""
-        answer = self.guest(source).control.call(
-            "ping", to=self.guest(target).plan.address, count=count, interval=0.02, timeout=PING_PATIENCE
-        )
+    def ping(self, source: str, target: str, count: int = 2, patience: float = PING_PATIENCE) -> bool:
+        """Whether ``target`` answers all echo requests within ``patience`` s; LabError when only some come back."""
+        request = {"to": self.guest(target).plan.address, "count": count, "interval": 0.02, "timeout": patience}
+        answer = self.guest(source).control.call("ping", patience=3 * patience + RPC_PATIENCE, **request)
         if 0 < answer["received"] < answer["sent"]:
             raise LabError(f"ping {source} to {target}", f"{answer['received']} of {answer['sent']} answered")
         return bool(answer["received"])
 
-    def reachable(self) -> dict[tuple[str, str], bool]:
-        """Ping between all pairs; the guests all at once, for no answer takes its time."""
+    def reachable(self, expected: Callable[[str, str], bool] = lambda *_: False) -> dict[tuple[str, str], bool]:
+        """Ping between all pairs; the guests all at once, for no answer takes its time.  More of it where an answer
+        is ``expected``."""
+
+        def reaches(source: str, target: str) -> bool:
+            return self.ping(source, target, patience=ANSWER_PATIENCE if expected(source, target) else PING_PATIENCE)
 
         def targets(source: str) -> list[tuple[tuple[str, str], bool]]:
-            return [((source, target), self.ping(source, target)) for target in self.guests if target != source]
+            return [((source, target), reaches(source, target)) for target in self.guests if target != source]
 
         with ThreadPoolExecutor(max(1, len(self.guests))) as pool:
             return dict(itertools.chain.from_iterable(pool.map(targets, self.guests)))
@@ -325,8 +330,10 @@ class Lab:
         """To be entered: ``source`` tries to reach ``target`` until it does."""
         return Probe(self.guest(source), self.guest(target), self._control_path(source))
 
-    def counters(self, name: str) -> types_pb2.Counters:
-        """A guest's vEth counters in the supervisor, once they no longer change."""
+    def counters(self, name: str, enough: Callable[[types_pb2.Counters], bool] = lambda _: True) -> types_pb2.Counters:
+        """A guest's vEth counters in the supervisor, once they are ``enough`` and no longer change.
+
+        Whoever knows what must have been counted says so: a host that waits for a processor reports late."""
         found, since = self.veths()[name].counters, time.monotonic()
 
         def steady() -> bool:
@@ -334,7 +341,7 @@ class Lab:
             now = self.veths()[name].counters
             if now != found:
                 found, since = now, time.monotonic()
-            return time.monotonic() - since > _STEADY
+            return time.monotonic() - since > _STEADY and enough(found)
 
         self.processes.wait(f"counters of {name} come to rest", steady)
         return found
@@ -352,17 +359,18 @@ class Lab:
         if reply.state != manager_pb2.AttachReply.PREPARED:
             raise LabError(f"guest {name}", f"{host} is not prepared for it: {reply.detail or reply.state}")
         self._migrate(guest, manager_pb2.MigrateRequest.BEGIN, target_host=host)
-        before = [stream.sent() for stream in streams]
-        pause = self._switch_over(guest, host)
-        sent = tuple(stream.sent() - count for stream, count in zip(streams, before, strict=True))
+        pause, reached = self._switch_over(guest, host, streams)
+        sent = tuple(stream.sent() - count for stream, count in zip(streams, reached, strict=True))
         self._host(source).Detach(manager_pb2.DetachRequest(nic=guest.nic), timeout=RPC_PATIENCE)
         guest.host = host
         return replace(pause, sent=sent)
 
-    def _switch_over(self, guest: Guest, host: str) -> Pause:
-        """The part of a migration in which the guest stands still; on failure it goes on where it was."""
+    def _switch_over(self, guest: Guest, host: str, streams: Sequence[Stream]) -> tuple[Pause, list[int]]:
+        """The part of a migration in which the guest stands still, and how far the streams to it had come before; on
+        failure it goes on where it was."""
         began = time.monotonic()
         guest.control.call("pause")
+        reached = [stream.reached() for stream in streams]
         try:
             guest.control.call("replug", wire=str(self._guest_cable(guest.plan.name, host).end("a")))
             committing = time.monotonic()
@@ -375,7 +383,7 @@ class Lab:
             raise
         finally:
             guest.control.call("resume")
-        return Pause(time.monotonic() - began, committed - committing)
+        return Pause(time.monotonic() - began, committed - committing), reached
 
     def _migrate(self, guest: Guest, step: manager_pb2.MigrateRequest.Step, target_host: str = "") -> None:
         request = manager_pb2.MigrateRequest(nic=guest.nic, step=step, target_host=target_host)

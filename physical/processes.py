@@ -23,8 +23,8 @@ from dvswitch.errors import DvsError, NotFound
 from physical import leash, warden
 
 Found = TypeVar("Found")
-PATIENCE = 20.0
-"""Seconds to wait for a condition, unless told otherwise."""
+PATIENCE = 60.0
+"""Seconds to wait for a condition, unless told otherwise; on a busy machine a process takes long to start."""
 STOP_PATIENCE = 4.0
 """Seconds a process gets to end by itself."""
 _LOG_TAIL = 15

@@ -21,7 +21,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from dvswitch.errors import DvsError, InvalidValue
-from physical.lab import Lab
+from physical.lab import PING_PATIENCE, Lab
 from physical.plan import PROFILES
 from physical.vis_show import VIEWS
 
@@ -42,7 +42,7 @@ class Command:
 
 
 def _ping(lab: Lab, words: list[str]) -> str:
-    reached = lab.ping(words[0], words[1])
+    reached = lab.ping(words[0], words[1], patience=3 * PING_PATIENCE)
     return f"{words[1]} {'answers' if reached else 'does not answer'}"
 
 

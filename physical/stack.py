@@ -119,6 +119,11 @@ class Stack:
         self._neighbours: dict[IPv4Address, _Neighbour] = {}
         self._packet_id = 0
 
+    @property
+    def asking(self) -> int:
+        """Addresses being asked for; that goes on for a while when nobody waits for them any more."""
+        return sum(neighbour.mac is None for neighbour in self._neighbours.values())
+
     # --- what the guest is asked to do ----------------------------------------------------------------------
     def announce(self) -> list[bytes]:
         """A gratuitous ARP request: here I am (on attach, after a move)."""

@@ -21,7 +21,7 @@ from dvswitch.errors import Unavailable
 from physical.cable import Cable
 from physical.wire import MAX_FRAME
 
-_PATIENCE = 5.0
+_PATIENCE = 20.0
 _PCAP = struct.Struct("<IHHiIII")
 _PCAP_FRAME = struct.Struct("<IIII")
 _ETHERNET = 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from dvswitch import logs
 from tests.kernel import rig
 from tests.support import fabric, leftovers, netns
 from tests.support.examples import many
+from tests.support.processes import STOP_SECONDS
 
 pytest_plugins = ["tests.coverage_rules", "tests.model_switch.figures", "tests.side_by_side"]
 DEEP = ("kernel", "qemu")
@@ -83,7 +85,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def nothing_left_behind() -> Iterator[None]:
     """No process of a run may leave a process, a namespace or a kernel datapath."""
     yield
-    children = leftovers.describe_children(os.getpid())
+    end = time.monotonic() + STOP_SECONDS
+    while (children := leftovers.describe_children(os.getpid())) and time.monotonic() < end:
+        time.sleep(0.1)  # what was told to end may wait for a processor to do it on
     spaces = sorted(path.name for path in Path(netns.RUN_NETNS).glob(f"{netns.PREFIX}{os.getpid()}-*"))
     assert not children, f"processes left behind: {children}"
     assert not spaces, f"namespaces left behind: {spaces}"

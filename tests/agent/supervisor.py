@@ -23,7 +23,7 @@ from vem.agent.uplinks import parse_uplink
 from vem.agent.wanted import Nic
 from vem.datapath.engine import Engine, Plug
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds until a condition counts as not met; a test that passes never waits so long."""
 WEB, DB, UPLINK = 1, 2, 9
 

@@ -8,7 +8,7 @@ import threading
 import time
 
 from dvswitch.mac import MacAddress
-from vem.agent.datapath_side import SMALL_PORTS, Datapath
+from vem.agent.datapath_side import COUNTED_TOGETHER, SMALL_PORTS, Datapath
 from vem.agent.engine_thread import QUICK, EngineThread
 from vem.datapath.image import Image, Policy, Port
 from vem.datapath.user import UserEngine
@@ -99,3 +99,27 @@ def test_small_edits_alone_are_made_in_place() -> None:
     gone = {lport: port for lport, port in learning.ports.items() if lport != 3}
     forgetting = Image(ports=gone, policies=learning.policies)
     assert asyncio.run(places(learning, forgetting)) == [False, False], "all that was learned must be looked through"
+
+
+def test_all_counters_are_read_a_few_at_a_time_and_in_place() -> None:
+    async def check() -> None:
+        datapath = await Datapath.open(UserEngine)
+        ports = {lport: Port(0, lport, MacAddress(bytes([2, 0, 0, 0, 0, lport])), lport) for lport in range(1, 101)}
+        await datapath.converge(Image(ports=ports, policies={0: Policy(vlan=10)}))
+        for lport in (1, 50, 100):
+            datapath._engine.inject(lport, b"\xff" * 6 + bytes([2, 0, 0, 0, 0, lport]) + bytes(60))
+        every = datapath._engine.counters()
+        assert [lport for lport, counters in every.items() if counters.rx_frames] == [1, 50, 100]
+        calls: list[tuple[int, int]] = []
+        read = datapath._engine.counters
+        datapath._engine.counters = lambda lports: (  # type: ignore[method-assign]
+            calls.append((len(list(lports)), threading.get_ident())),
+            read(lports),
+        )[1]
+        await _settle(datapath._thread)
+        assert await datapath.counters() == every
+        assert max(ports for ports, _ in calls) <= COUNTED_TOGETHER < len(every)
+        assert calls[0][1] == threading.get_ident()
+        await datapath.close(keep=False)
+
+    asyncio.run(check())

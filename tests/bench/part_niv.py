@@ -2,7 +2,8 @@
 NIV tag of a frame, off and on.
 
 The kernel engine's share is taken from single test runs, since a run takes the tag off for good: with a tag less
-without, each the median of many, in turns.  A test run records copies instead of sending, so it puts no tag on.
+without, each the median of many, in turns.  A test run records copies instead of sending, so it puts no tag on; and on
+a VIS it leaves the tag where it is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import statistics
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 
 from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
@@ -105,6 +107,18 @@ def host_image() -> Image:
     return Image(control=Control(niv=True), ports=_ports(Niv.EXTENDER), policies=POLICIES, teams={0: Team((LINK,))})
 
 
+def joining_image() -> Image:
+    """The NIV host's while it is one already, but still takes frames without a tag: for comparison."""
+    host = host_image()
+    link = replace(host.ports[LINK], plain=True)
+    return replace(
+        host,
+        ports={**host.ports, LINK: link},
+        policies={0: POLICIES[0], 1: replace(POLICIES[1], vlan=VLAN)},
+        static_macs={MACS[NEAR]: NEAR, MACS[FAR]: FAR},
+    )
+
+
 def vis_image() -> Image:
     """The VIS's, with a port of the usual kind for comparison."""
     return Image(
@@ -140,13 +154,16 @@ def _frame(destination: MacAddress, source: MacAddress, tag: bytes = b"") -> byt
 
 TAGGED = _frame(MACS[FAR], MACS[NEAR], bytes.fromhex("89260000") + NEAR_VIF.to_bytes(2, "big"))
 UNTAGGED = _frame(MACS[FAR], PLAIN_MAC)
+DOWN = _frame(MACS[FAR], PLAIN_MAC, bytes.fromhex("8926") + (0x8000 | FAR_VIF).to_bytes(2, "big") + bytes(2))
 
 
 def _tags(results: Results, rounds: int) -> None:
-    with kernel_switch("niv") as engine:
-        apply_image(engine, Image(), vis_image())
+    with kernel_switch("vis") as vis, kernel_switch("iv") as iv:
+        apply_image(vis, Image(), vis_image())
+        apply_image(iv, Image(), joining_image())
         for _ in range(rounds):
-            results.add("niv.kernel.pop_ns", _pop_ns(engine), "ns/frame")
+            results.add("niv.kernel.read_ns", _tag_ns(vis, TAGGED, PLAIN), "ns/frame")
+            results.add("niv.kernel.pop_ns", _tag_ns(iv, DOWN, LINK), "ns/frame")
     try:
         user = UserEngine()
     except EngineError as problem:
@@ -161,10 +178,12 @@ def _tags(results: Results, rounds: int) -> None:
             results.add("niv.user.push_ns", _user_ns(user, PLAIN, UNTAGGED), "ns/frame")
 
 
-def _pop_ns(engine: Engine) -> float:
-    """Of single runs, in turns."""
+def _tag_ns(engine: Engine, tagged: bytes, plain: int) -> float:
+    """Of single runs, in turns: of this frame by the link, less one without a tag by that port."""
+    for lport, frame in ((LINK, tagged), (plain, UNTAGGED)):
+        assert [copy.lport for copy in engine.test(lport, frame).copies] == [FAR]
     with engine.loaded_for_tests() as tracer:  # type: ignore[attr-defined]
-        runs = [(tracer.test_ns(LINK, TAGGED, 1), tracer.test_ns(PLAIN, UNTAGGED, 1)) for _ in range(RUNS)]
+        runs = [(tracer.test_ns(LINK, tagged, 1), tracer.test_ns(plain, UNTAGGED, 1)) for _ in range(RUNS)]
     return statistics.median(tagged for tagged, _ in runs) - statistics.median(plain for _, plain in runs)
 
 

@@ -14,6 +14,7 @@ from dvswitch.mac import MacAddress
 from dvswitch.vlan import VlanSet
 from vem.datapath import abi, generate, tables
 from vem.datapath.compile import find_cc, multiarch_include
+from vem.datapath.counted import Counted
 from vem.datapath.engine import EngineError
 from vem.datapath.groups import GroupNumbers
 from vem.datapath.image import Control, Group, Method, Policy, Port, Storm, Team
@@ -157,6 +158,19 @@ def test_counters_of_several_cpus_are_added() -> None:
     counters = tables.unpack_counters(data * 3)
     assert (counters.rx_frames, counters.tx_flooded) == (15, 6)
     assert (counters.drops_in, counters.drops_out) == ({"RUNT": 3}, {"STORM": 9})
+
+
+def test_counters_are_unpacked_when_they_are_not_what_they_were() -> None:
+    one = abi.ffi.new("struct dvs_counters *")
+    one.rx_frames = 5
+    counted, data = Counted(), bytes(abi.ffi.buffer(one))
+    first = counted.of(1, data * 2)
+    assert first.rx_frames == 10 and counted.of(1, data * 2) is first
+    assert counted.of(2, data).rx_frames == 5, "another port's"
+    one.drops[0][drops.BY_NAME["RUNT"].number] = 1
+    later = counted.of(1, data + bytes(abi.ffi.buffer(one)))
+    assert (later.rx_frames, later.drops_in) == (10, {"RUNT": 1})
+    assert counted.of(1, data * 2) == first, "they were cleared"
 
 
 # --- the drop reasons ----------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from tests.support.fabric import CALL_SECONDS, DOMAIN, HOSTS, Fabric, Host, home
 from tests.support.netns import Lab, Namespace
 from tests.support.processes import Process, wait_until
 
-PATIENCE = 90.0
+PATIENCE = 120.0
 VNTAG = b"\x89\x26"
 
 

@@ -249,7 +249,8 @@ class Vm:
     def prepare(self, target: str = "beta") -> None:
         """Both sides as a manager leaves them before the VM stops."""
         host = self.scene.fabric.hosts[target]
-        assert self.attach(host, prepare=True).state == AttachReply.PREPARED
+        reply = self.attach(host, prepare=True)
+        assert reply.state == AttachReply.PREPARED, reply
         assert self.step(BEGIN, target).state == "prepared"
 
     def step(self, step: MigrateRequest.Step, target: str = "") -> MigrateReply:
@@ -305,7 +306,7 @@ def new_vm(scene: Roads, profile: str = WEB) -> Vm:
     number = next(_numbers)
     vm = Vm(scene, number, f"02:00:00:00:{0x60 + number // 256:02x}:{number % 256:02x}", profile)
     reply = vm.attach(scene.alpha)
-    assert reply.state == AttachReply.FORWARDING
+    assert reply.state == AttachReply.FORWARDING, reply
     vm.veth = reply.veth
     return vm
 

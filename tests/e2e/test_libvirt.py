@@ -122,8 +122,11 @@ def asker(scene: Scene) -> Iterator[subprocess.Popen[str]]:
 
 def talk(scene: Scene) -> None:
     """Wait for some answers by the switch."""
-    with FrameSocket(scene.outside, "eth0") as link:
-        assert len(link.collect(BY_PACKET, PATIENCE, enough=TALK)) >= TALK, "the guest does not answer"
+    with FrameSocket(scene.outside, "eth0") as link, FrameSocket(scene.outside, "eth1") as hub:
+        heard = link.collect(BY_PACKET, PATIENCE, enough=TALK)
+        by_hub = len([frame for frame in hub.waiting() if BY_PACKET in frame])
+        states = {name: scene.states(name) for name in scene.hosts}
+        assert len(heard) >= TALK, f"the guest gives {len(heard)} answers, by the hub {by_hub}; its port is {states}"
 
 
 def check_share(part: Report, name: str, slow: float) -> None:

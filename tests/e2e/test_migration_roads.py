@@ -120,6 +120,7 @@ def test_the_target_is_gone_for_good(scene: Roads) -> None:
     for vm in vms:
         vm.prepare("delta")
         vm.says(scene.alpha, rarp(vm.address))
+    wait_until(lambda: said_and_counted(scene, vms), "what they said came through before they moved")
     for vm in (plugged, unplugged):
         assert vm.step(COMMIT).state == "done"
     fabric.detach(scene.alpha, unplugged.veth)
@@ -272,6 +273,7 @@ def test_straight_back(vm: Vm, scene: Roads) -> None:
     """With both NICs plugged in all the time; frames are counted once."""
     vm.prepare()
     vm.says(scene.alpha, rarp(MacAddress.parse(vm.mac)))
+    wait_until(lambda: said_and_counted(scene, [vm]), "what it said came through before it moved")
     assert vm.step(COMMIT).state == "done"
     assert vm.step(BEGIN, "alpha").state == "prepared"
     assert vm.step(COMMIT).state == "done"

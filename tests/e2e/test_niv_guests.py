@@ -110,7 +110,8 @@ def test_a_broadcast_reaches_each_once_and_not_its_sender(stage: Stage) -> None:
     with ExitStack() as stack:
         seen = stage.watch(stack, lambda head: head[12:14] == ARP and head[38:42] == _octets(NOBODY))
         assert not stage.pings(NOBODY, 1, 1)
-    _once(seen)
+        said = _came(seen)
+    _once(seen, said)
 
 
 def test_neighbour_discovery_reaches_each_once_and_not_its_sender(stage: Stage) -> None:
@@ -124,17 +125,30 @@ def test_neighbour_discovery_reaches_each_once_and_not_its_sender(stage: Stage) 
         )
         _, output = stage.near.execute(f"ping -6 -c 3 -W 20 {address}")
         assert " 0% packet loss" in output, output
-    _once(seen)
+        said = _came(seen)
+    _once(seen, said)
 
 
-def _once(seen: dict[str, Lookout]) -> None:
-    """What came from the near guest's tap left by every other one, as often, and never by its own."""
-    sender = seen.pop("near")
-    said = sum(not item.leaving for item in sender.seen)
+def _came(seen: dict[str, Lookout]) -> int:
+    """How much the near guest has said so far, when all of it has come to the others.  It may go on."""
+    said = len(seen["near"].seen)
     assert said > 0
-    assert said == len(sender.seen), "it was given back to its sender"
-    got = {name: len(lookout.seen) for name, lookout in seen.items()}
-    assert got == dict.fromkeys(got, said)
+    wait_until(lambda: all(len(lookout.seen) >= said for lookout in seen.values()), "it came to all others")
+    return said
+
+
+def _once(seen: dict[str, Lookout], said: int) -> None:
+    """What came from the near guest's tap left by every other one, as often, and never by its own.
+
+    The near guest is watched longest: what others got after it said ``said`` is a part of what it said then, and none
+    of them comes before it was said.
+    """
+    sender = seen.pop("near")
+    assert not any(item.leaving for item in sender.seen), "it was given back to its sender"
+    for name, lookout in seen.items():
+        assert said <= len(lookout.seen) <= len(sender.seen), f"{name}: {len(lookout.seen)} of {len(sender.seen)}"
+        early = [got for sent, got in zip(sender.seen, lookout.seen, strict=False) if got.time < sent.time]
+        assert not early, f"{name} got one of them twice"
 
 
 def _pair(to: str, source: str) -> bytes:

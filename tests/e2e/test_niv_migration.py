@@ -240,9 +240,11 @@ def _moves(made: Moving, host: Host) -> str:
     return made.scene.fabric.cli(f"module vem {slot} execute {words}")
 
 
-FORWARD_RATE = 5_000
-"""Frames a second: what had waited crosses two cables and four programs as fast as they can, and a busy machine's NIC
-rings have no room for what comes of 20,000 (on an idle one nothing of those is lost either)."""
+FORWARD_RATE = 2_000
+"""Frames a second: what had waited crosses two cables and four programs as fast as they can, and on a busy machine the
+kernel's queue of 1,000 for a virtual cable (net.core.netdev_max_backlog) has no room for what comes of 20,000, nor for
+what a program brings that stood still for a quarter of a second at 5,000 (on an idle one nothing of those is lost
+either)."""
 FORWARD_ENOUGH = 2_500
 """Frames each way."""
 WAITS = 1.5

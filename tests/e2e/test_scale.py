@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.agent.supervisor import PATIENCE, until
 from tests.agent.supervisor import mac as station
-from tests.agent.supervisor import until
 from tests.e2e.scenes import acquaint, namespace_scene
 from tests.rows.world import BROADCAST, OUTSIDE, access, frame, mac, tag, uplink, vnic, world
 from tests.support.fabric import home
@@ -75,17 +75,17 @@ async def test_1000_ports_change_to_the_other_uplink_and_back(big: Ports, monkey
         async with big_host(big, path) as host:
             batches = record_batches(host, monkeypatch)
             announcer = host.bench.agent._announcer
-            await until(lambda: host.pinned() == by_port_id(1, 2) and not announcer._frames, "all ports on both", 30)
+            await until(lambda: host.pinned() == by_port_id(1, 2) and not announcer._frames, "all ports on both")
             for cable in host.cables.values():
                 list(iter(cable.receive, None))
             await check_talk(host, by_port_id(1, 2))
             for state, places in (("down", by_port_id(2)), ("up", by_port_id(1, 2))):
                 batches.clear()
                 host.cable(1, state)
-                await until(lambda places=places: host.pinned() == places, f"cable {state}: all ports moved", 30)
+                await until(lambda places=places: host.pinned() == places, f"cable {state}: all ports moved")
                 await check_announced(host, {veth: places[veth] for veth in places if veth % 2 == 0})
                 check_rate(batches)
-                await until(lambda state=state: host.forwards(1) == (state == "up"), "the physical switch knows", 30)
+                await until(lambda state=state: host.forwards(1) == (state == "up"), "the physical switch knows")
                 await check_talk(host, places)
 
 
@@ -119,7 +119,7 @@ async def check_announced(host: BigHost, moved: dict[int, int]) -> None:
             seen.update((number, data) for data in heard_on(cable) if RARP in data[:20])
         return seen.total() >= len(expected)
 
-    await until(collected, "the announcements", 30)
+    await until(collected, "the announcements")
     assert seen == expected
 
 
@@ -146,7 +146,7 @@ async def check_talk(host: BigHost, places: dict[int, int]) -> None:
         for veth, frames in (await host.take()).items():
             heard[veth] += sum(b"to all" in data for data in frames)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while heard.total() < PORTS:
             await count()
     expected: Counter[tuple[int, bytes]] = Counter()
@@ -157,7 +157,7 @@ async def check_talk(host: BigHost, places: dict[int, int]) -> None:
     came: Counter[tuple[int, bytes]] = Counter()
     for number, cable in host.cables.items():
         enough = list(places.values()).count(number)
-        frames = await asyncio.to_thread(cable.collect, b"from one", 30.0, enough=enough)
+        frames = await asyncio.to_thread(cable.collect, b"from one", PATIENCE, enough=enough)
         came.update((number, data) for data in frames)
     assert came == expected
     assert host.stations() == {str(station(veth)): f"net{number}" for veth, number in places.items()}  # S-076

@@ -166,7 +166,7 @@ async def test_an_attach_that_cannot_be_done_is_refused_by_name(
 
 
 async def test_a_silent_module_is_absent_and_its_ports_stay(tmp_path: Path) -> None:
-    async with Rig(tmp_path, replace(FAST, absent=0.6)) as rig, rig.module(1) as module:
+    async with Rig(tmp_path, replace(FAST, absent=2.0)) as rig, rig.module(1) as module:
         await module.synced()
         await module.attach("web1", mac(1), "web")
         await module.port_of("web1")

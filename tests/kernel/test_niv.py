@@ -4,16 +4,17 @@ the link that they came by: with VNTag and E-TAG, on both engines, and where the
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
 from tests.kernel.rig import Host, Switch, address
 from tests.kernel.test_two_hosts import transfer, waiting
 from tests.rows.row import check_accounts
-from tests.rows.rows_niv import NIV_BYTES
-from tests.rows.world import access, switch_port, trunk, uplink, vnic, world
+from tests.rows.rows_niv import NIV_BYTES, VIS, L, M, P, vn
+from tests.rows.world import BROADCAST, access, frame, mac, switch_port, tag, trunk, uplink, vnic, world
 from tests.support.netns import Lab, Namespace
 from tests.support.packets import FrameSocket
 from vem.datapath.apply import apply_image
@@ -21,6 +22,7 @@ from vem.datapath.engine import Engine, Plug
 from vem.datapath.image import Image, Niv, Tagging
 from vem.datapath.user import UserEngine
 from vem.datapath.vif_lists import vif_lists_of
+from vem.datapath.watch import Capture, Point
 
 pytestmark = pytest.mark.kernel
 
@@ -130,12 +132,20 @@ def test_guests_of_one_host_talk_through_the_vis(kinds: tuple[str, str], tagging
         assert vif[LINK].rx_forwarded == 0, "what is a VIF's counts there"
 
 
-@pytest.mark.parametrize("kinds", [("kernel", "kernel"), ("user", "user")])
-def test_a_nic_that_does_nothing_for_superframes_gets_none(kinds: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("kinds", "plain_ends"),
+    [(("kernel", "kernel"), (0, 1)), (("user", "user"), (0, 1)), (("kernel", "kernel"), (1,))],
+    ids=["kernel", "user", "kernel, the VIS's end alone"],
+)
+def test_a_nic_that_does_nothing_for_superframes_gets_none(kinds: tuple[str, str], plain_ends: tuple[int, ...]) -> None:
+    """Nor unfinished checksums."""
     tagging = Tagging.VNTAG
-    with scene(kinds, tagging) as running, FrameSocket(running.vis, "wire") as wire:
+    with scene(kinds, tagging) as running, FrameSocket(running.host.where, "wire") as wire:
         for where in (running.host.where, running.vis):
-            where.run("ethtool", "-K", "wire", "tx", "off", "tso", "off", "gso", "off", "gro", "off")
+            where.run("ethtool", "-K", "wire", "gro", "off")
+        for end in plain_ends:
+            where = (running.host.where, running.vis)[end]
+            where.run("ethtool", "-K", "wire", "tx", "off", "tso", "off", "gso", "off")
         sent, arrived = transfer(running.host.guests[1], running.host.guests[2], address(2))
         assert sent == arrived != ""
         frames = list(waiting(wire))
@@ -152,3 +162,41 @@ def test_a_broadcast_comes_back_over_the_link_once() -> None:
         counters = running.engines[1].counters()
         assert [counters[lport].tx_broadcast for lport in GUESTS] == [0, 1, 1]
         check_nothing_lost(running.engines)
+
+
+def seen(engine: Engine, frames: int) -> dict[tuple[Point, int], list[bytes]]:
+    """So many captured frames, by where they were."""
+    found: dict[tuple[Point, int], list[bytes]] = {}
+    end = time.monotonic() + 20
+    while (missing := frames - sum(map(len, found.values()))) > 0:
+        assert time.monotonic() < end, f"{missing} missing of {found}"
+        for event in engine.captured():
+            found.setdefault((event.point, event.lport), []).append(event.frame)
+        time.sleep(0.01)
+    return found
+
+
+BY_5 = vn("0000 0005", frame(BROADCAST, mac(1), ethertype=0x0806))
+BY_9 = vn("0000 0009", frame(BROADCAST, mac(3), tag(100), ethertype=0x0806))
+
+
+@pytest.mark.parametrize("sent", [BY_5, BY_9], ids=["untagged", "802.1Q"])
+def test_captures_of_a_flood_have_each_copy_as_it_goes(sent: bytes) -> None:
+    """By a VIF to those of two links, with 802.1Q tags and without, and to a port of the usual kind: what the copy
+    before has on it is nobody's business."""
+    with Lab() as lab, Switch("vis") as switch, closing(UserEngine()) as user:
+        here, there = lab.namespace("vis"), lab.namespace("hosts")
+        engine = switch.open()
+        for lport in (L, M, P):
+            lab.veth(here, f"port{lport}", there, f"port{lport}", mtu=1520)
+            engine.plug(lport, Plug("raw", f"port{lport}", here.name))
+            user.plug(lport, Plug("memory"))
+        for one in (engine, user):
+            apply_image(one, Image(), VIS)
+            one.capture(Capture(ethertype=0x0806))
+        user.test(L, sent)
+        wanted = user.captured()
+        with FrameSocket(there, f"port{L}") as wire:
+            wire.send(sent)
+        assert len(wanted) > 12
+        assert seen(engine, len(wanted)) == {(event.point, event.lport): [event.frame] for event in wanted}

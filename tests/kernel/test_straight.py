@@ -103,7 +103,7 @@ def test_a_trunk_gets_its_tags(host: Host, switch: Switch) -> None:
     with FrameSocket(host.guests[1], "eth0") as out, FrameSocket(host.guests[2], "eth0") as into:
         before = sent_by_nic(host)
         out.send(frame(mac(2), mac(1), body=body))
-        assert into.collect(body[:10], 2, enough=1) == [frame(mac(2), mac(1), tag(7), body=body)]
+        assert into.collect(body[:10], PATIENCE, enough=1) == [frame(mac(2), mac(1), tag(7), body=body)]
     assert sent_by_nic(host) == before
 
 
@@ -169,7 +169,7 @@ def test_a_new_feature_costs_no_frame(host: Host, switch: Switch) -> None:
         engine.capture(Capture(points=frozenset({Point.VNIC_RX}), count=100))
         with_capture = engine._programs.features
         engine.need_all()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         captured = len(engine.captured())
         while captured < 100 and time.monotonic() < deadline:
             captured += len(engine.captured())

@@ -58,12 +58,23 @@ def processes_of(directory: Path) -> list[str]:
 
 
 def stalled() -> float:
-    """Seconds in which somebody on this machine waited for a processor; 0 where the kernel does not count them."""
+    """Seconds in which somebody on this machine waited for a processor, or the machine itself for one of its host's."""
+    return _waited() + _stolen()
+
+
+def _waited() -> float:
+    """0 where the kernel does not count them."""
     try:
         counted = Path("/proc/pressure/cpu").read_text()
     except OSError:
         return 0.0
     return int(counted.splitlines()[0].rpartition("total=")[2]) / 1e6
+
+
+def _stolen() -> float:
+    """Of each processor, on the average."""
+    row = Path("/proc/stat").read_text().split(maxsplit=9)
+    return int(row[8]) / os.sysconf("SC_CLK_TCK") / (os.cpu_count() or 1)
 
 
 def environment(runtime: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from io import StringIO
 import pytest
 
 from dvswitch.errors import DvsError, InvalidValue
-from physical.lab import Lab
+from physical.lab import ANSWER_PATIENCE, Lab
 from physical.shell import COMMANDS, Shell, furnish, run_lab_line
 from tests.support.broker import listening
 
@@ -41,7 +41,7 @@ def test_a_guest_moves_there_and_back(lab: Lab) -> None:
     for host in ("vem2", "vem1"):
         assert f"runs on {host}" in run_lab_line(lab, f"lab move web1 to {host}")
         assert lab.veths()["web1"].host == host
-        assert lab.ping("web1", "web2") and not lab.ping("web1", "db1")
+        assert lab.ping("web1", "web2", patience=ANSWER_PATIENCE) and not lab.ping("web1", "db1")
 
 
 async def test_the_labs_broker_tells_what_happens(lab: Lab) -> None:
@@ -58,7 +58,7 @@ def test_a_refused_move_leaves_the_guest_running_where_it_is(lab: Lab) -> None:
         lab.move("web1", "vem1")
     with pytest.raises(DvsError, match="vem9"):
         lab.move("web1", "vem9")
-    assert lab.ping("web1", "web2")
+    assert lab.ping("web1", "web2", patience=ANSWER_PATIENCE)
     assert lab.guest("web1").host == "vem1"
 
 
@@ -88,7 +88,7 @@ def test_processes_die_and_return(lab: Lab) -> None:
 def test_status_and_switch_are_shown(lab: Lab) -> None:
     status = run_lab_line(lab, "lab status")
     assert all(name in status for name in ("vsm", "vem1", "vem2", "sw1", "web1", str(lab.directory)))
-    assert lab.ping("web1", "web2")
+    assert lab.ping("web1", "web2", patience=ANSWER_PATIENCE)
     assert lab.guest("web2").plan.mac.upper() in run_lab_line(lab, "lab switch mac-addr-table")
     assert "yes" in run_lab_line(lab, "lab reachable")
     assert all(name in run_lab_line(lab, "lab") for name in COMMANDS)

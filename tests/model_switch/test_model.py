@@ -123,7 +123,7 @@ class Race:
         take_step(self.backend, step, label)
         if self._late():
             raise TooLate
-        self.ledger.enter(step)
+        self.ledger.enter(step, self.image)
         self.tally.cases += 1
         self.tally.fates.update({step.drop, *(copy.reason for copy in step.copies)})
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, fields
 
 from tests.rows.backend import Backend
 from vem.datapath.apply import apply_image
-from vem.datapath.image import Counters, Fate, Image
+from vem.datapath.image import Counters, Fate, Image, Niv
 
 BROADCAST = b"\xff" * 6
 ETHERNET_MIN = 60
 SERVICE_TAG = 4
+NIV_TYPES = (b"\x89\x26", b"\x89\x3f")
 """Bytes."""
 
 
@@ -135,10 +136,12 @@ class Ledger:
     def of(self, lport: int) -> Counters:
         return self.ports.setdefault(lport, Counters())
 
-    def enter(self, step: Step) -> None:
+    def enter(self, step: Step, world: Image) -> None:
         """Book one step's frame."""
         if step.held:
             return
+        came_by = world.ports.get(step.lport)
+        up = world.control.niv and came_by is not None and not came_by.uplink and not step.drop
         port = self.of(step.back_to or step.counts_at or step.lport)
         port.rx_frames += 1
         port.rx_bytes += step.counts or len(step.frame) - (SERVICE_TAG if step.back_to or step.tunnelled else 0)
@@ -150,11 +153,14 @@ class Ledger:
             port.drops_in[step.drop] = port.drops_in.get(step.drop, 0) + 1
         else:
             port.rx_forwarded += 1
+        if up:
+            _count(port, "niv_rx", step.frame, len(step.frame))
         port.rx_copies += len(step.copies)
+        down = came_by is not None and came_by.niv is Niv.EXTENDER and step.frame[12:14] in NIV_TYPES
         for copy in step.copies:
-            self._leave(copy)
+            self._leave(copy, down)
 
-    def _leave(self, copy: Copy) -> None:
+    def _leave(self, copy: Copy, down: bool) -> None:
         port = self.of(copy.lport)
         if copy.reason:
             port.drops_out[copy.reason] = port.drops_out.get(copy.reason, 0) + 1
@@ -164,6 +170,20 @@ class Ledger:
         port.tx_broadcast += copy.frame[:6] == BROADCAST
         port.tx_multicast += bool(copy.frame[0] & 1) and copy.frame[:6] != BROADCAST
         port.tx_flooded += copy.flooded
+        if down:
+            _count(port, "niv_tx", copy.frame, copy.counts or len(copy.frame))
+
+
+def _count(port: Counters, what: str, frame: bytes, size: int) -> None:
+    """Of these, what went by a NIV tag."""
+    group = bool(frame[0] & 1)
+    for name, more in (
+        ("frames", 1),
+        ("bytes", size),
+        ("broadcast", frame[:6] == BROADCAST),
+        ("multicast", group and frame[:6] != BROADCAST),
+    ):
+        setattr(port, f"{what}_{name}", getattr(port, f"{what}_{name}") + more)
 
 
 def check_accounts(counters: Mapping[int, Counters]) -> None:
@@ -204,7 +224,7 @@ def run_row(backend: Backend, row: Row) -> None:
                     backend.engine.forget(backend.engine.learned())
                 continue
             take_step(backend, step, f"step {number}")
-            ledger.enter(step)
+            ledger.enter(step, world)
             counters = backend.engine.counters(touched)
             assert differences(counters, ledger) == [], f"step {number}"
             check_accounts(counters)

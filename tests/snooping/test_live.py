@@ -90,8 +90,8 @@ async def test_after_a_failover_receivers_are_asked_and_answer_by_the_new_uplink
             await asyncio.to_thread(nic.collect, b"\x94\x04\0\0", 0.1)
             await asyncio.to_thread(host.cut, 2)
             await until(lambda: host.pinned(5) == 1, "failover")
-            queries = await asyncio.to_thread(nic.collect, b"\x94\x04\0\0", 5.0, enough=1)
+            queries = await asyncio.to_thread(nic.collect, b"\x94\x04\0\0", PATIENCE, enough=1)
             assert [frame[38:39] for frame in queries] == [b"\x11"]
-        assert await host.collect(1, reports, 12.0, 1), "the answer"
+        assert await host.collect(1, reports, PATIENCE, 1), "the answer"
         assert members(host) == {5}
         listener.close()

@@ -32,9 +32,9 @@ from vem import main as vem
 DOMAIN = 100
 COUNTERS_MS = 200
 """Often, so that tests need not wait long for the supervisor's figures."""
-CALL_SECONDS = 60.0
+CALL_SECONDS = 120.0
 """Until a call counts as not answered."""
-ATTACH_MS, MIGRATE_MS = 30_000, 30_000
+ATTACH_MS, MIGRATE_MS = 60_000, 60_000
 """How long the agent, the supervisor may wait before they answer."""
 UPLINK_PROFILE = """\
 port-profile type ethernet UPLINK

@@ -16,7 +16,7 @@ from dvswitch.digest import wanted_digest
 from dvswitch.v1 import fabric_pb2 as pb
 from dvswitch.v1 import types_pb2
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds until something counts as not happening; a test that passes never waits so long."""
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from tests.support.netns import Namespace
 
 Found = TypeVar("Found")
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds until a condition counts as not met; a test that passes never waits so long."""
 STOP_SECONDS = 30.0
 LOG_TAIL = 4000

@@ -22,7 +22,7 @@ from tests.support.fabric import CALL_SECONDS, DOMAIN, HOSTS, Fabric, Host, purg
 from tests.support.netns import Namespace
 from tests.support.processes import wait_until
 
-PATIENCE = 90.0
+PATIENCE = 120.0
 
 
 @dataclass

@@ -26,7 +26,7 @@ KINDS = [
     pytest.param("user", id="user", marks=pytest.mark.kernel),
     pytest.param("kernel", id="kernel", marks=pytest.mark.kernel),
 ]
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that a NIC is waited for."""
 
 

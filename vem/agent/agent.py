@@ -38,7 +38,7 @@ from vem.agent.links import Links
 from vem.agent.mac_moves import MacMoves
 from vem.agent.mobility_side import MobilitySide, Program
 from vem.agent.remote import RemoteCommands
-from vem.agent.reports import Reports, answer, attached, detached, duplicate
+from vem.agent.reports import Reports, answer, attached, detached, duplicate, in_slices
 from vem.agent.saving import Saving
 from vem.agent.session import Endpoint, Session
 from vem.agent.state import StateFile
@@ -429,18 +429,21 @@ class Agent:
         if not counters.keys() >= set(lports):
             counters = await self.datapath.counters(lports)
         for attachment, port in draining:
-            last = convert.counters_to(counters[attachment.lport], attachment.life)
+            last = convert.counters_to(convert.told(counters[attachment.lport]), attachment.life)
             carried = self._carrying.left(port.veth, port.generation)
             drained = fabric.PortDrained(veth=port.veth, generation=port.generation, last=last, carried=carried)
             if self.session.send(fabric.ModuleMessage(drained=drained)):
                 self._drained[port.veth] = port.generation
 
     async def _send_counters(self, full: bool = False) -> None:
-        values = await self.datapath.counters()
-        ports = self.niv.counted(self.datapath.image.ports)
-        lives = {attachment.lport: attachment.life for attachment in self.holdings.attachments}
-        if report := self._reports.counters(self.datapath.incarnation, ports, values, full, lives):
-            self.session.send(fabric.ModuleMessage(counters=report))
+        began = self._lives()
+        found = await self.datapath.counters()
+        ports, lives = self.niv.counted(self.datapath.image.ports), self._lives()
+        values = {lport: value for lport, value in found.items() if lives.get(lport) == began.get(lport)}
+        for some in in_slices(values):
+            if report := self._reports.counters(self.datapath.incarnation, ports, some, full, lives):
+                self.session.send(fabric.ModuleMessage(counters=report))
+            await asyncio.sleep(0)
         learned = await self._look.changed(values, full, time.monotonic())
         if learned is None:
             return
@@ -450,6 +453,9 @@ class Agent:
             log.warning("learned address moved", text=event.text)
             self.session.send(fabric.ModuleMessage(event=event))
         self._look.told(time.monotonic())
+
+    def _lives(self) -> dict[int, int]:
+        return {attachment.lport: attachment.life for attachment in self.holdings.attachments}
 
     def _send_observed(self) -> None:
         """Channels and neighbours, if they changed."""

@@ -7,7 +7,8 @@ again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any
 
 from dvswitch.digest import wanted_digest
@@ -56,6 +57,9 @@ _COUNTS = (
     "tx_broadcast",
     "tx_flooded",
 )
+_COUNTS_OF = attrgetter(*_COUNTS)
+
+_BY_VIS = tuple(item.name.removeprefix("niv_") for item in fields(Counters) if item.name.startswith("niv_"))
 
 _DISCOVERY = {number: Mode[name] for name, number in pb.Discovery.items()}
 
@@ -214,10 +218,31 @@ def snapshot_to(wanted: Wanted) -> fabric.Update:
 
 def counters_to(counters: Counters, life: int = 0) -> pb.Counters:
     """Counters of one port; ``life`` as Attachment.life."""
-    message = pb.Counters(life=life, **{name: getattr(counters, name) for name in _COUNTS})
-    message.drops_in.update(counters.drops_in)
-    message.drops_out.update(counters.drops_out)
+    message = pb.Counters()
+    fill_counters(message, counters, life)
     return message
+
+
+def told(counters: Counters) -> Counters:
+    """What the supervisor is told of a port: without what a VIS counts for the vEth."""
+    if not counters.niv_rx_frames and not counters.niv_tx_frames:
+        return counters
+    less = {name: getattr(counters, f"niv_{name}") for name in _BY_VIS}
+    less |= dict.fromkeys(("rx_forwarded", "rx_copies"), counters.niv_rx_frames)
+    return replace(counters, **{name: max(0, getattr(counters, name) - count) for name, count in less.items()})
+
+
+def fill_counters(message: pb.Counters, counters: Counters, life: int = 0) -> None:
+    """The same, into a message that is empty (a field that is set costs more than one that is looked at)."""
+    message.SetInParent()
+    message.life = life
+    for name, count in zip(_COUNTS, _COUNTS_OF(counters), strict=True):
+        if count:
+            setattr(message, name, count)
+    if counters.drops_in:
+        message.drops_in.update(counters.drops_in)
+    if counters.drops_out:
+        message.drops_out.update(counters.drops_out)
 
 
 # --- both ways --------------------------------------------------------------------------------------------------

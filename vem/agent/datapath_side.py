@@ -21,6 +21,8 @@ from vem.datapath.watch import Capture, CapturedFrame, LastDrop, Trace
 
 SMALL_PORTS, SMALL_TABLES = 4, 256
 """Ports that differ, and ports and VLANs that there are, in an edit that is small."""
+COUNTED_TOGETHER = 32
+"""Ports whose counters are read in one go."""
 log = structlog.get_logger(__name__)
 
 
@@ -198,8 +200,15 @@ class Datapath:
     # --- what it saw --------------------------------------------------------------------------------------------
 
     async def counters(self, lports: Iterable[int] | None = None) -> dict[int, Counters]:
-        """See Engine.counters."""
-        return await self._thread.call(self._engine.counters, lports)
+        """See Engine.counters.  All ports' of an engine that is prompt are read a few at a time, with others' turns
+        between."""
+        if lports is not None or not self._engine.prompt:
+            return await self._thread.call(self._engine.counters, lports)
+        every, found = list(self.image.ports), dict[int, Counters]()
+        for at in range(0, len(every), COUNTED_TOGETHER):
+            found |= await self._thread.brief(self._engine.counters, every[at : at + COUNTED_TOGETHER])
+            await asyncio.sleep(0)
+        return found
 
     async def learned(self) -> list[LearnedMac]:
         """See Engine.learned."""

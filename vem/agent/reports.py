@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -11,11 +11,21 @@ from dvswitch.mac import MacAddress
 from dvswitch.v1 import fabric_pb2 as fabric
 from vem.agent.attachments import Attachment
 from vem.agent.compile import VethState
-from vem.agent.convert import counters_to, nic_to, plug_to
+from vem.agent.convert import counters_to, fill_counters, nic_to, plug_to, told
 from vem.agent.uplinks import UplinkStatus
 from vem.agent.wanted import Refusal
 from vem.datapath.image import Counters, LearnedMac, Port
 from vem.discovery.uplinks import Protocol
+
+SLICE = 32
+"""Ports whose counters are told in one message, so that what is more urgent goes between."""
+
+
+def in_slices(values: Mapping[int, Counters]) -> Iterator[dict[int, Counters]]:
+    """So many at a time."""
+    items = list(values.items())
+    for at in range(0, len(items), SLICE):
+        yield dict(items[at : at + SLICE])
 
 
 def answer(revision: int, problems: list[Refusal], seconds: float) -> fabric.ModuleMessage:
@@ -58,7 +68,7 @@ def detached(attachment: Attachment) -> fabric.ModuleMessage:
             nic=nic_to(attachment.nic),
             mac=str(attachment.mac),
             generation=attachment.generation,
-            last=counters_to(attachment.last, attachment.life),
+            last=counters_to(told(attachment.last), attachment.life),
         )
     )
 
@@ -100,8 +110,8 @@ class Reports:
                 continue
             self._counters[key] = counters
             number = {"uplink": port.number} if port.uplink else {"veth": port.number}
-            message = counters_to(counters, lives.get(lport, 0))
-            report.ports.add(**number, generation=port.generation, counters=message)
+            entry = report.ports.add(generation=port.generation, **number)
+            fill_counters(entry.counters, told(counters), lives.get(lport, 0))
         return report if report.ports else None
 
     def macs(self, ports: Mapping[int, Port], learned: Iterable[LearnedMac]) -> fabric.MacReport | None:

@@ -23,7 +23,7 @@ from vem.agent.phases import Moved, moved_between
 from vem.agent.state import Saved, StateFile
 from vem.agent.wanted import Wanted
 
-MOVES_LATER = 1.0
+MOVES_LATER = 5.0
 """Seconds until the state file follows what only the phase file has: moves come in crowds."""
 log = structlog.get_logger(__name__)
 

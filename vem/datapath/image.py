@@ -285,6 +285,15 @@ class Counters:
     tx_flooded: int = 0
     mac_moves: int = 0
     """Learned MACs that came to this port from another (S-072)."""
+    niv_rx_frames: int = 0
+    """niv_*: of these, what went from a vNIC to a VIS with a NIV tag, or came so; there it counts for the vEth, too."""
+    niv_rx_bytes: int = 0
+    niv_rx_multicast: int = 0
+    niv_rx_broadcast: int = 0
+    niv_tx_frames: int = 0
+    niv_tx_bytes: int = 0
+    niv_tx_multicast: int = 0
+    niv_tx_broadcast: int = 0
     drops_in: dict[str, int] = field(default_factory=dict)
     drops_out: dict[str, int] = field(default_factory=dict)
 

@@ -289,7 +289,7 @@ class KernelEngine(Engine):
         return self._tables.learned_counts()
 
     def counters(self, lports: Iterable[int] | None = None) -> dict[int, Counters]:
-        return self._tables.counters(self._tables.ports() if lports is None else lports)
+        return self._tables.counters(self._tables.lports() if lports is None else lports)
 
     def clear_counters(self, lport: int) -> None:
         self._tables.clear_counters(lport)

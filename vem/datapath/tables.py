@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 from dvswitch.drops import BY_NUMBER
@@ -384,7 +386,8 @@ def unpack_counters(data: Readable) -> Counters:
     """struct dvs_counters, or several of them (one per CPU) in a row, which are summed."""
     words = struct.unpack(f"={len(data) // 8}Q", data)
     if len(words) > _COUNTER_WORDS:
-        words = tuple(sum(words[i::_COUNTER_WORDS]) for i in range(_COUNTER_WORDS))
+        each = (words[at : at + _COUNTER_WORDS] for at in range(0, len(words), _COUNTER_WORDS))
+        words = reduce(lambda one, other: tuple(map(add, one, other)), each)
     values = dict(zip(_COUNTER_NAMES, words, strict=False))
     drops = words[_COUNTER_WORDS - 2 * _SLOTS :]
     return Counters(**values, drops_in=_drops(drops[:_SLOTS]), drops_out=_drops(drops[_SLOTS:]))

@@ -16,6 +16,7 @@ from typing import Any
 from dvswitch.mac import MacAddress
 from vem.datapath import events, feature_bits, tables
 from vem.datapath.abi import CONSTANTS, LISTS, MAX_GROUPS, MAX_MACS, MAX_POLICIES, MAX_PORTS, MAX_TEAMS, VLAN_ANY
+from vem.datapath.counted import Counted
 from vem.datapath.engine import NO_LISTS, Engine, EngineError, ListChanges, Plug
 from vem.datapath.groups import GroupNumbers, VifListNumbers
 from vem.datapath.image import (
@@ -57,6 +58,7 @@ class UserEngine(Engine):
         self._vif_lists = VifListNumbers({})
         self._plugs: dict[int, Plug] = {}
         self._nics: dict[int, Nic] = {}
+        self._counted = Counted()
         self._closed = False
         self._asked = feature_bits.Asked(lambda features: self._lib.dvs_set_features(self._engine, features))
         self._thread = threading.Thread(target=self._lib.dvs_run, args=(self._engine,), name="dvs-user", daemon=True)
@@ -222,7 +224,7 @@ class UserEngine(Engine):
         result = {}
         for lport in lports:
             self._check(f"lport {lport}", self._lib.dvs_get_counters(self._engine, lport, raw))
-            result[lport] = tables.unpack_counters(self._out(raw))
+            result[lport] = self._counted.of(lport, self._ffi.buffer(raw))
         return result
 
     def clear_counters(self, lport: int) -> None:

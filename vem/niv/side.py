@@ -69,6 +69,7 @@ class NivSide:
         self._closing: list[Attachment] = []
         """NICs about to be unplugged: the VIS is to send them nothing more, and until it says so they take frames."""
         self._asked = self._memory.stage.asks
+        self._counted_anew = False
         self.carries = self._memory.stage.extends
         """The supervisor was told that the vEths are the VIS's now."""
         self.wake: Callable[[], None] = lambda: None
@@ -264,8 +265,10 @@ class NivSide:
             await tell_counters()
             self.carries = True
         elif self.carries and not self.stage.extends:
-            await self._count_anew()
             self.carries = False
+        if self.stage is Stage.LEAVING and not self._counted_anew:
+            await self._count_anew()
+        self._counted_anew = self.stage is Stage.LEAVING
         uplinks = [(number, item.mac, self._usable(number, item)) for number, item in self._holdings.uplinks.items()]
         if self._at_ease() and uplinks == self._uplinks:
             return
@@ -275,7 +278,10 @@ class NivSide:
         self.wake()
 
     async def _count_anew(self) -> None:
-        """What the NICs' ports counted while the VIS counted, too, is nobody's."""
+        """A new life of the counters, for when they are told again: what they told in the one before is booked.
+
+        All that is counted now is the VIS's (Counters.niv_*), so nothing gets lost.
+        """
         for item in self._plugged():
             await self._datapath.clear_counters(item.lport)
             item.life = time.time_ns()

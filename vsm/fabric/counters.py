@@ -16,12 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter, lt
 
 from vsm.model.niv import Role
 from vsm.runtime import Counters
 
 _MAPS = ("drops_in", "drops_out")
 _NUMBERS = tuple(item.name for item in fields(Counters) if item.name not in _MAPS)
+_NUMBERS_OF = attrgetter(*_NUMBERS)
 _MAX_CLOSED = 4
 """Closed places kept for late reports, per port."""
 
@@ -71,22 +73,21 @@ def add(one: Counters, other: Counters) -> Counters:
 
 def reported(record: Record, slot: int, incarnation: str, generation: int, counters: Counters, life: int = 0) -> Record:
     """The record after a report of the module in ``slot``; reports of an earlier life there change nothing."""
-    old, now = place_of(record, slot), Place(slot, incarnation, generation, counters, life=life)
+    old = place_of(record, slot)
     if old is None:
-        return _settle(record, now)
+        return _settle(record, Place(slot, incarnation, generation, counters, False, life))
     same_engine, told = incarnation == old.incarnation, bool(life and old.life)
     returned = old.closed and generation > old.generation
     if told and same_engine and life == old.life:
         if _fell(old.latest, counters):
             return record  # a late report: what it tells is known
-        return _settle(
-            record, replace(now, generation=max(generation, old.generation), closed=old.closed and not returned)
-        )
+        latest, still = max(generation, old.generation), old.closed and not returned
+        return _settle(record, Place(slot, incarnation, latest, counters, still, life))
     if generation < old.generation and same_engine:
         return record
     restarted = told or returned or not same_engine or _fell(old.latest, counters)
-    base = add(record.base, old.latest) if restarted else record.base
-    return _settle(replace(record, base=base), replace(now, closed=old.closed and not returned))
+    before = Record(add(record.base, old.latest), record.places) if restarted else record
+    return _settle(before, Place(slot, incarnation, generation, counters, old.closed and not returned, life))
 
 
 def closed(record: Record, slot: int) -> Record:
@@ -110,7 +111,7 @@ def _settle(record: Record, place: Place) -> Record:
     """Put ``place`` last; fold the oldest closed places into the base when there are too many."""
     places = [other for other in record.places if other.slot != place.slot] + [place]
     base = record.base
-    over = [other for other in places if other.closed][:-_MAX_CLOSED]
+    over = [other for other in places if other.closed][:-_MAX_CLOSED] if len(places) > _MAX_CLOSED else ()
     for old in over:
         base = add(base, old.latest)
         places.remove(old)
@@ -119,7 +120,7 @@ def _settle(record: Record, place: Place) -> Record:
 
 def _fell(before: Counters, after: Counters) -> bool:
     """A counter went down although its engine lives on: the port was made anew."""
-    if any(getattr(after, name) < getattr(before, name) for name in _NUMBERS):
+    if any(map(lt, _NUMBERS_OF(after), _NUMBERS_OF(before))):
         return True
     return any(
         after_map.get(reason, 0) < count

@@ -17,6 +17,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
@@ -30,6 +31,7 @@ from vsm.fabric.beats import Beats
 from vsm.fabric.counters import reporter
 from vsm.fabric.resume import Held, opening
 from vsm.fabric.runtime import FabricRuntime
+from vsm.fabric.tally import Tally
 from vsm.mobility import reports
 from vsm.mobility.admission import check_nic, known_as
 from vsm.model import lifecycle
@@ -46,12 +48,10 @@ _MAX_UNACKED = 8
 """Updates under way to a module; beyond that, changes are folded until it has caught up."""
 _MAX_REFUSED = 4096
 """AttachRefused messages waiting for a module that does not read."""
-
 _MAX_COMMANDS = 16
 """Commands of operators that a module runs at a time."""
 _MAX_EVENTS = 50
 """Events a second that are taken from a module: guests can provoke them."""
-
 _OF_HOSTS = frozenset({"uplink", "channels", "neighbors", "niv"})
 """Messages in which the host is believed, not its card."""
 _OF_HOLDERS = frozenset({"attached", "drained", "seen", "macs", "port"})
@@ -102,6 +102,7 @@ class ModuleSession:
         self._publish = publish
         self._events: deque[float] = deque(maxlen=_MAX_EVENTS)
         self._incarnation = hello.incarnation
+        self._tally = Tally(self._counted)
         self._carried: set[int] | None = set() if self._holds else None
         """Of a host: vEths that it told to have given to its card entirely; None: it has not told yet."""
         self._heard = 0
@@ -242,22 +243,17 @@ class ModuleSession:
 
     async def _awake(self, seconds: float) -> None:
         """Sleep until poked, at most so long."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(max(seconds, 0)):
                 await self._wake.wait()
-        except TimeoutError:
-            return
-        self._wake.clear()
+            self._wake.clear()
 
     # ---- up
 
     def receive(self, message: fabric_pb2.ModuleMessage) -> None:
         """Take in what the module says; SessionEnded if that ends the session."""
-        if message.HasField("several"):
-            for each in message.several.messages:
-                self._receive(each)
-        else:
-            self._receive(message)
+        for each in message.several.messages if message.HasField("several") else (message,):
+            self._receive(each)
 
     def _receive(self, message: fabric_pb2.ModuleMessage) -> None:
         self._heard += 1
@@ -341,10 +337,7 @@ class ModuleSession:
         if not self._holds and (self.role is Role.CARD or self._runtime.is_plugged(self.slot, message.veth)):
             return  # It lets go of what the other one holds now.
         now, veth, generation = time.time(), message.veth, message.generation
-
-        def plugged(slot: int) -> bool:
-            return self._runtime.is_plugged(slot, veth)
-
+        plugged = lambda slot: self._runtime.is_plugged(slot, veth)  # noqa: E731
         self._supervisor.transact(lambda state: reports.detached(state, self.slot, veth, generation, now, plugged))
 
     def _drained(self, message: fabric_pb2.PortDrained) -> None:
@@ -385,18 +378,24 @@ class ModuleSession:
             self._supervisor.transact(lambda state: lifecycle.uplink_gone(state, self.slot, message.number))
 
     def _counters(self, report: fabric_pb2.CounterReport) -> None:
-        self._incarnation = report.incarnation or self._incarnation
         for port in report.ports:
-            counters = wire.read_counters(port.counters)
-            if port.WhichOneof("port") == "uplink":
-                name = wire.read_port_name(self.slot, port)
-                self._runtime.book.report(name, self.slot, self._incarnation, 0, counters)
-            else:
-                Vethernet(port.veth)
-                self._count(port.veth, port.generation, counters, port.counters.life)
+            wire.read_port_name(self.slot, port)  # or what comes of it ends the session
+        if report.incarnation not in ("", self._incarnation):
+            self._tally.close()
+            self._incarnation = report.incarnation
+        self._tally.add(report.ports)
+
+    def _counted(self, port: fabric_pb2.PortCounters) -> None:
+        counters = wire.read_counters(port.counters)
+        if port.WhichOneof("port") == "uplink":
+            name = wire.read_port_name(self.slot, port)
+            self._runtime.book.report(name, self.slot, self._incarnation, 0, counters)
+        else:
+            self._count(port.veth, port.generation, counters, port.counters.life)
 
     def _count_last(self, message: fabric_pb2.PortDetached | fabric_pb2.PortDrained) -> None:
         """The last counters of a port's life here."""
+        self._tally.settle(message.veth)
         if message.HasField("last"):
             last = wire.read_counters(message.last)
             self._count(message.veth, message.generation, last, message.last.life, last=True)
@@ -418,6 +417,7 @@ class ModuleSession:
 
     def _niv(self, report: fabric_pb2.NivReport) -> None:
         links = wire_observed.read_links(self.slot, report)
+        self._tally.close()
         ways = [(Way(link.uplink, link.vis_uuid), link.state) for link in links if link.vis_uuid]
         up = [way for way, state in ways if state is LinkState.UP]
         self._supervisor.transact(lambda state: ways_told(state, self.slot, up, [way for way, _ in ways]))
@@ -472,6 +472,7 @@ class ModuleSession:
 
     def ended(self) -> None:
         """The session is over: nobody will answer."""
+        self._tally.close()
         for answer, _ in self._asked.values():
             if not answer.done():
                 answer.set_exception(Unavailable(f"module {self.slot}", "was lost before it answered"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from dvswitch.digest import wanted_digest
 from dvswitch.errors import InvalidValue
@@ -46,7 +47,8 @@ _COUNTER_FIELDS = (
     "rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast", "rx_forwarded", "rx_copies",
     "tx_frames", "tx_bytes", "tx_multicast", "tx_broadcast", "tx_flooded",
 )  # fmt: skip
-
+_COUNTERS_OF = attrgetter(*_COUNTER_FIELDS)
+"""In the order of the fields of vsm.runtime.Counters."""
 
 # ---- down: what modules are told
 
@@ -293,8 +295,8 @@ def read_uplink(slot: int, message: fabric_pb2.UplinkState) -> Uplink:
 
 def read_counters(message: types_pb2.Counters) -> Counters:
     """Counters as own type."""
-    values = {name: getattr(message, name) for name in _COUNTER_FIELDS}
-    return Counters(**values, drops_in=dict(message.drops_in), drops_out=dict(message.drops_out))
+    drops_in, drops_out = dict(message.drops_in), dict(message.drops_out)
+    return Counters(*_COUNTERS_OF(message), drops_in=drops_in, drops_out=drops_out)  # type: ignore[misc]
 
 
 def read_port_name(slot: int, message: fabric_pb2.PortCounters | fabric_pb2.LearnedMac) -> str:

@@ -80,8 +80,8 @@ class Wish:
     uplink: int = 0
     """Where the agent wants it, if there is a session; 0 = anywhere."""
     held: tuple[int, int] = (0, 0)
-    """Uplink and VIF that it has now (adoption); (0, 0) = none."""
-    in_force: bool = False  # by the datapath
+    """Uplink and VIF that it has now (adoption); (0, 0) = none.  ``in_force``: the datapath goes by them."""
+    in_force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -480,8 +480,7 @@ class HostSide:
 
 def _attach(nic: _Nic, uplink: int) -> Attach:
     wish, bound = nic.wish, nic.binding
-    veth, generation = max((wish.generation, wish.veth), (bound.generation, bound.veth))[::-1]
-    vif = nic.vifs.get(uplink, 0)
+    vif, (generation, veth) = nic.vifs.get(uplink, 0), max((wish.generation, wish.veth), (bound.generation, bound.veth))
     return Attach(
         wish.nic,
         wish.mac,

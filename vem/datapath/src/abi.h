@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #include "drops.h"
 
-#define DVS_ABI_VERSION 4
+#define DVS_ABI_VERSION 5
 
 #define DVS_MAX_PORTS 1024
 #define DVS_MAX_POLICIES 1024
@@ -238,7 +238,8 @@ struct dvs_members {
 
 /* Per port (and per CPU in the kernel engine).  Frames, and bytes as received or sent without FCS, tag included.
  *   rx_frames = rx_forwarded + sum of drops[DVS_IN]
- *   over all ports: sum of rx_copies = sum of (tx_frames + sum of drops[DVS_OUT])                         */
+ *   over all ports: sum of rx_copies = sum of (tx_frames + sum of drops[DVS_OUT])
+ * niv_*: of these, what went from a vNIC to a VIS with a NIV tag, or came so: the VIS counts it for the vEth, too. */
 struct dvs_counters {
 	__u64 rx_frames;
 	__u64 rx_bytes;
@@ -252,6 +253,14 @@ struct dvs_counters {
 	__u64 tx_broadcast;
 	__u64 tx_flooded; /* unicast frames sent because their MAC was unknown */
 	__u64 mac_moves; /* learned MACs that came here from another port (S-072) */
+	__u64 niv_rx_frames;
+	__u64 niv_rx_bytes;
+	__u64 niv_rx_multicast;
+	__u64 niv_rx_broadcast;
+	__u64 niv_tx_frames;
+	__u64 niv_tx_bytes;
+	__u64 niv_tx_multicast;
+	__u64 niv_tx_broadcast;
 	__u64 drops[2][DVS_DROP_SLOTS]; /* [DVS_IN or DVS_OUT][reason] */
 };
 
@@ -418,7 +427,7 @@ _Static_assert(sizeof(struct dvs_mac) == 16, "dvs_mac");
 _Static_assert(sizeof(struct dvs_live) == 48, "dvs_live");
 _Static_assert(sizeof(struct dvs_group_key) == 24, "dvs_group_key");
 _Static_assert(sizeof(struct dvs_members) == 2052, "dvs_members");
-_Static_assert(sizeof(struct dvs_counters) == 864, "dvs_counters");
+_Static_assert(sizeof(struct dvs_counters) == 928, "dvs_counters");
 _Static_assert(sizeof(struct dvs_event) == 48 + DVS_EVENT_DATA, "dvs_event");
 _Static_assert(sizeof(struct dvs_capture) == 40, "dvs_capture");
 _Static_assert(sizeof(struct dvs_last_drop) == 88, "dvs_last_drop");

@@ -66,6 +66,14 @@ static INL void dvs_count_forwarded(const struct dvs_pkt *p, __u32 copies)
 		return;
 	c->rx_forwarded++;
 	c->rx_copies += copies;
+	if (!DVS_HAS(NIV) || p->niv_way != DVS_NIV_UP)
+		return;
+	c->niv_rx_frames++;
+	c->niv_rx_bytes += dvs_wire_bytes(p, p->tag_present);
+	if (dvs_is_broadcast(p->dst))
+		c->niv_rx_broadcast++;
+	else if (dvs_is_multicast(p->dst))
+		c->niv_rx_multicast++;
 }
 
 /* One more copy, for a mirror. */
@@ -95,6 +103,16 @@ static INL void dvs_count_padding(__u32 lport, __u32 bytes)
 		c->tx_bytes += bytes;
 }
 
+static INL void dvs_count_sent_by_vif(const struct dvs_pkt *p, struct dvs_counters *c, __u32 tags)
+{
+	c->niv_tx_frames++;
+	c->niv_tx_bytes += p->len + tags;
+	if (dvs_is_broadcast(p->dst))
+		c->niv_tx_broadcast++;
+	else if (dvs_is_multicast(p->dst))
+		c->niv_tx_multicast++;
+}
+
 /* tags: dvs_tag_bytes() that it left with. */
 static INL void dvs_count_sent(const struct dvs_pkt *p, __u32 lport, __u32 tags)
 {
@@ -110,6 +128,8 @@ static INL void dvs_count_sent(const struct dvs_pkt *p, __u32 lport, __u32 tags)
 		c->tx_multicast++;
 	else if (p->unknown)
 		c->tx_flooded++;
+	if (DVS_HAS(NIV) && p->niv_way == DVS_NIV_DOWN)
+		dvs_count_sent_by_vif(p, c, tags);
 }
 
 #endif

@@ -31,11 +31,6 @@
 #define DVS_NIV_SOURCE 0x0fffU
 #define DVS_NIV_TARGET 0x3fffU
 
-/* dvs_pkt.niv_way */
-#define DVS_NIV_UP 1   /* from a vNIC to its link */
-#define DVS_NIV_DOWN 2 /* from a link to vNICs */
-#define DVS_NIV_BACK 3 /* VEPA: what p->link, a port of this host, sent has come back by an uplink */
-
 /* Is it not looked up? */
 static INL int dvs_niv_passes(const struct dvs_pkt *p) { return p->niv_way == DVS_NIV_UP || p->niv_way == DVS_NIV_DOWN; }
 

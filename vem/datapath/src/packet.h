@@ -63,6 +63,11 @@
 #define DVS_VID_RESERVED 4095
 #define DVS_MAC_MASK 0x0000ffffffffffffULL
 
+/* dvs_pkt.niv_way */
+#define DVS_NIV_UP 1   /* from a vNIC to its link */
+#define DVS_NIV_DOWN 2 /* from a link to vNICs */
+#define DVS_NIV_BACK 3 /* VEPA: what p->link, a port of this host, sent has come back by an uplink */
+
 struct dvs_pkt {
 	/* filled by the driver */
 	void *frame;      /* what the driver reads the frame by, if not by data and end */
