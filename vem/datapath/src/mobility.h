@@ -146,11 +146,18 @@ DVS_ONCE __u32 dvs_moved(__u64 mac, __u32 vlan, __u32 bank)
 	return lport ? lport : dvs_moved_port(dp_mac(dvs_mac_key(mac, vlan)), vlan, bank);
 }
 
+DVS_ONCE int dvs_has_no_mac(__u32 lport)
+{
+	const struct dvs_port *port = dp_port(lport);
+
+	return port && !dvs_load_mac(port->mac);
+}
+
 /* The network delivers by the same uplink, or port of a switch (which has no MAC of its own, as guests' ports have), what
  * it had for the vEth before this; nothing more comes behind it. */
-static INL void dvs_punt_followed(struct dvs_pkt *p, const struct dvs_port *port)
+static INL void dvs_punt_followed(struct dvs_pkt *p)
 {
-	if ((p->uplink || !dvs_load_mac(port->mac)) && p->ethertype == DVS_TYPE_RARP &&
+	if (p->ethertype == DVS_TYPE_RARP && (p->uplink || dvs_has_no_mac(p->nic)) &&
 	    dvs_moved(p->src, p->vlan, p->bank))
 		p->punt = DVS_PUNT_FOLLOWED;
 }

@@ -6,7 +6,8 @@
  * and what comes by a link goes to the VIF, or the list of VIFs, that the tag names.  The switch there, a Virtual Interface
  * Switch (VIS), has a port for every VIF, without a NIC: the tag says which port a frame is from, and from then on it is
  * as any other; a copy for a VIF leaves by its link with a tag.  VIFs belong to one link.  The drivers take the tag off
- * before dvs_decide() (p->niv) and put copy->niv on; like 802.1Q's, it is beside the frame here.
+ * before dvs_decide() (p->niv), or leave it between MACs and EtherType (p->apart), and put copy->niv on; like 802.1Q's, it
+ * is beside the frame here.
  *
  *   VNTag  8926 d|p|dst(14) l|r|ver(2)|src(12)            d: to the host; p: dst is a list; l: not to VIF src
  *   E-TAG  893f pcp|dei|ingress(12) r(2)|grp(2)|base(12) 0 0    grp 1..3: a list; ingress: not to that VIF

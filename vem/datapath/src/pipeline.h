@@ -75,7 +75,7 @@ static INL int dvs_steps(struct dvs_pkt *p)
 		reason = DVS_STEP(LOOKUP, dvs_lookup(p, port, policy, control->flags));
 	dvs_punt_accepted(p, control->flags, reason);
 	if (DVS_HAS(MOBILITY) && !reason && (control->flags & DVS_CTL_MOVED))
-		dvs_punt_followed(p, port);
+		dvs_punt_followed(p);
 	if (reason == DVS_DROP_RPF_LOCAL_SRC && dvs_shows_reflected(control->flags)) {
 		p->reflected = p->spies = 1;
 		reason = DVS_OK;
