@@ -19,6 +19,7 @@ from tests.e2e.roads import PORTS, TRUNK, Roads
 from tests.e2e.scenes import BASICS, WEB
 from tests.support.fabric import Fabric, Host, home
 from tests.support.netns import Lab
+from tests.support.processes import wait_until
 from tests.support.relay import Relay
 from tests.support.vis import Vis, set_mode, vis
 
@@ -111,6 +112,22 @@ class NivRoads(Roads):
         if not self._is_niv(list(self.fabric.hosts).index(host.name) + 1):
             return host
         return self.vis_of(host) if self.count == 2 else None
+
+    @contextmanager
+    def holding(self, host: Host) -> Iterator[None]:
+        """In mode NIV it is its card that has the word."""
+        if not self._is_niv(list(self.fabric.hosts).index(host.name) + 1):
+            with super().holding(host):
+                yield
+            return
+        vis = self.vis_of(host)
+        relay = self.relays[self.vises.index(vis)]
+        relay.cut()
+        try:
+            yield
+        finally:
+            relay.heal()
+            wait_until(vis.in_touch, "the cards are back")
 
     def vis_of(self, host: Host) -> Vis:
         """Where it is cabled to."""

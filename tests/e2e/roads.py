@@ -159,6 +159,12 @@ class Roads:
         return host
 
     @contextmanager
+    def holding(self, host: Host) -> Iterator[None]:
+        """A move that needs a word of that host's goes on only when it has been waited for long enough."""
+        with stopped(host):
+            yield
+
+    @contextmanager
     def network(self) -> Iterator[Callable[[bytes], object]]:
         """Sends frames from the physical switch's last port, a trunk, where no host is."""
         if self.lab is None:

@@ -257,7 +257,7 @@ def test_a_move_is_cancelled(vm: Vm, scene: Roads, where: str) -> None:
     """S-250."""
     vm.prepare()
     hangs = {"paused": scene.alpha, "activated": scene.beta}.get(where)
-    with stopped(hangs) if hangs else contextlib.nullcontext():
+    with scene.holding(hangs) if hangs else contextlib.nullcontext():
         committed = vm.later(COMMIT) if hangs else None
         wait_until(lambda: vm.state() == where or (committed and committed.done()), f"it is {where}")
         cancelled = vm.later(CANCEL)

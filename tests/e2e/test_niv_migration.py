@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+import grpc
 import pytest
 
 from dvswitch.v1.manager_pb2 import AttachReply
 from physical import control
 from tests.e2e.niv_roads import NivRoads, niv_roads
-from tests.e2e.roads import BEGIN, COMMIT, PORTS, STRANGER, Vm, new_vm, stopped, unicast
+from tests.e2e.roads import BEGIN, CANCEL, COMMIT, PORTS, STRANGER, Vm, new_vm, stopped, unicast
 from tests.e2e.scenes import WEB, WEB_VLAN
 from tests.support.fabric import Host, veth
 from tests.support.mover import Mover, Stream
@@ -28,6 +30,8 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 RATE = 20_000
 VM, STATION = "02:00:00:00:20:01", "02:00:00:00:20:02"
 MOVES = 3
+REGRETS, REGRET, REGRET_RATE = 8, 0.005, 2_000
+"""Moves that are cancelled; seconds that each waits longer for that than the one before; frames a second meanwhile."""
 ENOUGH = 10_000
 """Frames each way."""
 USER, KERNEL = ("user", "user"), ("kernel", "kernel")
@@ -59,6 +63,60 @@ class Moving:
 
     def mover(self, rate: int) -> Mover:
         return Mover(rate, VM, STATION, self.station, [f"{self.vm}:eth0", f"{self.vm}:eth1"])
+
+    def reconsider(self, rate: int) -> tuple[Stream, Stream]:
+        """Moves that are cancelled at once, each a little later: whatever step the word meets, if it does not come too
+        late.  In the end the VM is on the first host, as before."""
+        with self.mover(rate) as mover:
+            here = 0
+            for number in range(REGRETS):
+                time.sleep(0.1)  # traffic before each move
+                self.pause(mover, 1 - here)
+                with ThreadPoolExecutor(1) as pool:
+                    committed = pool.submit(self.scene.fabric.migrate, self.veth, COMMIT)
+                    time.sleep(number * REGRET)
+                    with suppress(grpc.RpcError):  # it is too late
+                        self.scene.fabric.migrate(self.veth, CANCEL)
+                    committed.exception(PATIENCE)
+                here = self._place()
+                mover.place(here)
+            if here:
+                time.sleep(0.1)
+                self._move(mover, 0, early=False)
+            time.sleep(WAITS if self.scene.forward else 0.3)
+            return mover.finish()
+
+    def give_up(self, rate: int) -> tuple[Stream, Stream]:
+        """The target's VIS dies when the VM has stopped, and the manager wants it back; the VIS comes again later."""
+        with self.mover(rate) as mover:
+            dies = self.scene.vises[1]
+            time.sleep(0.1)
+            self.pause(mover, 1)
+            dies.process.kill()
+            with ThreadPoolExecutor(1) as pool:
+                committed = pool.submit(self.scene.fabric.migrate, self.veth, COMMIT)
+                wait_until(lambda: not self.forwards(self.scene.vises[0]), "the source has let go")
+                self.scene.fabric.migrate(self.veth, CANCEL)
+                committed.exception(PATIENCE)
+            assert self._place() == 0
+            wait_until(lambda: self.forwards(self.scene.vises[0]), "the source has it back")
+            mover.place(0)
+            time.sleep(WAITS)
+            streams = mover.finish()
+        dies.start()
+        return streams
+
+    def forwards(self, vis: Vis) -> bool:
+        """Whether the VM's VIF is open there."""
+        return any(nic["veth"] == self.veth and nic["state"] == "forwarding" for nic in vis.show()["vifs"])
+
+    def _place(self) -> int:
+        """Where the VM's port is when nothing is under way: at one of the two, and nowhere else."""
+        number = f"Vethernet{self.veth} "
+        under_way = lambda: self.scene.fabric.cli("show svs migration").partition("Over,")[0]  # noqa: E731
+        wait_until(lambda: number not in under_way(), "the move is over")
+        name = self.scene.fabric.veths()[self.veth].host
+        return [host.name for host in self.hosts].index(name)
 
     def _move(self, mover: Mover, to: int, early: bool) -> None:
         self.pause(mover, to)
@@ -129,11 +187,46 @@ def test_not_a_frame_is_lost_or_doubled(engines: tuple[str, str]) -> None:
         wait_until(lambda: made.counters == (from_vm.sent, to_vm.sent), "every frame was counted, and once")
 
 
+@pytest.mark.parametrize("engines", [pytest.param(USER, id="user"), pytest.param(KERNEL, id="kernel")])
+@pytest.mark.parametrize("count", [1, 2], ids=["over one VIS", "over two VISes"])
+def test_a_cancelled_move_doubles_nothing_and_loses_nothing_uncounted(engines: tuple[str, str], count: int) -> None:
+    """After the pause.  (The VM's NICs on both hosts are listened at: what the VIS had given to the one that the VM was
+    to have, it does not give to the other.)"""
+    with niv_roads(engines, (True, True), count, station=WEB_VLAN, forward=count == 2) as scene, moving(scene) as made:
+        runs = {"cancelled": made.reconsider(REGRET_RATE)}
+        if count == 2:
+            runs["given up"] = made.give_up(REGRET_RATE)
+        for how, (to_vm, from_vm) in runs.items():
+            for name, stream in (("to the VM", to_vm), ("from the VM", from_vm)):
+                told = f"{how}, {name}: {stream}\n{_drops(made)}"
+                assert stream.duplicates == 0, told
+                assert stream.lost <= (_unknown(made) if name == "to the VM" else 0), told
+        passed = sum(run[1].received for run in runs.values()), sum(run[0].received for run in runs.values())
+        wait_until(lambda: made.counters == passed, "every frame was counted, and once")
+
+
+def _unknown(made: Moving) -> int:
+    """Frames for which a VIS knew nobody, between two words that its cards hear each in its own time: flooded out of
+    ports where nobody is, or dropped where they came in."""
+    found = 0
+    for vis in made.scene.vises:
+        with control.Client(str(vis.socket), "switch") as client:
+            for number, port in client.call("counters")["counters"].items():
+                found += port["tx_flooded"] if int(number) < PORTS else 0
+                found += sum(port["drops_in"].get(reason, 0) for reason in ("UPLINK_INACTIVE", "NO_RECEIVER"))
+    return found
+
+
 def _drops(made: Moving) -> str:
     """Frames that did not get on, at the vEth and at each VIS, for people."""
     counters = made.scene.fabric.veths()[made.veth].counters
     lines = [f"vEth: {counters.rx_frames} {counters.tx_frames} {dict(counters.drops_in)} {dict(counters.drops_out)}"]
     lines += [_moves(made, host) for host in made.hosts]
+    for host in made.hosts:
+        for port in made.scene.fabric.status(host).ports:
+            drops = {**port.counters.drops_in, **{f"out {reason}": n for reason, n in port.counters.drops_out.items()}}
+            frames = f"{port.counters.rx_frames} {port.counters.tx_frames}"
+            lines.append(f"{host.name} {port.name} {port.state}: {frames} {drops}")
     for found in made.scene.vises:
         with control.Client(str(found.socket), "switch") as client:
             lines.append(f"{found.name}: {client.call('counters')}")
@@ -200,6 +293,28 @@ def test_a_vis_dies(scene: NivRoads, where: str, victim: str) -> None:
     dies.start()
     if committed is None or committed.exception(PATIENCE) or committed.result().state != "done":
         vm.moves("beta")
+    ends_behind(vm, target)
+
+
+@pytest.mark.parametrize("victim", ["source", "target"])
+@pytest.mark.parametrize("where", ["paused", "activated"])
+def test_a_cards_session_is_cut_later_in_the_move(scene: NivRoads, where: str, victim: str) -> None:
+    """While its VIS, or the other one, has not said yet that it let go, or that it took over."""
+    vm = new_vm(scene)
+    vm.prepare()
+    source, target = scene.vises
+    relay = scene.relays[0 if victim == "source" else 1]
+    with stopped(source if where == "paused" else target):
+        committed = vm.later(COMMIT)
+        wait_until(lambda: vm.state() == where, f"it is {where}")
+        relay.cut()
+    if victim == "source":
+        assert committed.result(PATIENCE).state == "done", "nobody waits for the source for ever"
+    elif where == "paused":
+        wait_until(lambda: vm.state() == "activated", "the source has let go")
+        assert not forwards(target, vm), "it has not heard of it"
+    relay.heal()
+    assert committed.result(PATIENCE).state == "done"
     ends_behind(vm, target)
 
 

@@ -35,8 +35,9 @@ from dvswitch import lldp
 from dvswitch.errors import InvalidValue
 from dvswitch.mac import MacAddress
 from dvswitch.vif import announcement, codec, host_link
+from dvswitch.vif.announcement import Announcement
 from dvswitch.vif.host_link import Link, LinkState
-from dvswitch.vif.host_values import Binding, LinkView, Refusal, Wish, view
+from dvswitch.vif.host_views import Binding, LinkView, Refusal, Wish
 from dvswitch.vif.messages import (
     Attach,
     Detach,
@@ -390,7 +391,7 @@ class HostSide:
 
     def links(self) -> list[LinkView]:
         """Every uplink, by number."""
-        return [view(link) for _, link in sorted(self._links.items())]
+        return [_view(link) for _, link in sorted(self._links.items())]
 
     def take_refusals(self) -> list[Refusal]:
         """What was refused since the last call."""
@@ -425,6 +426,22 @@ def _attach(nic: _Nic, uplink: int) -> Attach:
 def _differs(said: Attach, attach: Attach) -> bool:
     """Whether the VIS must hear it; what it told us itself it knows."""
     return replace(said, vif=attach.vif, veth=attach.veth, generation=attach.generation) != attach
+
+
+def _view(link: Link) -> LinkView:
+    vis, welcome = link.vis or Announcement("", "", 0), link.welcome or link.granted_by
+    return LinkView(
+        link.number,
+        link.state,
+        vis.vis_uuid or (welcome.vis_uuid if welcome else ""),
+        vis.vis_name or (welcome.vis_name if welcome else ""),
+        (welcome.port if welcome else "") or link.vis_port,
+        welcome.tagging if welcome else None,
+        link.final,
+        link.synced,
+        link.reason,
+        not link.said.attaches and link.channel.idle,
+    )
 
 
 __all__ = ["Binding", "HostSide", "LinkState", "LinkView", "Refusal", "Wish"]

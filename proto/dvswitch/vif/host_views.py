@@ -1,14 +1,11 @@
-"""What a host's agent tells VIF control of its NICs (Wish), and what it gets (Binding, Refusal, LinkView): values of
-host.py, which describes how they are used.
-"""
+"""What a host gives VIF control and hears of it (host.py): wishes, bindings, refusals, and links for people."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from dvswitch.mac import MacAddress
-from dvswitch.vif.announcement import Announcement
-from dvswitch.vif.host_link import Link, LinkState
+from dvswitch.vif.host_link import LinkState
 from dvswitch.vif.messages import NicKey, Phase, State, Tagging
 
 
@@ -85,21 +82,4 @@ class LinkView:
     """The VIS has heard that no NIC of this host is on this link."""
 
 
-def view(link: Link) -> LinkView:
-    """An uplink as it is now."""
-    vis, welcome = link.vis or Announcement("", "", 0), link.welcome or link.granted_by
-    return LinkView(
-        link.number,
-        link.state,
-        vis.vis_uuid or (welcome.vis_uuid if welcome else ""),
-        vis.vis_name or (welcome.vis_name if welcome else ""),
-        (welcome.port if welcome else "") or link.vis_port,
-        welcome.tagging if welcome else None,
-        link.final,
-        link.synced,
-        link.reason,
-        not link.said.attaches and link.channel.idle,
-    )
-
-
-__all__ = ["Binding", "LinkView", "Refusal", "Wish", "view"]
+__all__ = ["Binding", "LinkView", "Refusal", "Wish"]
