@@ -93,7 +93,7 @@ def test_the_target_dies_before_the_vm_is_there(vm: Vm, scene: Roads) -> None:
 @BOTH_WAYS
 def test_the_target_dies_when_the_port_is_its_own(vm: Vm, scene: Roads) -> None:
     vm.prepare()
-    with stopped(scene.beta):
+    with scene.holding(scene.beta):
         committed = vm.later(COMMIT)
         wait_until(lambda: vm.state() == "activated", "the target is to have it")
         scene.beta.process.kill()
@@ -218,13 +218,13 @@ def test_the_source_dies_while_it_drains(vm: Vm, scene: Roads) -> None:
 def test_the_supervisor_dies(vm: Vm, scene: Roads, where: str) -> None:
     vm.prepare()
     hangs = {"paused": scene.alpha, "activated": scene.beta}.get(where)
-    with stopped(hangs) if hangs else contextlib.nullcontext():
+    with scene.holding(hangs) if hangs else contextlib.nullcontext():
         committed = vm.later(COMMIT) if hangs else None
         wait_until(lambda: vm.state() == where, f"it is {where}")
         scene.fabric.vsm.kill()
-    if committed:
-        assert committed.exception(PATIENCE)
-    scene.fabric.start_vsm()
+        if committed:
+            assert committed.exception(PATIENCE)
+        scene.fabric.start_vsm()
     for host in (scene.alpha, scene.beta):
         wait_until(lambda host=host: scene.fabric.in_touch(host), "the hosts are back")  # type: ignore[misc]
     if not committed:
