@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.rows.row import check_accounts
 from tests.rows.world import At, access, frame, mac, vnic, world
 from vem.datapath.apply import apply_image
 from vem.datapath.engine import Plug
@@ -26,6 +27,19 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = DEADLI
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.005)
+
+
+def check_accounts_when_idle(engine: UserEngine) -> None:
+    """Held frames are neither sent nor dropped yet, and real stacks go on saying things of their own while ports are
+    read one after the other: wait until nothing is under way."""
+
+    def settled() -> bool:
+        with contextlib.suppress(AssertionError):
+            check_accounts(engine.counters())
+            return True
+        return False
+
+    eventually(settled, "every frame is accounted for")
 
 
 @contextlib.contextmanager

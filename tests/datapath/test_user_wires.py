@@ -11,7 +11,15 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from dvswitch.mac import MacAddress
-from tests.datapath.switches import UdpEnd, UnixEnd, eventually, number_of, numbered, user_engine
+from tests.datapath.switches import (
+    UdpEnd,
+    UnixEnd,
+    check_accounts_when_idle,
+    eventually,
+    number_of,
+    numbered,
+    user_engine,
+)
 from tests.rows.row import check_accounts
 from tests.rows.world import BROADCAST, OUTSIDE, access, frame, mac, sized, tag, trunk, uplink, vnic, world
 from vem.datapath.apply import apply_image
@@ -150,18 +158,6 @@ def test_the_tunnel_waits_longer_for_its_reader_than_a_wire_does(room: Path) -> 
         assert received == sorted(set(received)) and len(received) == 5000 - expired
     for end in (sender, program):
         end.socket.close()
-
-
-def check_accounts_when_idle(engine: UserEngine) -> None:
-    """Held frames are neither sent nor dropped yet: wait for their end."""
-
-    def settled() -> bool:
-        counters = engine.counters().values()
-        copies = sum(port.rx_copies for port in counters)
-        return copies == sum(port.tx_frames + sum(port.drops_out.values()) for port in counters)
-
-    eventually(settled, "every copy is accounted for")
-    check_accounts(engine.counters())
 
 
 def test_a_peer_may_be_absent_and_come_later(room: Path) -> None:
