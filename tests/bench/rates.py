@@ -21,9 +21,6 @@ from tests.support.traffic import SMALL, Receiver, send
 IPERF_PORT = 5201
 START_SECONDS = 5.0
 TCP_LISTEN = "0A"
-CONGESTION_CONTROL = "cubic"
-"""Linux's own default, and on every Linux.  With BBR, which some hosts have set instead, a stream goes at the pace of
-BBR's estimates and timers, and paths of the same cost differ by a third from one second to the next."""
 
 
 def cpus() -> tuple[int | None, int | None]:
@@ -51,8 +48,6 @@ def tcp(path: Path, seconds: float) -> float:
             path.to,
             "-p",
             str(IPERF_PORT),
-            "-C",
-            CONGESTION_CONTROL,
             "-t",
             str(round(seconds)),
         ]  # whole seconds only
