@@ -229,18 +229,23 @@ def test_direct_frames_wait_for_the_sources_word(switches: tuple[Switch, Switch]
     """However long the last frames take to the source: it says when the network has heard of the VM, and has passed on
     by then what came before."""
     source, target = switches
+    meet_in_order(target, lambda numbers: by_network(source, numbers), lambda: source.program.end(VM, 100))
+    by_network(target, range(30, 40))
+    assert gather(target, 10) == list(range(30, 40))
+
+
+def meet_in_order(target: Switch, at_source: Callable[[range], None], give_word: Callable[[], None]) -> None:
+    """What comes by the source, in two parts, and what comes directly after that, but overtakes the second part."""
     activate(target)
-    by_network(source, range(10))
+    at_source(range(10))
     assert gather(target, 10) == list(range(10))
     start = time.monotonic()
     by_network(target, range(20, 30))
     time.sleep(4 * QUIET)  # the tunnel alone would not tell
-    by_network(source, range(10, 20))
-    source.program.end(VM, 100)
+    at_source(range(10, 20))
+    give_word()
     found = gather(target, 20)
     assert found == list(range(10, 30)) or time.monotonic() - start > LONGEST
-    by_network(target, range(30, 40))
-    assert gather(target, 10) == list(range(30, 40))
 
 
 def test_a_switch_hears_the_announcement_by_any_of_its_ports(switches: tuple[Switch, Switch]) -> None:
@@ -252,19 +257,14 @@ def test_a_switch_hears_the_announcement_by_any_of_its_ports(switches: tuple[Swi
         *(switch_port(lport, access(100)) for lport in (PEER, UP)),
     )
     source.apply(world(*ports, vnic(M, access(0), own=bytes(6), tunnel=True), tunnel=M, moved=True))
-    activate(target)
-    by_port(source, range(10))
-    assert gather(target, 10) == list(range(10))
-    start = time.monotonic()
-    by_network(target, range(20, 30))
-    time.sleep(4 * QUIET)  # the tunnel alone would not tell
-    by_port(source, range(10, 20))
-    source.put(UP, rarp(MacAddress(mac(VM)), 0))
-    heard = [(item.lport, item.vlan) for item in source.engine.punted() if item.kind is Punt.FOLLOWED]
-    assert heard == [(UP, 100)]
-    source.program.end(VM, heard[0][1])
-    found = gather(target, 20)
-    assert found == list(range(10, 30)) or time.monotonic() - start > LONGEST
+
+    def announce() -> None:
+        source.put(UP, rarp(MacAddress(mac(VM)), 0))
+        heard = [(item.lport, item.vlan) for item in source.engine.punted() if item.kind is Punt.FOLLOWED]
+        assert heard == [(UP, 100)]
+        source.program.end(VM, heard[0][1])
+
+    meet_in_order(target, lambda numbers: by_port(source, numbers), announce)
     assert target.program.counts(IDENT).ended == 1
     by_port(source, range(30, 40))
     assert gather(source, 10, UP) == list(range(30, 40))

@@ -94,20 +94,30 @@ def transfer(source: Namespace, sink: Namespace, address: str) -> None:
     assert result == [hashlib.sha256(payload).hexdigest()]
 
 
-def find(source: Namespace, sink: Namespace, address: str) -> None:
-    """Datagrams until one arrives: a stack that is asked for an address too late has given up the first ones."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+@contextlib.contextmanager
+def udp(
+    source: Namespace, sink: Namespace, to: tuple[str, int], timeout: float
+) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A sender, and a receiver which waits so many seconds."""
+    family = socket.AF_INET6 if ":" in to[0] else socket.AF_INET
     with sink.enter():
         receiver = socket.socket(family, socket.SOCK_DGRAM)
     with source.enter():
         sender = socket.socket(family, socket.SOCK_DGRAM)
     with receiver, sender:
-        receiver.bind((address, 5003))
-        receiver.settimeout(0.5)
+        receiver.bind(to)
+        receiver.settimeout(timeout)
+        sender.connect(to)
+        yield sender, receiver
+
+
+def find(source: Namespace, sink: Namespace, address: str) -> None:
+    """Datagrams until one arrives: a stack that is asked for an address too late has given up the first ones."""
+    with udp(source, sink, (address, 5003), 0.5) as (sender, receiver):
 
         def arrives() -> bool:
             with contextlib.suppress(OSError):  # nothing came, or there was no way yet
-                sender.sendto(b"?", (address, 5003))
+                sender.send(b"?")
                 return bool(receiver.recv(1))
             return False
 
@@ -117,17 +127,10 @@ def find(source: Namespace, sink: Namespace, address: str) -> None:
 def exchange(source: Namespace, sink: Namespace, address: str) -> None:
     """UDP datagrams of many lengths; the kernel drops those whose checksum is wrong."""
     find(source, sink, address)
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with sink.enter():
-        receiver = socket.socket(family, socket.SOCK_DGRAM)
-    with source.enter():
-        sender = socket.socket(family, socket.SOCK_DGRAM)
-    with receiver, sender:
-        receiver.bind((address, 5002))
-        receiver.settimeout(DEADLINE)
+    with udp(source, sink, (address, 5002), DEADLINE) as (sender, receiver):
         for length in (0, 1, 2, 3, 17, 18, 19, 999, 1000, 1400):
             data = random.Random(length).randbytes(length)
-            sender.sendto(data, (address, 5002))
+            sender.send(data)
             assert receiver.recv(2000) == data
 
 

@@ -113,8 +113,11 @@ class Moving:
     def _place(self) -> int:
         """Where the VM's port is when nothing is under way: at one of the two, and nowhere else."""
         number = f"Vethernet{self.veth} "
-        under_way = lambda: self.scene.fabric.cli("show svs migration").partition("Over,")[0]  # noqa: E731
-        wait_until(lambda: number not in under_way(), "the move is over")
+
+        def is_over() -> bool:
+            return number not in self.scene.fabric.cli("show svs migration").partition("Over,")[0]
+
+        wait_until(is_over, "the move is over")
         name = self.scene.fabric.veths()[self.veth].host
         return [host.name for host in self.hosts].index(name)
 

@@ -337,7 +337,10 @@ class ModuleSession:
         if not self._holds and (self.role is Role.CARD or self._runtime.is_plugged(self.slot, message.veth)):
             return  # It lets go of what the other one holds now.
         now, veth, generation = time.time(), message.veth, message.generation
-        plugged = lambda slot: self._runtime.is_plugged(slot, veth)  # noqa: E731
+
+        def plugged(slot: int) -> bool:
+            return self._runtime.is_plugged(slot, veth)
+
         self._supervisor.transact(lambda state: reports.detached(state, self.slot, veth, generation, now, plugged))
 
     def _drained(self, message: fabric_pb2.PortDrained) -> None:
